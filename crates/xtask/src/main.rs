@@ -1,0 +1,68 @@
+//! Developer commands: `cargo xtask <command>`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program talks to its user on the terminal"
+)]
+
+mod agents;
+mod clippy_config;
+mod dependency_rule;
+mod failure;
+mod manifests;
+mod process;
+mod test;
+mod tidy;
+mod wasm;
+mod wasm_std;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of Portway")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need, then run every check and every test; stops at the first failure
+    Test {
+        /// Leave out WebAssembly, documentation and the end-to-end tests
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Compare the workspace with the dependency rule and the manifest rules
+    CheckDeps,
+    /// Compile the portable crates for wasm32-unknown-unknown
+    WasmCheck,
+    /// Check file sizes, code paths named in documents, and paths of one machine
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Test { fast } => test::run(&workspace, *fast),
+        Command::CheckDeps => dependency_rule::run(&workspace),
+        Command::WasmCheck => wasm::run(&workspace),
+        Command::Tidy => tidy::run(&workspace),
+    }
+}

@@ -1,0 +1,71 @@
+//! Starting other programs: never with a terminal as input, always with a failure that names the command.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+
+/// The cargo that started this program, so that nested calls use the same toolchain.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs the command with its output on the terminal.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let status = command.stdin(Stdio::null()).status().map_err(|source| start_failure(command, source))?;
+    if status.success() { Ok(()) } else { Err(exit_failure(command, &status.to_string())) }
+}
+
+/// Runs the command and returns its standard output; its standard error goes to the terminal.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| start_failure(command, source))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(exit_failure(command, &output.status.to_string()))
+    }
+}
+
+fn start_failure(command: &Command, source: std::io::Error) -> Failure {
+    Failure::Start { program: command.get_program().to_string_lossy().into_owned(), source }
+}
+
+fn exit_failure(command: &Command, status: &str) -> Failure {
+    let program = Path::new(command.get_program());
+    let mut line = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    Failure::Exit { command: line, status: status.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_without_the_folder_of_its_program() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exit 3"]);
+        let message = run(&mut command).unwrap_err().to_string();
+        assert_eq!(message, "`sh -c exit 3` failed (exit status: 3)");
+        assert!(output(&mut command).is_err());
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let message = run(&mut Command::new("no-such-program")).unwrap_err().to_string();
+        assert!(message.starts_with("cannot start `no-such-program`"), "{message}");
+    }
+
+    #[test]
+    fn output_is_returned() {
+        assert_eq!(output(Command::new("echo").arg("a")).unwrap(), "a\n");
+    }
+}

@@ -1,0 +1,147 @@
+//! `cargo xtask test`: every check and every test, in the order in which they fail soonest.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use cargo_metadata::TargetKind;
+
+use crate::failure::Failure;
+use crate::workspace::{Workspace, folder};
+use crate::{agents, dependency_rule, process, tidy, wasm};
+
+/// The crate whose integration tests are the end-to-end tests.
+const END_TO_END: &str = "host-node";
+
+/// Runs all stages, or only the quick ones, and stops at the first that fails.
+pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
+    let mut stages = Stages::default();
+    let cargo = |arguments: &[&str]| process::run(cargo(workspace).args(arguments));
+    stages.run("format", || cargo(&["fmt", "--all", "--check"]))?;
+    stages.run("dependency rule", || dependency_rule::run(workspace))?;
+    stages.run("tidy", || tidy::run(workspace))?;
+    stages.run("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    if fast {
+        stages.run("tests (without end-to-end)", || fast_tests(workspace))?;
+    } else {
+        stages.run("wasm check", || wasm::run(workspace))?;
+        stages.run("docs", || docs(workspace))?;
+        // With the tests, so that one set of features serves both.
+        stages.run("build", || cargo(&["build", "--workspace", "--bins", "--tests"]))?;
+        let agent = stages.run("test agents", || test_agent(workspace))?;
+        stages.run("tests", || all_tests(workspace, agent))?;
+    }
+    stages.print_summary();
+    Ok(())
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut cargo = process::cargo();
+    cargo.current_dir(workspace.root());
+    cargo
+}
+
+fn docs(workspace: &Workspace) -> Result<(), Failure> {
+    process::run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn all_tests(workspace: &Workspace, agent: Option<PathBuf>) -> Result<(), Failure> {
+    let mut command = cargo(workspace);
+    command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
+    if let Some(agent) = agent {
+        command.env("PORTWAY_TEST_ACP_AGENT", agent);
+    }
+    if is_ci() {
+        command.env("PORTWAY_REQUIRE_COMPONENTS", "1");
+    }
+    process::run(&mut command)
+}
+
+/// The unit tests of all crates and the integration tests of all but the host.
+fn fast_tests(workspace: &Workspace) -> Result<(), Failure> {
+    let mut command = cargo(workspace);
+    command.args(["test", "--workspace", "--lib", "--bins"]);
+    for package in workspace.packages() {
+        if folder(package) == END_TO_END {
+            continue;
+        }
+        for target in &package.targets {
+            if target.kind.contains(&TargetKind::Test) {
+                command.args(["--test", &target.name]);
+            }
+        }
+    }
+    process::run(&mut command)
+}
+
+/// Without npm or its registry the tests that need an agent say that they skip; continuous integration has no such excuse.
+fn test_agent(workspace: &Workspace) -> Result<Option<PathBuf>, Failure> {
+    match agents::install(workspace) {
+        Ok(agent) => Ok(Some(agent)),
+        Err(failure) if is_ci() => Err(failure),
+        Err(failure) => {
+            eprintln!("warning: {failure}\nwarning: tests that need a real agent will SKIP");
+            Ok(None)
+        }
+    }
+}
+
+fn is_ci() -> bool {
+    env::var("CI").is_ok_and(|value| says_yes(&value))
+}
+
+fn says_yes(value: &str) -> bool {
+    !matches!(value, "" | "0" | "false")
+}
+
+/// What ran, and how long it took.
+#[derive(Default)]
+struct Stages {
+    finished: Vec<(&'static str, Duration)>,
+}
+
+impl Stages {
+    fn run<T>(&mut self, name: &'static str, stage: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        println!("\n==> {name}");
+        let start = Instant::now();
+        let result = stage();
+        let duration = start.elapsed();
+        let outcome = if result.is_ok() { "passed" } else { "FAILED" };
+        println!("==> {name}: {outcome} after {:.1} s", duration.as_secs_f64());
+        self.finished.push((name, duration));
+        result
+    }
+
+    fn print_summary(&self) {
+        println!("\nAll stages passed:");
+        for (name, duration) in &self.finished {
+            println!("{:>8.1} s  {name}", duration.as_secs_f64());
+        }
+        let total: Duration = self.finished.iter().map(|(_, duration)| *duration).sum();
+        println!("{:>8.1} s  in total", total.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_stage_fails_and_is_counted() {
+        let mut stages = Stages::default();
+        assert_eq!(stages.run("first", || Ok(7)).unwrap(), 7);
+        let failed = stages.run("second", || Err::<(), _>(Failure::Environment("broken".to_owned())));
+        assert_eq!(failed.unwrap_err().to_string(), "broken");
+        assert_eq!(stages.finished.len(), 2);
+    }
+
+    #[test]
+    fn ci_can_be_switched_off_by_value() {
+        assert!(says_yes("true"));
+        assert!(says_yes("1"));
+        assert!(!says_yes(""));
+        assert!(!says_yes("false"));
+        assert!(!says_yes("0"));
+    }
+}
