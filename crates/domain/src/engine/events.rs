@@ -1,0 +1,257 @@
+//! What can happen to a session.
+
+use crate::engine::AgentStatus;
+use crate::ids::{MessageId, QuestionId, UserId};
+use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
+use crate::questions::{AnswerValue, Choice};
+use crate::sessions::QueueMode;
+use crate::tokens::TokenHash;
+
+/// Something that happened to a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// It was opened.
+    Opened {
+        /// Its title.
+        title: Option<String>,
+    },
+    /// Somebody said something to the agent.
+    Prompted(Prompt),
+    /// Somebody answered a question.
+    Answered {
+        /// Which one.
+        question: QuestionId,
+        /// With what.
+        answer: AnswerValue,
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody wants the turn to end and the queue to be dropped.
+    Aborted {
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody dropped the waiting prompts.
+    QueueCleared,
+    /// It got another title.
+    Renamed {
+        /// The title.
+        title: String,
+    },
+    /// Somebody ended it.
+    Terminated {
+        /// Who.
+        by: Actor,
+    },
+    /// The sandbox of this generation is about to be started with this secret.
+    SandboxPrepared {
+        /// The generation.
+        generation: u32,
+        /// Hash of the secret.
+        token: TokenHash,
+    },
+    /// The sandbox of this generation exists.
+    SandboxStarted {
+        /// The generation.
+        generation: u32,
+    },
+    /// The sandbox of this generation could not be started. Ignored once its runner said hello.
+    SandboxFailed {
+        /// The generation.
+        generation: u32,
+        /// Why, and what to do about it.
+        error: String,
+    },
+    /// The sandbox of this generation is no more.
+    SandboxGone {
+        /// The generation.
+        generation: u32,
+        /// How it ended.
+        detail: String,
+    },
+    /// A runner said hello and presented the right secret.
+    RunnerConnected(RunnerHello),
+    /// A connection of a runner was lost.
+    RunnerDisconnected {
+        /// The runner's generation.
+        generation: u32,
+        /// The connection.
+        connection: String,
+    },
+    /// A runner took over all commands up to a number.
+    CommandsTaken {
+        /// The runner's generation.
+        generation: u32,
+        /// The number.
+        command: u64,
+    },
+    /// A runner reported something.
+    Reported {
+        /// The runner's generation.
+        generation: u32,
+        /// Number of the report.
+        frame: u64,
+        /// What it reported.
+        report: RunnerReport,
+    },
+    /// The gateway was restarted while the sandbox lives on: runners get time to say hello again. To be applied before
+    /// [`Event::Due`] is.
+    GatewayRestarted,
+    /// The gateway goes down and puts the sandbox away, with which nothing is wrong.
+    SandboxRetired,
+    /// A deadline may have passed.
+    Due,
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The user.
+    pub user: UserId,
+    /// How to call the user in the audit log.
+    pub name: String,
+}
+
+/// Something said to the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// Its id, also of the user's message that it becomes; drawn by the gateway and never used before in the session.
+    pub id: MessageId,
+    /// The text; not blank, bounded by the caller.
+    pub content: String,
+    /// Who said it; absent for the first prompt of a session.
+    pub author: Option<Author>,
+    /// Which model to use.
+    pub model: Option<String>,
+    /// What to do while the agent is busy; the session's mode if absent.
+    pub queue_mode: Option<QueueMode>,
+}
+
+/// How a runner introduced itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerHello {
+    /// Its generation.
+    pub generation: u32,
+    /// Name of the new connection.
+    pub connection: String,
+    /// The last command that it took over.
+    pub last_command: u64,
+    /// The last report that it numbered.
+    pub last_frame: u64,
+    /// The prompt that it works on.
+    pub turn: Option<MessageId>,
+}
+
+/// What a runner reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunnerReport {
+    /// The agent takes prompts.
+    Ready {
+        /// The agent's own name of the conversation.
+        agent_session: Option<String>,
+    },
+    /// The agent cannot be started.
+    Failed {
+        /// Why, and what to do about it.
+        error: String,
+    },
+    /// A message of the agent begins. Ignored when its id breaks the rule, or was used before.
+    MessageCreated {
+        /// Its id: the prompt's, `.`, and a number from 1 upwards that is higher than that of every earlier message of
+        /// the turn.
+        message: MessageId,
+    },
+    /// More text.
+    Text {
+        /// Which message.
+        message: MessageId,
+        /// What kind of text.
+        kind: TextKind,
+        /// The text.
+        delta: String,
+    },
+    /// A tool call began or changed; absent values are unchanged.
+    Tool {
+        /// Which message; the open one if absent.
+        message: Option<MessageId>,
+        /// The call.
+        call: ToolCall,
+    },
+    /// The agent's plan, whole.
+    Plan {
+        /// Which message.
+        message: MessageId,
+        /// Its steps in order.
+        entries: Vec<PlanEntry>,
+    },
+    /// A message of the agent ended.
+    MessageFinished {
+        /// Which message; the open one if absent.
+        message: Option<MessageId>,
+        /// Why it ended.
+        reason: FinishReason,
+        /// What failed, if something did.
+        error: Option<String>,
+    },
+    /// The agent asks. A question that breaks the rule for ids, or that comes while there is no turn, while it is being
+    /// aborted or while too many are open, is cancelled at once; a repeated one is ignored.
+    Asked {
+        /// Id of the question: the prompt's, `.q`, and a number from 1 upwards that is higher than that of every earlier
+        /// question of the turn.
+        question: QuestionId,
+        /// What is asked.
+        text: String,
+        /// The answers to choose from.
+        choices: Vec<Choice>,
+    },
+    /// The agent no longer waits for this answer.
+    QuestionClosed {
+        /// Id of the question.
+        question: QuestionId,
+    },
+    /// What the agent does.
+    Status {
+        /// The state.
+        status: AgentStatus,
+        /// For example the tool's name.
+        detail: Option<String>,
+    },
+    /// Something failed in the turn.
+    Error {
+        /// What.
+        error: String,
+    },
+    /// The turn of that prompt ended.
+    Completed {
+        /// The prompt.
+        prompt: MessageId,
+        /// Whether it was aborted.
+        aborted: bool,
+    },
+    /// Something that this version does not know.
+    Unknown,
+}
+
+/// Why an event was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The session takes nothing more.
+    #[error("the session is {0}")]
+    Ended(&'static str),
+    /// Too many prompts wait.
+    #[error("too many prompts are waiting in this session")]
+    QueueFull,
+    /// No such question is open: it was answered, expired or never asked.
+    #[error("this question is not open")]
+    QuestionNotOpen,
+    /// The answer fits none of the choices.
+    #[error("{0}")]
+    InvalidAnswer(String),
+    /// The runner belongs to a generation that is over, or lost its memory: it must end.
+    #[error("this runner is no longer wanted")]
+    StaleRunner,
+    /// The numbering has a gap, or the connection was taken for lost: it must be made anew so that the missing reports
+    /// are sent again.
+    #[error("report {0} cannot be taken over on this connection")]
+    Gap(u64),
+}

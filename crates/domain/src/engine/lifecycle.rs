@@ -1,0 +1,188 @@
+//! The life of a session and of its sandboxes.
+
+use serde_json::json;
+
+use super::transcript::bounded;
+use super::{Actor, Change, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step};
+use crate::messages::FinishReason;
+use crate::sessions::SessionStatus;
+use crate::tokens::TokenHash;
+
+impl Step<'_> {
+    pub(super) fn opened(&mut self, title: Option<String>) {
+        let fresh = self.engine.runner.generation == 0 && self.engine.status == SessionStatus::Initializing;
+        if !fresh {
+            return;
+        }
+        self.status(StatusNotice::Lifecycle { status: SessionStatus::Initializing, sandbox: None, error: None });
+        self.audit("session.started", title.as_deref().unwrap_or("Session started"), Some(self.engine.owner.clone()));
+        self.bus("session.started", json!({}));
+        self.order_sandbox();
+    }
+
+    pub(super) fn renamed(&mut self, title: String) {
+        self.effects.changes.push(Change::SessionTouched {
+            status: None,
+            error: None,
+            title: Some(title.clone()),
+            at: self.now,
+        });
+        self.next_seq();
+        self.notice(Notice::Title(title));
+    }
+
+    pub(super) fn terminated(&mut self, by: &Actor) {
+        if !self.engine.status.may_become(SessionStatus::Terminated) {
+            return;
+        }
+        self.finish_open_message(FinishReason::Canceled, None);
+        self.end("Session terminated");
+        self.set_status(SessionStatus::Terminated, Some(false), None);
+        self.audit("session.terminated", "Session terminated", Some(by.user.clone()));
+        self.bus("session.completed", json!({"reason": "user_stopped"}));
+    }
+
+    /// Orders a new sandbox, whose runner must say hello in time.
+    pub(super) fn order_sandbox(&mut self) {
+        let runner = &mut self.engine.runner;
+        runner.generation += 1;
+        runner.link = Link::Starting { deadline: self.now.plus(self.engine.timeouts.start) };
+        runner.token = None;
+        runner.ready = false;
+        runner.ready_by = None;
+        runner.last_frame = 0;
+        runner.last_command = 0;
+        runner.taken_command = 0;
+        let generation = runner.generation;
+        self.effects.changes.push(Change::SandboxOrdered { generation });
+    }
+
+    pub(super) fn sandbox_prepared(&mut self, generation: u32, token: TokenHash) -> Result<(), Refusal> {
+        let wanted = self.is_current(generation) && matches!(self.engine.runner.link, Link::Starting { .. });
+        if !wanted {
+            return Err(Refusal::StaleRunner);
+        }
+        self.engine.runner.token = Some(token);
+        Ok(())
+    }
+
+    pub(super) fn sandbox_started(&mut self, generation: u32) {
+        if !self.is_current(generation) || self.engine.runner.link == Link::None {
+            self.effects.changes.push(Change::SandboxDismissed { generation });
+            return;
+        }
+        self.set_running();
+    }
+
+    /// Once its runner said hello, a sandbox did start: a failure that is reported after that is that of a repeated
+    /// attempt.
+    pub(super) fn sandbox_failed(&mut self, generation: u32, error: &str) {
+        if self.is_current(generation) && matches!(self.engine.runner.link, Link::Starting { .. }) {
+            self.give_up(error);
+        }
+    }
+
+    pub(super) fn sandbox_gone(&mut self, generation: u32, detail: &str) {
+        if !self.is_current(generation) || !self.engine.has_sandbox() {
+            return;
+        }
+        let worked_before = self.engine.runner.ready;
+        self.runner_lost(&format!("The sandbox ended: {detail}"), worked_before);
+    }
+
+    /// The runner is gone for good. The turn that it worked on ends; the session goes on with a new sandbox when one
+    /// is needed, unless runners were lost too often or this one never worked.
+    pub(super) fn runner_lost(&mut self, error: &str, worked_before: bool) {
+        let now = self.now;
+        self.engine.losses.retain(|loss| now.since(*loss) < RESTART_WINDOW);
+        self.engine.losses.push(now);
+        let hopeless = !worked_before || self.engine.losses.len() >= MAX_RESTARTS;
+        if hopeless {
+            self.give_up(error);
+            return;
+        }
+        let generation = self.engine.runner.generation;
+        self.unlink();
+        self.effects.changes.push(Change::SandboxDismissed { generation });
+        self.turn_lost(error);
+        let queued = self.engine.queue.len();
+        self.status(StatusNotice::RunnerDisconnected { queued });
+        self.wake_for_queue();
+    }
+
+    /// The sandbox is put away while nothing is wrong with it. Prompts that wait keep waiting: a later
+    /// [`super::Event::Due`] orders a new sandbox for them.
+    pub(super) fn sandbox_retired(&mut self) {
+        if !self.engine.has_sandbox() {
+            return;
+        }
+        self.set_running();
+        let generation = self.engine.runner.generation;
+        self.notice(Notice::RunnerStop { reason: "The gateway goes down".to_owned() });
+        self.unlink();
+        self.effects.changes.push(Change::SandboxDismissed { generation });
+        self.turn_lost("The gateway was stopped");
+        let queued = self.engine.queue.len();
+        self.status(StatusNotice::RunnerDisconnected { queued });
+    }
+
+    /// Ends the session with an error.
+    pub(super) fn give_up(&mut self, error: &str) {
+        if !self.engine.status.may_become(SessionStatus::Error) {
+            return;
+        }
+        let error = bounded(error);
+        self.finish_open_message(FinishReason::Error, Some(error.clone()));
+        self.end("Session failed");
+        self.set_status(SessionStatus::Error, Some(false), Some(error.clone()));
+        self.report_error(&error);
+    }
+
+    /// What every end of a session has in common: nothing waits any more, and the sandbox goes.
+    fn end(&mut self, reason: &str) {
+        self.close_questions();
+        self.engine.turn = None;
+        self.engine.queue.clear();
+        if self.engine.has_sandbox() {
+            let generation = self.engine.runner.generation;
+            self.notice(Notice::RunnerStop { reason: reason.to_owned() });
+            self.effects.changes.push(Change::SandboxDismissed { generation });
+        }
+        self.unlink();
+    }
+
+    fn unlink(&mut self) {
+        let runner = &mut self.engine.runner;
+        runner.link = Link::None;
+        runner.ready = false;
+        runner.ready_by = None;
+        runner.token = None;
+    }
+
+    pub(super) fn set_running(&mut self) {
+        if self.engine.status == SessionStatus::Initializing {
+            self.set_status(SessionStatus::Running, Some(true), None);
+        }
+    }
+
+    /// Records that something worth sorting by happened.
+    pub(super) fn touch(&mut self) {
+        self.effects.changes.push(Change::SessionTouched { status: None, error: None, title: None, at: self.now });
+    }
+
+    fn set_status(&mut self, status: SessionStatus, sandbox: Option<bool>, error: Option<String>) {
+        self.engine.status = status;
+        self.next_seq();
+        self.effects.changes.push(Change::SessionTouched {
+            status: Some(status),
+            error: error.clone(),
+            title: None,
+            at: self.now,
+        });
+        self.status(StatusNotice::Lifecycle { status, sandbox, error });
+    }
+
+    pub(super) fn is_current(&self, generation: u32) -> bool {
+        self.engine.runner.generation == generation
+    }
+}

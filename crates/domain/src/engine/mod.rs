@@ -1,0 +1,297 @@
+//! The session as a pure state machine.
+//!
+//! [`Engine::apply`] takes an [`Event`], the time and a source of ids, changes the state and answers with [`Effects`]:
+//! durable [`Change`]s, which are committed together with the new state or not at all, and [`Notice`]s, which are only
+//! hints to whoever watches and may be lost. It does no I/O, so any node can load the state, apply an event and commit
+//! under the version of the state that it loaded; a lost race is repeated with the newer state.
+//!
+//! One counter per session orders everything: each durable change carries the `seq` that it was made at.
+
+mod deadlines;
+mod effects;
+mod events;
+mod lifecycle;
+mod minted;
+mod open_message;
+mod prompts;
+mod questions;
+mod runner;
+#[cfg(test)]
+mod tests;
+mod transcript;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effects, Notice, StatusNotice};
+pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
+pub use self::open_message::{OpenMessage, OpenPart};
+
+use crate::ids::{IdStream, MessageId, QuestionId, SessionId, UserId};
+use crate::questions::Question;
+use crate::sessions::{QueueMode, SessionStatus};
+use crate::time::Timestamp;
+use crate::tokens::TokenHash;
+
+/// Most prompts that wait in one session.
+pub const MAX_QUEUED: usize = 100;
+
+/// Most questions that are open in one session; further ones are cancelled at once.
+pub const MAX_OPEN_QUESTIONS: usize = 32;
+
+/// The session is given up when its runner was lost this many times within [`RESTART_WINDOW`].
+pub const MAX_RESTARTS: usize = 3;
+
+/// See [`MAX_RESTARTS`].
+pub const RESTART_WINDOW: Duration = Duration::from_secs(600);
+
+/// How long things may take before the engine acts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// From the order to start a sandbox to its runner's hello.
+    pub start: Duration,
+    /// From the first hello of a runner until its agent takes prompts, while prompts wait.
+    pub ready: Duration,
+    /// From the loss of a runner's connection to its return.
+    pub reconnect: Duration,
+    /// From an abort to the end of the turn, while the runner is connected.
+    pub abort: Duration,
+    /// From the last sign of life of a turn to its abort, while the runner is connected and no question is open.
+    pub silence: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_secs(60),
+            ready: Duration::from_secs(150),
+            reconnect: Duration::from_secs(30),
+            abort: Duration::from_secs(30),
+            silence: Duration::from_secs(1_800),
+        }
+    }
+}
+
+/// What goes on in a session. It is stored as one versioned row; the transcript has rows of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Engine {
+    /// The session.
+    pub session: SessionId,
+    /// Who owns the session: whom events are addressed to.
+    pub owner: UserId,
+    /// Where the session is in its life.
+    pub status: SessionStatus,
+    /// Change counter of the session.
+    pub seq: u64,
+    /// What happens to prompts that do not say.
+    pub queue_mode: QueueMode,
+    /// The sandbox and the connection of its runner.
+    pub runner: Runner,
+    /// The turn that the agent works on.
+    pub turn: Option<Turn>,
+    /// Prompts that wait, first to go first.
+    pub queue: VecDeque<QueuedPrompt>,
+    /// Questions that wait for an answer.
+    pub questions: Vec<Question>,
+    /// When runners were lost lately.
+    pub losses: Vec<Timestamp>,
+    /// When somebody or something last did something.
+    pub last_activity: Timestamp,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// The message that the agent is writing. Its text is stored as rows, so it is no part of the stored state.
+    #[serde(skip)]
+    pub open: Option<OpenMessage>,
+}
+
+/// The sandbox of a session and its runner.
+///
+/// Each start of a sandbox is a new generation: commands and events are numbered within it, and what belongs to an
+/// older generation is ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runner {
+    /// Counts starts; 0 before the first.
+    pub generation: u32,
+    /// The connection.
+    pub link: Link,
+    /// Hash of the secret that the runner of this generation must present; set before it is started.
+    pub token: Option<TokenHash>,
+    /// Whether the agent takes prompts.
+    pub ready: bool,
+    /// When the agent must take prompts if some wait; set by the first hello of the generation.
+    pub ready_by: Option<Timestamp>,
+    /// The last event of the runner that is durable.
+    pub last_frame: u64,
+    /// The last command that was given.
+    pub last_command: u64,
+    /// The last command that the runner took over.
+    pub taken_command: u64,
+    /// The agent's own name of the conversation.
+    pub agent_session: Option<String>,
+}
+
+/// The connection of a runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Link {
+    /// There is no sandbox.
+    None,
+    /// A sandbox was ordered.
+    Starting {
+        /// When its runner must have said hello.
+        deadline: Timestamp,
+    },
+    /// The runner is connected.
+    Connected {
+        /// The connection; a newer one replaces it.
+        connection: String,
+    },
+    /// The connection was lost; the runner may come back.
+    Lost {
+        /// Until when.
+        deadline: Timestamp,
+    },
+}
+
+/// A turn: one prompt that was given to the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The prompt.
+    pub prompt: MessageId,
+    /// What is needed to queue the prompt again if the runner never took it over.
+    pub queued: QueuedPrompt,
+    /// Number of the command that gave it to the runner.
+    pub command: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the turn last showed life: the runner reported something, or a question was closed.
+    pub last_report: Timestamp,
+    /// When the silence of the turn is looked at next.
+    pub check_at: Timestamp,
+    /// Set once the turn was told to end: when it must have ended.
+    pub abort_deadline: Option<Timestamp>,
+    /// The message that is being written.
+    pub message: Option<MessageId>,
+    /// Number of the turn's newest message; the next one must have a higher one.
+    pub last_message: u64,
+    /// Number of the turn's newest question; the next one must have a higher one.
+    pub last_question: u64,
+    /// Set when the runner said hello without this turn although it had taken the prompt over: the last report that can
+    /// still tell how the turn ended.
+    pub ends_after: Option<u64>,
+}
+
+/// A prompt that waits. Its text is the user's message of the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedPrompt {
+    /// The prompt.
+    pub id: MessageId,
+    /// Which model to use.
+    pub model: Option<String>,
+}
+
+impl Engine {
+    /// The state of a session that was just opened and has no sandbox yet.
+    #[must_use]
+    pub fn new(session: SessionId, owner: UserId, queue_mode: QueueMode, now: Timestamp) -> Self {
+        Self {
+            session,
+            owner,
+            status: SessionStatus::Initializing,
+            seq: 0,
+            queue_mode,
+            runner: Runner {
+                generation: 0,
+                link: Link::None,
+                token: None,
+                ready: false,
+                ready_by: None,
+                last_frame: 0,
+                last_command: 0,
+                taken_command: 0,
+                agent_session: None,
+            },
+            turn: None,
+            queue: VecDeque::new(),
+            questions: Vec::new(),
+            losses: Vec::new(),
+            last_activity: now,
+            timeouts: Timeouts::default(),
+            open: None,
+        }
+    }
+
+    /// Applies one event.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the event cannot be applied; the state is then as it was.
+    pub fn apply(&mut self, event: Event, now: Timestamp, ids: &mut IdStream) -> Result<Effects, Refusal> {
+        let mut step = Step { engine: self, effects: Effects::default(), now, ids };
+        step.handle(event)?;
+        Ok(step.effects)
+    }
+
+    /// Whether a runner is connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.runner.link, Link::Connected { .. })
+    }
+
+    /// Whether a sandbox exists or is on its way.
+    #[must_use]
+    pub fn has_sandbox(&self) -> bool {
+        self.runner.link != Link::None
+    }
+
+    /// The open question of that id.
+    #[must_use]
+    pub fn question(&self, id: &QuestionId) -> Option<&Question> {
+        self.questions.iter().find(|question| question.id == *id)
+    }
+}
+
+/// One application of an event: the state being changed and what follows from it.
+///
+/// The state is changed in place, as a copy would cost the whole open message for every piece of its text. So every
+/// handler refuses before it changes anything.
+struct Step<'a> {
+    engine: &'a mut Engine,
+    effects: Effects,
+    now: Timestamp,
+    ids: &'a mut IdStream,
+}
+
+impl Step<'_> {
+    fn handle(&mut self, event: Event) -> Result<(), Refusal> {
+        match event {
+            Event::Opened { title } => self.opened(title),
+            Event::Prompted(prompt) => self.prompted(prompt)?,
+            Event::Answered { question, answer, by } => self.answered(&question, &answer, &by)?,
+            Event::Aborted { by } => self.aborted(&by)?,
+            Event::QueueCleared => self.queue_cleared(),
+            Event::Renamed { title } => self.renamed(title),
+            Event::Terminated { by } => self.terminated(&by),
+            Event::SandboxPrepared { generation, token } => self.sandbox_prepared(generation, token)?,
+            Event::SandboxStarted { generation } => self.sandbox_started(generation),
+            Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),
+            Event::SandboxGone { generation, detail } => self.sandbox_gone(generation, &detail),
+            Event::RunnerConnected(hello) => self.runner_connected(hello)?,
+            Event::RunnerDisconnected { generation, connection } => {
+                self.runner_disconnected(generation, &connection);
+            }
+            Event::CommandsTaken { generation, command } => self.commands_taken(generation, command)?,
+            Event::Reported { generation, frame, report } => self.reported(generation, frame, report)?,
+            Event::GatewayRestarted => self.gateway_restarted(),
+            Event::SandboxRetired => self.sandbox_retired(),
+            Event::Due => self.due(),
+        }
+        Ok(())
+    }
+
+    fn next_seq(&mut self) -> u64 {
+        self.engine.seq += 1;
+        self.engine.seq
+    }
+}

@@ -1,0 +1,201 @@
+//! Prompts: the queue, the turn and its abort.
+
+use std::time::Duration;
+
+use super::{
+    Actor, AgentStatus, Change, Command, Link, MAX_QUEUED, Notice, Prompt, QueuedPrompt, Refusal, StatusNotice, Step,
+    Turn,
+};
+use crate::messages::{FinishReason, Message, MessageRole};
+use crate::sessions::QueueMode;
+
+/// Characters of a prompt that the audit log shows.
+const SUMMARY_CHARS: usize = 120;
+
+impl Step<'_> {
+    pub(super) fn prompted(&mut self, prompt: Prompt) -> Result<(), Refusal> {
+        self.refuse_when_ended()?;
+        let mode = prompt.queue_mode.unwrap_or(self.engine.queue_mode);
+        let steers = mode == QueueMode::Steer && self.engine.turn.is_some();
+        if !steers && self.engine.queue.len() >= MAX_QUEUED {
+            return Err(Refusal::QueueFull);
+        }
+        self.engine.last_activity = self.now;
+        let actor = prompt.author.as_ref().map(|author| author.id.clone());
+        if steers {
+            self.engine.queue.clear();
+            self.begin_abort();
+            self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+            self.audit("user.abort", "Turn aborted by a new prompt", actor.clone());
+        }
+        let summary: String = prompt.content.chars().take(SUMMARY_CHARS).collect();
+        let queued = QueuedPrompt { id: prompt.id.clone(), model: prompt.model.clone() };
+        self.add_user_message(prompt);
+        self.audit("user.prompt", &summary, actor);
+        if self.can_dispatch() {
+            self.dispatch(queued);
+        } else {
+            self.enqueue(queued);
+        }
+        Ok(())
+    }
+
+    pub(super) fn aborted(&mut self, by: &Actor) -> Result<(), Refusal> {
+        self.refuse_when_ended()?;
+        self.engine.last_activity = self.now;
+        self.engine.queue.clear();
+        self.begin_abort();
+        self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+        self.audit("user.abort", "Turn aborted", Some(by.user.clone()));
+        Ok(())
+    }
+
+    pub(super) fn queue_cleared(&mut self) {
+        let cleared = self.engine.queue.len();
+        self.engine.queue.clear();
+        self.status(StatusNotice::QueueCleared { cleared });
+        let status = if self.engine.turn.is_some() { AgentStatus::Thinking } else { AgentStatus::Idle };
+        self.notice(Notice::Agent { status, detail: None });
+    }
+
+    /// Tells the runner once to end the turn. Open questions of the turn are closed: nobody's answer matters any more.
+    pub(super) fn begin_abort(&mut self) {
+        let deadline = self.now.plus(self.engine.timeouts.abort);
+        let Some(turn) = self.engine.turn.as_mut().filter(|turn| turn.abort_deadline.is_none()) else {
+            return;
+        };
+        turn.abort_deadline = Some(deadline);
+        let prompt = turn.prompt.clone();
+        self.close_questions();
+        self.command(Command::Abort { prompt });
+    }
+
+    /// Ends the turn after the runner said so, and lets the next prompt go.
+    pub(super) fn turn_completed(&mut self, aborted: bool) {
+        self.finish_open_message(if aborted { FinishReason::Canceled } else { FinishReason::EndTurn }, None);
+        self.engine.turn = None;
+        self.close_questions();
+        self.engine.last_activity = self.now;
+        if aborted {
+            self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+            self.status(StatusNotice::TurnEnded { aborted: true });
+        }
+        self.audit("agent.turn_complete", "Turn complete", None);
+        self.touch();
+        if !self.drain() && !aborted {
+            self.status(StatusNotice::TurnEnded { aborted: false });
+        }
+    }
+
+    /// Ends the turn because what worked on it is gone. A prompt that was taken over is never sent again; one that was
+    /// not goes back to the head of the queue.
+    pub(super) fn turn_lost(&mut self, error: &str) {
+        let Some(turn) = self.engine.turn.take() else {
+            return;
+        };
+        self.close_questions();
+        if turn.command > self.engine.runner.taken_command && turn.abort_deadline.is_none() {
+            self.engine.queue.push_front(turn.queued);
+            self.audit("prompt.dispatch_failed", "The runner was lost before it took the prompt over", None);
+            self.status(StatusNotice::PromptQueued { position: 1 });
+            return;
+        }
+        let reason = if turn.abort_deadline.is_some() { FinishReason::Canceled } else { FinishReason::Error };
+        self.finish_open_message(reason, Some(error.to_owned()));
+        if reason == FinishReason::Error {
+            self.report_error(error);
+        }
+        self.audit("agent.turn_complete", "Turn ended early", None);
+        self.touch();
+        self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+        self.status(StatusNotice::TurnEnded { aborted: reason == FinishReason::Canceled });
+    }
+
+    /// Gives the first waiting prompt to the agent if it can take one. Answers whether it did.
+    pub(super) fn drain(&mut self) -> bool {
+        if !self.can_dispatch() {
+            self.wake_for_queue();
+            return false;
+        }
+        let Some(next) = self.engine.queue.pop_front() else {
+            return false;
+        };
+        self.dispatch(next);
+        let remaining = self.engine.queue.len();
+        self.status(StatusNotice::PromptDequeued { remaining });
+        true
+    }
+
+    /// Starts a sandbox when prompts wait and there is none.
+    pub(super) fn wake_for_queue(&mut self) {
+        if self.engine.waits_for_sandbox() {
+            self.order_sandbox();
+        }
+    }
+
+    fn can_dispatch(&self) -> bool {
+        self.engine.turn.is_none() && self.engine.runner.ready && self.engine.is_connected()
+    }
+
+    fn dispatch(&mut self, queued: QueuedPrompt) {
+        let silence: Duration = self.engine.timeouts.silence;
+        let command = Command::Prompt { prompt: queued.id.clone(), model: queued.model.clone() };
+        let number = self.command(command);
+        self.engine.turn = Some(Turn {
+            prompt: queued.id.clone(),
+            queued,
+            command: number,
+            started_at: self.now,
+            last_report: self.now,
+            check_at: self.now.plus(silence),
+            abort_deadline: None,
+            message: None,
+            last_message: 0,
+            last_question: 0,
+            ends_after: None,
+        });
+    }
+
+    fn enqueue(&mut self, queued: QueuedPrompt) {
+        self.engine.queue.push_back(queued);
+        self.audit("prompt.queued", "Prompt queued", None);
+        let position = self.engine.queue.len();
+        self.status(StatusNotice::PromptQueued { position });
+        self.wake_for_queue();
+    }
+
+    fn add_user_message(&mut self, prompt: Prompt) {
+        let seq = self.next_seq();
+        let message = Message {
+            id: prompt.id,
+            seq,
+            position: seq,
+            role: MessageRole::User,
+            content: prompt.content,
+            parts: Vec::new(),
+            author: prompt.author,
+            created_at: self.now,
+        };
+        self.add_message(message);
+    }
+
+    pub(super) fn refuse_when_ended(&self) -> Result<(), Refusal> {
+        if self.engine.status.is_ended() {
+            return Err(Refusal::Ended(self.engine.status.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Numbers a command for the runner of the current generation. Without a sandbox there is nobody to tell.
+    pub(super) fn command(&mut self, command: Command) -> u64 {
+        if self.engine.runner.link == Link::None {
+            return self.engine.runner.last_command;
+        }
+        self.engine.runner.last_command += 1;
+        let number = self.engine.runner.last_command;
+        let generation = self.engine.runner.generation;
+        self.effects.changes.push(Change::CommandGiven { generation, number, command });
+        self.notice(Notice::Commands);
+        number
+    }
+}

@@ -1,0 +1,277 @@
+//! Random things that happen to a session: honest, late, repeated, wrong.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::rig::{Rig, actor, choice, message, prompt, question, tool, yes_or_no};
+use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
+use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
+use crate::questions::{AnswerValue, Choice, ChoiceKind};
+use crate::sessions::QueueMode;
+use crate::tokens::TokenHash;
+
+/// Something that happens, in terms of the state that it happens to.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    /// The runner does what an honest one does next.
+    Work(u8),
+    Prompt(Option<QueueMode>),
+    Answer(u8, AnswerValue),
+    Abort,
+    Clear,
+    Rename,
+    Terminate,
+    OpenAgain,
+    Sandbox(SandboxOp, u32),
+    /// Generations back, same connection again, commands and frames more or less, which turn.
+    Hello(u32, bool, i64, i64, Turns),
+    Disconnect(bool),
+    Taken(u32, i64),
+    /// Generations back, distance from the next frame, what.
+    Report(u32, i64, Report),
+    Restart,
+    Retire,
+    Wait(u64),
+    Due,
+    /// Waits for the next deadline.
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SandboxOp {
+    Prepared,
+    Started,
+    Failed,
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turns {
+    Own,
+    None,
+    Other,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Report {
+    Ready,
+    Failed,
+    Create(Turns, u64),
+    Text(u64, TextKind, &'static str),
+    Tool(Option<u64>, &'static str, ToolStatus),
+    Plan(u64),
+    Finish(Option<u64>, FinishReason),
+    Ask(Turns, u64, u8),
+    Close(u64),
+    Status,
+    Error,
+    Complete(Turns, bool),
+    Unknown,
+}
+
+pub(super) fn op() -> impl Strategy<Value = Op> {
+    let back = || prop_oneof![9 => Just(0_u32), 1 => 1_u32..3];
+    let off = || prop_oneof![6 => Just(0_i64), 1 => -3_i64..0, 1 => 1_i64..3];
+    let mode = select(vec![None, None, None, Some(QueueMode::Steer), Some(QueueMode::Collect)]);
+    prop_oneof![
+        40 => any::<u8>().prop_map(Op::Work),
+        12 => mode.prop_map(Op::Prompt),
+        4 => (any::<u8>(), answer()).prop_map(|(which, value)| Op::Answer(which, value)),
+        3 => Just(Op::Abort),
+        1 => Just(Op::Clear),
+        1 => Just(Op::Rename),
+        1 => prop_oneof![1 => Just(Op::Terminate), 2 => Just(Op::OpenAgain)],
+        4 => (sandbox(), back()).prop_map(|(what, back)| Op::Sandbox(what, back)),
+        5 => (back(), any::<bool>(), off(), off(), turns()).prop_map(|(b, s, c, f, t)| Op::Hello(b, s, c, f, t)),
+        4 => any::<bool>().prop_map(Op::Disconnect),
+        5 => (back(), off()).prop_map(|(back, off)| Op::Taken(back, off)),
+        30 => (back(), off(), report()).prop_map(|(back, off, report)| Op::Report(back, off, report)),
+        2 => Just(Op::Restart),
+        1 => Just(Op::Retire),
+        6 => select(vec![1_u64, 7, 29, 30, 100, 400, 2_000]).prop_map(Op::Wait),
+        4 => Just(Op::Due),
+        3 => Just(Op::Skip),
+    ]
+}
+
+fn sandbox() -> impl Strategy<Value = SandboxOp> {
+    use SandboxOp as S;
+    select(vec![S::Prepared, S::Prepared, S::Started, S::Started, S::Started, S::Failed, S::Gone, S::Gone])
+}
+
+fn turns() -> impl Strategy<Value = Turns> {
+    select(vec![Turns::Own, Turns::Own, Turns::Own, Turns::None, Turns::Other])
+}
+
+fn answer() -> impl Strategy<Value = AnswerValue> {
+    let texts = select(vec!["y", "No", "blue"]).prop_map(|text| AnswerValue::Text(text.to_owned()));
+    prop_oneof![any::<bool>().prop_map(AnswerValue::Flag), texts]
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    let kind = || select(vec![TextKind::Text, TextKind::Reasoning]);
+    let reason = select(vec![FinishReason::EndTurn, FinishReason::Error, FinishReason::Canceled]);
+    let status = select(vec![ToolStatus::Pending, ToolStatus::Running, ToolStatus::Completed, ToolStatus::Error]);
+    let n = || 1_u64..4;
+    prop_oneof![
+        1 => select(vec![Report::Ready, Report::Ready, Report::Ready, Report::Failed]),
+        6 => (turns(), 0_u64..5).prop_map(|(turn, n)| Report::Create(turn, n)),
+        8 => (n(), kind(), select(vec!["a", "é", "🦀\n", ""])).prop_map(|(n, kind, text)| Report::Text(n, kind, text)),
+        4 => (prop::option::of(n()), select(vec!["k", "l"]), status).prop_map(|(n, id, s)| Report::Tool(n, id, s)),
+        1 => n().prop_map(Report::Plan),
+        3 => (prop::option::of(n()), reason).prop_map(|(n, reason)| Report::Finish(n, reason)),
+        4 => (turns(), 0_u64..5, any::<u8>()).prop_map(|(turn, n, choices)| Report::Ask(turn, n, choices)),
+        1 => n().prop_map(Report::Close),
+        1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
+        5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
+    ]
+}
+
+fn choices(kind: u8) -> Vec<Choice> {
+    match kind % 3 {
+        0 => yes_or_no(),
+        1 => vec![choice("y", "Yes", ChoiceKind::AllowAlways)],
+        _ => Vec::new(),
+    }
+}
+
+impl Op {
+    /// The event that this is now, or `None` when it only lets time pass or cannot be.
+    pub(super) fn event(self, rig: &mut Rig, step: usize) -> Option<Event> {
+        let generation = |back: u32| rig.generation().saturating_sub(back);
+        let runner = &rig.engine.runner;
+        Some(match self {
+            Self::Work(variant) => work(rig, step, variant)?,
+            Self::Prompt(mode) => Event::Prompted(prompt(&format!("p{step}"), mode)),
+            Self::Answer(which, answer) => {
+                let open = &rig.engine.questions;
+                let id = open.get(usize::from(which) % open.len().max(1)).map(|question| question.id.clone());
+                Event::Answered { question: id.unwrap_or(question("gone")), answer, by: actor() }
+            }
+            Self::Abort => Event::Aborted { by: actor() },
+            Self::Clear => Event::QueueCleared,
+            Self::Rename => Event::Renamed { title: format!("t{step}") },
+            Self::Terminate => Event::Terminated { by: actor() },
+            Self::OpenAgain => Event::Opened { title: None },
+            Self::Sandbox(what, back) => what.event(generation(back)),
+            Self::Hello(back, same, commands, frames, turn) => {
+                let (same, honest) = (connection(rig).filter(|_| same), rig.honest(&format!("c{step}")));
+                Event::RunnerConnected(RunnerHello {
+                    generation: generation(back),
+                    connection: same.unwrap_or(honest.connection),
+                    last_command: honest.last_command.saturating_add_signed(commands),
+                    last_frame: honest.last_frame.saturating_add_signed(frames),
+                    turn: match turn {
+                        Turns::Own => honest.turn,
+                        Turns::None => None,
+                        Turns::Other => Some(message("other")),
+                    },
+                })
+            }
+            Self::Disconnect(old) => {
+                let connection = connection(rig).filter(|_| !old).unwrap_or("old".to_owned());
+                Event::RunnerDisconnected { generation: generation(0), connection }
+            }
+            Self::Taken(back, off) => Event::CommandsTaken {
+                generation: generation(back),
+                command: runner.last_command.saturating_add_signed(off),
+            },
+            Self::Report(back, off, report) => {
+                let (generation, frame) = (generation(back), (runner.last_frame + 1).saturating_add_signed(off));
+                Event::Reported { generation, frame, report: report.of(rig.engine.turn.as_ref()) }
+            }
+            Self::Restart => Event::GatewayRestarted,
+            Self::Retire => Event::SandboxRetired,
+            Self::Wait(seconds) => {
+                rig.wait(seconds);
+                return None;
+            }
+            Self::Due => Event::Due,
+            Self::Skip => {
+                rig.now = rig.engine.next_deadline().map_or(rig.now, |deadline| deadline.max(rig.now));
+                Event::Due
+            }
+        })
+    }
+}
+
+fn connection(rig: &Rig) -> Option<String> {
+    match &rig.engine.runner.link {
+        Link::Connected { connection } => Some(connection.clone()),
+        _ => None,
+    }
+}
+
+impl SandboxOp {
+    fn event(self, generation: u32) -> Event {
+        match self {
+            Self::Prepared => Event::SandboxPrepared { generation, token: TokenHash::of("secret") },
+            Self::Started => Event::SandboxStarted { generation },
+            Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
+            Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },
+        }
+    }
+}
+
+fn work(rig: &Rig, step: usize, variant: u8) -> Option<Event> {
+    let (engine, generation) = (&rig.engine, rig.generation());
+    let report = |report: Report| Event::Reported {
+        generation,
+        frame: engine.runner.last_frame + 1,
+        report: report.of(engine.turn.as_ref()),
+    };
+    let Link::Connected { .. } = engine.runner.link else {
+        let expected = engine.has_sandbox();
+        return expected.then(|| Event::RunnerConnected(rig.honest(&format!("c{step}"))));
+    };
+    let Some(turn) = &engine.turn else {
+        return Some(report(if engine.runner.ready { Report::Status } else { Report::Ready }));
+    };
+    if turn.command > engine.runner.taken_command && !variant.is_multiple_of(4) {
+        return Some(Event::CommandsTaken { generation, command: turn.command });
+    }
+    let aborting = turn.abort_deadline.is_some();
+    Some(report(match (&turn.message, variant % 8) {
+        (_, 0) => Report::Complete(Turns::Own, aborting),
+        (_, 1) => Report::Ask(Turns::Own, turn.last_question + 1, variant / 8),
+        (None, _) => Report::Create(Turns::Own, turn.last_message + 1),
+        (_, 2) => Report::Finish(None, FinishReason::EndTurn),
+        (_, 3) => Report::Tool(None, "k", ToolStatus::Running),
+        (_, n) if n % 2 == 0 => Report::Text(turn.last_message, TextKind::Text, "né"),
+        _ => Report::Text(turn.last_message, TextKind::Reasoning, "hm"),
+    }))
+}
+
+impl Report {
+    fn of(self, turn: Option<&Turn>) -> RunnerReport {
+        let own = || turn.map_or("none".to_owned(), |turn| turn.prompt.as_str().to_owned());
+        let prompt = |turns: Turns| if matches!(turns, Turns::Own) { own() } else { "other".to_owned() };
+        let message_of = |turns: Turns, n: u64| message(&format!("{}.{n}", prompt(turns)));
+        let question_of = |turns: Turns, n: u64| question(&format!("{}.q{n}", prompt(turns)));
+        let here = |n: u64| message_of(Turns::Own, n);
+        match self {
+            Self::Ready => RunnerReport::Ready { agent_session: Some("a".to_owned()) },
+            Self::Failed => RunnerReport::Failed { error: "no agent".to_owned() },
+            Self::Create(turns, n) => RunnerReport::MessageCreated { message: message_of(turns, n) },
+            Self::Text(n, kind, text) => RunnerReport::Text { message: here(n), kind, delta: text.to_owned() },
+            Self::Tool(n, id, status) => RunnerReport::Tool { message: n.map(here), call: tool(id, status) },
+            Self::Plan(n) => {
+                let word = |text: &str| text.to_owned();
+                let entry = PlanEntry { content: word("x"), status: word("pending"), priority: word("low") };
+                RunnerReport::Plan { message: here(n), entries: vec![entry] }
+            }
+            Self::Finish(n, reason) => {
+                RunnerReport::MessageFinished { message: n.map(here), reason, error: Some("why".to_owned()) }
+            }
+            Self::Ask(turns, n, kind) => {
+                let (question, text) = (question_of(turns, n), "May I?".to_owned());
+                RunnerReport::Asked { question, text, choices: choices(kind) }
+            }
+            Self::Close(n) => RunnerReport::QuestionClosed { question: question_of(Turns::Own, n) },
+            Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
+            Self::Error => RunnerReport::Error { error: "oh".to_owned() },
+            Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
+            Self::Unknown => RunnerReport::Unknown,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What is always true.
+
+use std::collections::BTreeSet;
+
+use super::rig::Rig;
+use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS};
+
+/// Checks a state by itself.
+pub(super) fn check_state(rig: &Rig) {
+    let engine = &rig.engine;
+    let queued: BTreeSet<&str> = rig.queue().into_iter().collect();
+    assert_eq!(queued.len(), engine.queue.len(), "nothing waits twice");
+    assert!(engine.queue.len() <= MAX_QUEUED + 1, "one more when a prompt came back");
+    assert!(engine.questions.len() <= MAX_OPEN_QUESTIONS && engine.losses.len() <= MAX_RESTARTS);
+    let message = engine.turn.as_ref().and_then(|turn| turn.message.as_ref());
+    assert_eq!(message, engine.open.as_ref().map(|open| &open.id), "the open message is the turn's");
+    match &engine.turn {
+        Some(turn) => {
+            assert!(matches!(engine.runner.link, Link::Connected { .. } | Link::Lost { .. }));
+            assert!(turn.abort_deadline.is_none() || engine.questions.is_empty(), "an abort needs no answers");
+        }
+        None => {
+            assert!(engine.questions.is_empty(), "nobody waits for an answer");
+            let free = engine.is_connected() && engine.runner.ready;
+            assert!(!free || engine.queue.is_empty(), "nothing waits for a free agent");
+        }
+    }
+    let wanted: BTreeSet<u32> = engine.has_sandbox().then_some(rig.generation()).into_iter().collect();
+    let ordered: BTreeSet<u32> = rig.store.ordered.iter().copied().collect();
+    let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().copied().collect();
+    assert_eq!(&ordered - &dismissed, wanted, "every sandbox that is not wanted is dismissed");
+    assert_eq!(ordered.len(), rig.store.ordered.len(), "a generation is ordered once");
+    check_deadline(engine);
+}
+
+fn check_deadline(engine: &Engine) {
+    let on_its_way = matches!(engine.runner.link, Link::Starting { .. } | Link::Lost { .. });
+    let waits = on_its_way || engine.turn.is_some() || !engine.queue.is_empty() || !engine.questions.is_empty();
+    assert!(!waits || engine.next_deadline().is_some(), "nothing waits without a deadline");
+    if engine.status.is_ended() {
+        assert!(!waits && !engine.has_sandbox() && engine.next_deadline().is_none(), "the end is the end");
+    }
+}
+
+/// Checks what one event that was applied did.
+pub(super) fn check_step(before: &Engine, event: &Event, effects: &Effects, rig: &Rig) {
+    let after = &rig.engine;
+    let (was, is) = (before.status, after.status);
+    assert!(was == is || was.may_become(is), "{was:?} becomes {is:?}");
+    assert!(after.runner.generation <= before.runner.generation + 1);
+    for seq in effects.changes.iter().filter_map(seq) {
+        assert!(seq > before.seq && seq <= after.seq, "seq {seq} is new");
+    }
+    if *event == Event::Due {
+        assert!(after.next_deadline().is_none_or(|deadline| deadline > rig.now), "what was due is done");
+    }
+}
+
+fn seq(change: &Change) -> Option<u64> {
+    match change {
+        Change::MessageAdded(message) | Change::MessageFinished(message) => Some(message.seq),
+        Change::PartSet { seq, .. } | Change::QuestionAsked { seq, .. } | Change::QuestionClosed { seq, .. } => {
+            Some(*seq)
+        }
+        Change::Audited(entry) => Some(entry.seq),
+        _ => None,
+    }
+}

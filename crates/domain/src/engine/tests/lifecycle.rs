@@ -1,0 +1,158 @@
+//! The life of a session.
+
+use super::rig::{Rig, actor, notices, prompt};
+use crate::engine::{Change, Event, Refusal};
+use crate::sessions::SessionStatus;
+
+/// A session in every state that a session can be in, and its name.
+fn everywhere() -> Vec<(&'static str, Rig)> {
+    let mut waiting = Rig::opened();
+    waiting.say("a");
+    let mut started = Rig::opened();
+    started.ok(Event::SandboxStarted { generation: 1 });
+    let mut given = Rig::ready();
+    given.say("p");
+    let mut asking = Rig::working();
+    asking.create("p.1");
+    asking.ask("p.q1", super::rig::yes_or_no());
+    asking.say("a");
+    let mut aborting = Rig::working();
+    aborting.steer("a");
+    let mut away = asking.clone();
+    away.disconnect();
+    let mut resting = Rig::ready();
+    resting.gone();
+    let mut reviving = Rig::ready();
+    reviving.say("p");
+    reviving.gone();
+    vec![
+        ("opened", Rig::opened()),
+        ("waiting", waiting),
+        ("started", started),
+        ("connected", Rig::connected()),
+        ("ready", Rig::ready()),
+        ("given", given),
+        ("working", Rig::working()),
+        ("asking", asking),
+        ("aborting", aborting),
+        ("away", away),
+        ("resting", resting),
+        ("reviving", reviving),
+    ]
+}
+
+fn assert_over(rig: &Rig, name: &str) {
+    let engine = &rig.engine;
+    assert!(engine.turn.is_none() && engine.queue.is_empty() && engine.questions.is_empty(), "{name}");
+    assert!(engine.open.is_none() && !engine.has_sandbox() && engine.next_deadline().is_none(), "{name}");
+    assert_eq!(rig.store.ordered, rig.store.dismissed, "{name}: every sandbox is dismissed");
+}
+
+#[test]
+fn opening_orders_a_sandbox_once() {
+    let mut rig = Rig::opened();
+    assert_eq!((rig.store.ordered.clone(), rig.seconds_left()), (vec![1], Some(60)));
+    assert_eq!(rig.ok(Event::Opened { title: None }), Default::default());
+}
+
+#[test]
+fn a_session_can_be_terminated_in_every_state() {
+    for (name, mut rig) in everywhere() {
+        let effects = rig.terminate();
+        assert_eq!(rig.engine.status, SessionStatus::Terminated, "{name}");
+        assert_eq!(effects.bus.last().unwrap().kind, "session.completed");
+        assert_eq!(notices(&effects).contains(&"stop".to_owned()), name != "resting", "{name}");
+        assert_over(&rig, name);
+        assert_eq!(rig.terminate(), Default::default(), "{name}: once is enough");
+        let refused = rig.apply(Event::Prompted(prompt("z", None)));
+        assert_eq!(refused, Err(Refusal::Ended("terminated")), "{name}");
+    }
+}
+
+#[test]
+fn a_session_can_fail_in_every_state() {
+    for (name, mut rig) in everywhere() {
+        if !rig.engine.has_sandbox() {
+            continue;
+        }
+        rig.engine.losses = vec![rig.now; 2];
+        rig.gone();
+        assert_eq!(rig.engine.status, SessionStatus::Error, "{name}");
+        assert_over(&rig, name);
+        assert_eq!(rig.apply(Event::Prompted(prompt("z", None))), Err(Refusal::Ended("error")));
+        rig.terminate();
+        assert_eq!(rig.engine.status, SessionStatus::Terminated);
+    }
+}
+
+#[test]
+fn termination_ends_the_message_before_it_is_told() {
+    let mut rig = Rig::working();
+    rig.create("p.1");
+    rig.ask("p.q1", super::rig::yes_or_no());
+    let effects = rig.terminate();
+    assert_eq!(notices(&effects), ["updated p.1", "expired p.q1", "stop", "terminated", "[session.terminated]"]);
+}
+
+#[test]
+fn a_sandbox_that_starts_too_late_is_dismissed() {
+    let mut rig = Rig::opened();
+    rig.terminate();
+    let effects = rig.ok(Event::SandboxStarted { generation: 1 });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1 }]);
+    assert_eq!(rig.engine.status, SessionStatus::Terminated);
+    let mut rig = Rig::ready();
+    rig.say("p");
+    rig.gone();
+    let effects = rig.ok(Event::SandboxStarted { generation: 1 });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1 }]);
+}
+
+#[test]
+fn a_sandbox_can_be_put_away_in_every_state() {
+    for (name, mut rig) in everywhere() {
+        let waits = rig.turn() == Some("p") && name == "given" || !rig.queue().is_empty();
+        rig.ok(Event::SandboxRetired);
+        assert_eq!((rig.turn(), rig.engine.has_sandbox()), (None, false), "{name}");
+        assert_eq!(rig.engine.status, SessionStatus::Running, "{name}");
+        assert!(rig.engine.open.is_none() && rig.engine.questions.is_empty(), "{name}");
+        assert_eq!(rig.store.ordered, rig.store.dismissed, "{name}");
+        assert_eq!(rig.engine.next_deadline().is_some(), waits, "{name}");
+        rig.ok(Event::Due);
+        assert_eq!(rig.engine.has_sandbox(), waits, "{name}: prompts that wait get a new one");
+    }
+}
+
+#[test]
+fn a_sandbox_that_cannot_be_started_ends_the_session() {
+    let mut rig = Rig::opened();
+    let failed = |generation| Event::SandboxFailed { generation, error: "no room".repeat(1_000) };
+    assert_eq!(rig.ok(failed(0)), Default::default());
+    rig.ok(failed(1));
+    assert_eq!(rig.engine.status, SessionStatus::Error);
+    assert_eq!(rig.store.error.as_ref().unwrap().len(), 4_000, "the error is bounded");
+    assert_over(&rig, "failed");
+}
+
+#[test]
+fn a_sandbox_whose_runner_said_hello_did_start() {
+    let mut rig = Rig::working();
+    assert_eq!(rig.ok(Event::SandboxFailed { generation: 1, error: "exists".to_owned() }), Default::default());
+}
+
+#[test]
+fn a_title_can_be_changed_even_after_the_end() {
+    let mut rig = Rig::ready();
+    rig.terminate();
+    assert_eq!(notices(&rig.ok(Event::Renamed { title: "T".to_owned() })), ["title T"]);
+    assert_eq!(rig.store.title.as_deref(), Some("T"));
+}
+
+#[test]
+fn events_for_a_session_that_ended_say_so() {
+    let mut rig = Rig::opened();
+    rig.terminate();
+    let refused = Err(Refusal::Ended("terminated"));
+    assert_eq!(rig.apply(Event::Aborted { by: actor() }), refused);
+    assert_eq!(rig.apply(Event::Prompted(prompt("a", None))), refused);
+}

@@ -1,0 +1,19 @@
+//! Tests of the session state machine.
+
+mod aborts;
+mod deadlines;
+mod events;
+mod invariants;
+mod lifecycle;
+mod liveness;
+mod losses;
+mod model;
+mod notices;
+mod prompts;
+mod properties;
+mod questions;
+mod reconnects;
+mod rig;
+mod runner;
+mod store;
+mod transcript;

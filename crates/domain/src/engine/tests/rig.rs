@@ -1,0 +1,289 @@
+//! A session under test, and short words for what happens to it.
+
+use std::time::Duration;
+
+use super::store::Store;
+use crate::engine::{
+    Actor, Change, Command, Effects, Engine, Event, Link, Notice, Prompt, Refusal, RunnerHello, RunnerReport,
+    StatusNotice,
+};
+use crate::ids::{IdStream, MessageId, QuestionId, SessionId, UserId};
+use crate::messages::{FinishReason, TextKind, ToolCall, ToolStatus};
+use crate::questions::{AnswerValue, Choice, ChoiceKind};
+use crate::sessions::QueueMode;
+use crate::time::Timestamp;
+
+/// An engine, the clock and the store that its changes are written to.
+#[derive(Debug, Clone)]
+pub(super) struct Rig {
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) now: Timestamp,
+    steps: u8,
+}
+
+pub(super) fn message(id: &str) -> MessageId {
+    MessageId::parse(id).unwrap()
+}
+
+pub(super) fn question(id: &str) -> QuestionId {
+    QuestionId::parse(id).unwrap()
+}
+
+pub(super) fn actor() -> Actor {
+    Actor { user: UserId::parse("u").unwrap(), name: "U".to_owned() }
+}
+
+pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
+    Prompt { id: message(id), content: format!("do {id}"), author: None, model: None, queue_mode: mode }
+}
+
+pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {
+    let call_id = call_id.to_owned();
+    ToolCall { call_id, tool_name: "sh".to_owned(), status, args: None, result: None, error: None }
+}
+
+pub(super) fn choice(id: &str, label: &str, kind: ChoiceKind) -> Choice {
+    Choice { id: id.to_owned(), label: label.to_owned(), kind }
+}
+
+/// May it? Yes or no.
+pub(super) fn yes_or_no() -> Vec<Choice> {
+    vec![choice("y", "Yes", ChoiceKind::AllowOnce), choice("n", "No", ChoiceKind::RejectOnce)]
+}
+
+pub(super) fn hello(generation: u32, connection: &str) -> RunnerHello {
+    let connection = connection.to_owned();
+    RunnerHello { generation, connection, last_command: 0, last_frame: 0, turn: None }
+}
+
+impl Rig {
+    /// A session that was just opened.
+    pub(super) fn opened() -> Self {
+        let now = Timestamp::from_millis(1_771_927_200_000);
+        let (session, owner) = (SessionId::parse("s").unwrap(), UserId::parse("u").unwrap());
+        let engine = Engine::new(session, owner, QueueMode::Followup, now);
+        let mut rig = Self { engine, store: Store::default(), now, steps: 0 };
+        rig.ok(Event::Opened { title: None });
+        rig
+    }
+
+    /// A session whose runner is connected, while its agent still starts.
+    pub(super) fn connected() -> Self {
+        let mut rig = Self::opened();
+        rig.connect();
+        rig
+    }
+
+    /// A session whose agent waits for prompts.
+    pub(super) fn ready() -> Self {
+        let mut rig = Self::connected();
+        rig.report(RunnerReport::Ready { agent_session: None });
+        rig
+    }
+
+    /// A session whose agent works on the prompt `p`, which the runner took over.
+    pub(super) fn working() -> Self {
+        let mut rig = Self::ready();
+        rig.say("p");
+        rig.take_all();
+        rig
+    }
+
+    /// Applies an event, writes what follows and checks that a reloaded state would do the same.
+    pub(super) fn apply(&mut self, event: Event) -> Result<Effects, Refusal> {
+        self.steps = self.steps.wrapping_add(1);
+        let before = self.engine.clone();
+        let mut reloaded = self.store.reload(&self.engine);
+        assert_eq!(reloaded, self.engine);
+        let stream = || IdStream::new(self.now, [self.steps; 32]);
+        let outcome = self.engine.apply(event.clone(), self.now, &mut stream());
+        assert_eq!(reloaded.apply(event, self.now, &mut stream()), outcome);
+        match &outcome {
+            Ok(effects) => self.store.write(effects),
+            Err(_) => {
+                assert_eq!(self.engine, before);
+                let bytes = |engine: &Engine| serde_json::to_vec(engine).unwrap();
+                assert_eq!(bytes(&self.engine), bytes(&before));
+            }
+        }
+        outcome
+    }
+
+    pub(super) fn ok(&mut self, event: Event) -> Effects {
+        self.apply(event).unwrap()
+    }
+
+    pub(super) fn wait(&mut self, seconds: u64) {
+        self.now = self.now.plus(Duration::from_secs(seconds));
+    }
+
+    /// Lets time pass and looks at the deadlines.
+    pub(super) fn due_after(&mut self, seconds: u64) -> Effects {
+        self.wait(seconds);
+        self.ok(Event::Due)
+    }
+
+    pub(super) fn say(&mut self, id: &str) -> Effects {
+        self.ok(Event::Prompted(prompt(id, None)))
+    }
+
+    pub(super) fn steer(&mut self, id: &str) -> Effects {
+        self.ok(Event::Prompted(prompt(id, Some(QueueMode::Steer))))
+    }
+
+    pub(super) fn abort(&mut self) -> Effects {
+        self.ok(Event::Aborted { by: actor() })
+    }
+
+    pub(super) fn terminate(&mut self) -> Effects {
+        self.ok(Event::Terminated { by: actor() })
+    }
+
+    pub(super) fn answer(&mut self, id: &str, answer: AnswerValue) -> Result<Effects, Refusal> {
+        self.apply(Event::Answered { question: question(id), answer, by: actor() })
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.engine.runner.generation
+    }
+
+    /// What an honest runner of this generation says.
+    pub(super) fn honest(&self, connection: &str) -> RunnerHello {
+        let runner = &self.engine.runner;
+        let taken = |command: u64| command <= runner.taken_command;
+        RunnerHello {
+            last_command: runner.taken_command,
+            last_frame: runner.last_frame,
+            turn: self.engine.turn.as_ref().filter(|turn| taken(turn.command)).map(|turn| turn.prompt.clone()),
+            ..hello(runner.generation, connection)
+        }
+    }
+
+    pub(super) fn connect(&mut self) -> Effects {
+        let hello = self.honest(&format!("c{}", self.generation()));
+        self.ok(Event::RunnerConnected(hello))
+    }
+
+    pub(super) fn disconnect(&mut self) -> Effects {
+        let Link::Connected { connection } = self.engine.runner.link.clone() else { panic!("no connection") };
+        self.ok(Event::RunnerDisconnected { generation: self.generation(), connection })
+    }
+
+    pub(super) fn gone(&mut self) -> Effects {
+        self.ok(Event::SandboxGone { generation: self.generation(), detail: "exit status 1".to_owned() })
+    }
+
+    /// Connects the runner of a new sandbox and brings its agent up.
+    pub(super) fn revive(&mut self) -> Effects {
+        let mut effects = self.connect();
+        effects.append(self.report(RunnerReport::Ready { agent_session: None }));
+        effects
+    }
+
+    pub(super) fn take_all(&mut self) -> Effects {
+        let (generation, command) = (self.generation(), self.engine.runner.last_command);
+        self.ok(Event::CommandsTaken { generation, command })
+    }
+
+    pub(super) fn frame(&mut self, frame: u64, report: RunnerReport) -> Result<Effects, Refusal> {
+        self.apply(Event::Reported { generation: self.generation(), frame, report })
+    }
+
+    pub(super) fn report(&mut self, report: RunnerReport) -> Effects {
+        self.frame(self.engine.runner.last_frame + 1, report).unwrap()
+    }
+
+    pub(super) fn create(&mut self, id: &str) -> Effects {
+        self.report(RunnerReport::MessageCreated { message: message(id) })
+    }
+
+    pub(super) fn text(&mut self, id: &str, delta: &str) -> Effects {
+        self.report(RunnerReport::Text { message: message(id), kind: TextKind::Text, delta: delta.to_owned() })
+    }
+
+    pub(super) fn finish(&mut self, id: Option<&str>, reason: FinishReason) -> Effects {
+        self.report(RunnerReport::MessageFinished { message: id.map(message), reason, error: None })
+    }
+
+    pub(super) fn ask(&mut self, id: &str, choices: Vec<Choice>) -> Effects {
+        self.report(RunnerReport::Asked { question: question(id), text: "May I?".to_owned(), choices })
+    }
+
+    pub(super) fn complete(&mut self, id: &str) -> Effects {
+        self.report(RunnerReport::Completed { prompt: message(id), aborted: false })
+    }
+
+    pub(super) fn stopped(&mut self, id: &str) -> Effects {
+        self.report(RunnerReport::Completed { prompt: message(id), aborted: true })
+    }
+
+    /// The prompt that is worked on.
+    pub(super) fn turn(&self) -> Option<&str> {
+        self.engine.turn.as_ref().map(|turn| turn.prompt.as_str())
+    }
+
+    /// The prompts that wait.
+    pub(super) fn queue(&self) -> Vec<&str> {
+        self.engine.queue.iter().map(|queued| queued.id.as_str()).collect()
+    }
+
+    /// Seconds until the engine must be asked again.
+    pub(super) fn seconds_left(&self) -> Option<u64> {
+        self.engine.next_deadline().map(|deadline| deadline.since(self.now).as_secs())
+    }
+}
+
+/// The commands among the changes, as words.
+pub(super) fn commands(effects: &Effects) -> Vec<String> {
+    let given = effects.changes.iter().filter_map(|change| match change {
+        Change::CommandGiven { command, .. } => Some(command),
+        _ => None,
+    });
+    given.map(words).collect()
+}
+
+fn words(command: &Command) -> String {
+    match command {
+        Command::Prompt { prompt, .. } => format!("prompt {prompt}"),
+        Command::Answer { question, resolution } => format!("answer {question} {resolution:?}"),
+        Command::Abort { prompt } => format!("abort {prompt}"),
+    }
+}
+
+/// The notices as words, without the hint that commands wait.
+pub(super) fn notices(effects: &Effects) -> Vec<String> {
+    effects.notices.iter().filter_map(notice_words).collect()
+}
+
+fn notice_words(notice: &Notice) -> Option<String> {
+    Some(match notice {
+        Notice::Message(message) => format!("message {}", message.role.as_str()),
+        Notice::MessageUpdated(message) => format!("updated {}", message.id),
+        Notice::Chunk(segment) => format!("chunk {}:{} {}", segment.part, segment.offset, segment.text),
+        Notice::Question(question) => format!("question {}", question.id),
+        Notice::QuestionAnswered { id, answer } => format!("answered {id} {answer}"),
+        Notice::QuestionExpired { id } => format!("expired {id}"),
+        Notice::Status(status) => status_words(status),
+        Notice::Agent { status, .. } => format!("agent {status:?}").to_lowercase(),
+        Notice::Error { .. } => "error".to_owned(),
+        Notice::Title(title) => format!("title {title}"),
+        Notice::Audit(entry) => format!("[{}]", entry.event_type),
+        Notice::RunnerReplaced { connection } => format!("replaced {connection}"),
+        Notice::RunnerStop { .. } => "stop".to_owned(),
+        Notice::Commands => return None,
+    })
+}
+
+fn status_words(status: &StatusNotice) -> String {
+    match status {
+        StatusNotice::Lifecycle { status, .. } => status.as_str().to_owned(),
+        StatusNotice::RunnerConnected => "runner up".to_owned(),
+        StatusNotice::RunnerDisconnected { queued } => format!("runner down {queued}"),
+        StatusNotice::TurnEnded { aborted: false } => "free".to_owned(),
+        StatusNotice::TurnEnded { aborted: true } => "free aborted".to_owned(),
+        StatusNotice::PromptQueued { position } => format!("queued {position}"),
+        StatusNotice::PromptDequeued { remaining } => format!("dequeued {remaining}"),
+        StatusNotice::QueueCleared { cleared } => format!("cleared {cleared}"),
+    }
+}

@@ -1,0 +1,16 @@
+//! Entities, typed ids, state machines and policies of Portway.
+//!
+//! Everything here is synchronous and pure: no I/O, no clock, no randomness. Time comes in as an argument and ids
+//! come from an [`ids::IdStream`], so every decision can be replayed from its inputs.
+
+pub mod access;
+pub mod engine;
+pub mod ids;
+pub mod jobs;
+pub mod messages;
+pub mod questions;
+pub mod sessions;
+pub mod states;
+pub mod time;
+pub mod tokens;
+pub mod users;

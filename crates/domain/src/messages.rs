@@ -1,0 +1,224 @@
+//! The transcript of a session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{MessageId, UserId};
+use crate::time::Timestamp;
+
+/// Longest prompt, in characters.
+pub const MAX_PROMPT_CHARS: usize = 100_000;
+
+/// Most text that one message of an agent may have, over all its parts, in bytes; what comes after is dropped.
+pub const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Who a message is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageRole {
+    /// A person.
+    User,
+    /// The agent.
+    Assistant,
+    /// The gateway itself.
+    System,
+}
+
+impl MessageRole {
+    /// The role's name on the wire and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::System => "system",
+        }
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::User, Self::Assistant, Self::System].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// The user who wrote a message, as known when it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// The user.
+    pub id: UserId,
+    /// The user's address.
+    pub email: String,
+    /// The user's name.
+    pub name: Option<String>,
+    /// Where the user's picture is.
+    pub avatar_url: Option<String>,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id; unique within the session.
+    pub id: MessageId,
+    /// The session's change counter when it was last changed.
+    pub seq: u64,
+    /// Its place in the transcript: the change counter when it was made.
+    pub position: u64,
+    /// Who it is from.
+    pub role: MessageRole,
+    /// All its text.
+    pub content: String,
+    /// Its parts in order; empty for plain messages.
+    pub parts: Vec<Part>,
+    /// Who wrote it, if a person did.
+    pub author: Option<Author>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A part of an agent's message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Part {
+    /// Prose.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// Thinking aloud.
+    Reasoning {
+        /// The text.
+        text: String,
+    },
+    /// A use of a tool.
+    ToolCall(ToolCall),
+    /// The agent's plan.
+    Plan {
+        /// Its steps in order.
+        entries: Vec<PlanEntry>,
+    },
+    /// The end of the message.
+    Finish {
+        /// Why it ended.
+        reason: FinishReason,
+    },
+    /// What went wrong.
+    Error {
+        /// In words.
+        message: String,
+    },
+}
+
+/// A use of a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The agent's id of the call.
+    pub call_id: String,
+    /// The tool, or what the agent calls the step.
+    pub tool_name: String,
+    /// How far it is.
+    pub status: ToolStatus,
+    /// What the tool was given.
+    pub args: Option<serde_json::Value>,
+    /// What came of it.
+    pub result: Option<serde_json::Value>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// How far a tool call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolStatus {
+    /// Announced, not yet running.
+    Pending,
+    /// Running.
+    Running,
+    /// Ended well.
+    Completed,
+    /// Failed or refused.
+    Error,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanEntry {
+    /// What is to be done.
+    pub content: String,
+    /// `pending`, `in_progress` or `completed`.
+    pub status: String,
+    /// `high`, `medium` or `low`.
+    pub priority: String,
+}
+
+/// Why a message of the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The agent had said what it wanted to say.
+    EndTurn,
+    /// Something failed.
+    Error,
+    /// Somebody aborted the turn.
+    Canceled,
+}
+
+/// Whether text is meant for the reader or is the agent's thinking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextKind {
+    /// Prose.
+    Text,
+    /// Thinking aloud.
+    Reasoning,
+}
+
+impl TextKind {
+    /// The kind's name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Reasoning => "reasoning",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Text, Self::Reasoning].into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// An empty part of this kind.
+    #[must_use]
+    pub fn part(self, text: String) -> Part {
+        match self {
+            Self::Text => Part::Text { text },
+            Self::Reasoning => Part::Reasoning { text },
+        }
+    }
+}
+
+/// A piece of text of a message that is still being written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The message.
+    pub message: MessageId,
+    /// Index of the part that the text belongs to.
+    pub part: u32,
+    /// What kind of part that is.
+    pub kind: TextKind,
+    /// Bytes of that part before this text.
+    pub offset: u64,
+    /// The text.
+    pub text: String,
+}
+
+/// The text that a reader sees: all prose, in order.
+#[must_use]
+pub fn prose(parts: &[Part]) -> String {
+    let texts = parts.iter().filter_map(|part| match part {
+        Part::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}

@@ -1,0 +1,199 @@
+//! Access tokens: their secrets, their hashes and what is shown of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::ids::{TokenId, UserId};
+use crate::time::Timestamp;
+
+/// Longest secret that is hashed at all, in bytes; anything longer is no token of ours.
+pub const MAX_SECRET_BYTES: usize = 512;
+
+/// The SHA-256 hash of a token's secret: the only form in which secrets are stored and looked up.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TokenHash(String);
+
+impl TokenHash {
+    /// Hashes a presented secret.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        Self(hex(&Sha256::digest(secret.as_bytes())))
+    }
+
+    /// A hash as it was stored.
+    #[must_use]
+    pub fn from_stored(hex: String) -> Self {
+        Self(hex)
+    }
+
+    /// Sixty-four lower-case hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(..)")
+    }
+}
+
+/// A token's secret. It is never written to a log: its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(String);
+
+impl TokenSecret {
+    /// A new API key from 32 bytes of entropy: `sk_live_` and 64 hexadecimal digits.
+    #[must_use]
+    pub fn api_key(entropy: [u8; 32]) -> Self {
+        Self(format!("sk_live_{}", hex(&entropy)))
+    }
+
+    /// A new secret of a runner: 64 hexadecimal digits.
+    #[must_use]
+    pub fn runner(entropy: [u8; 32]) -> Self {
+        Self(hex(&entropy))
+    }
+
+    /// A secret that an operator chose.
+    ///
+    /// # Errors
+    /// [`InvalidSecret`] unless it begins with `sk_live_` or `sk_test_`, is followed by at least 32 letters, digits,
+    /// `_` or `-`, and is no longer than [`MAX_SECRET_BYTES`].
+    pub fn chosen(text: &str) -> Result<Self, InvalidSecret> {
+        let rest = text.strip_prefix("sk_live_").or_else(|| text.strip_prefix("sk_test_")).ok_or(InvalidSecret)?;
+        let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        if rest.len() < 32 || text.len() > MAX_SECRET_BYTES || !rest.bytes().all(harmless) {
+            return Err(InvalidSecret);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The secret itself, to hand to its owner.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Its hash, to store.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.0)
+    }
+
+    /// What lists show to tell keys apart: the first seven characters, three dots and the last four.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        let tail = self.0.len().saturating_sub(4);
+        format!("{}...{}", &self.0[..self.0.len().min(7)], &self.0[tail..])
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret(..)")
+    }
+}
+
+/// A chosen secret has the wrong form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a key begins with sk_live_ or sk_test_, followed by at least 32 letters, digits, '_' or '-'")]
+pub struct InvalidSecret;
+
+/// What a token was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// A key that a user made for programs.
+    Api,
+    /// A signed-in browser or terminal.
+    Login,
+}
+
+impl TokenKind {
+    /// The kind's name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Login => "login",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Api, Self::Login].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// An access token as it is stored: everything but the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: TokenId,
+    /// Whom it signs in.
+    pub user: UserId,
+    /// What it was made for.
+    pub kind: TokenKind,
+    /// The name that its owner gave it; 1 to 100 characters.
+    pub name: String,
+    /// The recognisable part of the secret, see [`TokenSecret::prefix`].
+    pub prefix: String,
+    /// The hash of the secret.
+    pub hash: TokenHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops being valid; never, if absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_shows_only_its_ends() {
+        let secret = TokenSecret::api_key([0xab; 32]);
+        assert_eq!(secret.reveal().len(), 72);
+        assert_eq!(secret.prefix(), "sk_live...abab");
+        assert!(!format!("{secret:?} {:?}", secret.hash()).contains("abab"));
+    }
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        assert_eq!(TokenHash::of("abc").as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(TokenHash::of("abc").matches(&TokenHash::of("abc")));
+        assert!(!TokenHash::of("abc").matches(&TokenHash::of("abd")));
+    }
+
+    #[test]
+    fn a_chosen_key_must_be_long_and_plain() {
+        assert!(TokenSecret::chosen(&format!("sk_live_{}", "a".repeat(32))).is_ok());
+        for bad in ["sk_live_short", &"a".repeat(80), &format!("sk_test_{}", "é".repeat(40))] {
+            assert_eq!(TokenSecret::chosen(bad), Err(InvalidSecret));
+        }
+    }
+}
