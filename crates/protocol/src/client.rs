@@ -1,0 +1,57 @@
+//! Client to gateway.
+
+use serde::{Deserialize, Serialize};
+
+/// A frame that a client sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ClientFrame {
+    /// Says something to the agent.
+    Prompt {
+        /// The text.
+        #[serde(default)]
+        content: String,
+        /// What to do while the agent is busy; the session's mode if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue_mode: Option<QueueMode>,
+        /// Which model to use.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    },
+    /// Answers a question.
+    Answer {
+        /// Which question.
+        question_id: String,
+        /// A choice's id or label, free text, or `true`/`false` for allow once/reject once.
+        answer: AnswerValue,
+    },
+    /// Ends the turn and drops what is queued.
+    Abort {},
+    /// Keeps the connection alive.
+    Ping {},
+    /// Any other type; older clients have more of them.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What to do with a prompt while the agent is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueMode {
+    /// Wait for the end of the turn.
+    Followup,
+    /// Abort the turn and go next.
+    Steer,
+    /// Gather for a moment, then go as one prompt.
+    Collect,
+}
+
+/// The value of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AnswerValue {
+    /// Allow once, or reject once.
+    Flag(bool),
+    /// A choice's id, its label, or free text.
+    Text(String),
+}

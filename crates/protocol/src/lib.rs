@@ -1,0 +1,35 @@
+//! The session wire protocol: what clients, runners and the gateway say to each other over WebSockets.
+//!
+//! Every frame is one JSON object in one text message.
+//!
+//! * [`client`]: client to gateway; [`server`]: gateway to client.
+//! * [`runner`]: both directions between the gateway and the runner that sits beside an agent.
+//! * [`message`]: the transcript as clients see it.
+//!
+//! Keys that have no value are left out, never `null`. Readers ignore keys and frame types that they do not know.
+
+pub mod client;
+pub mod message;
+pub mod runner;
+pub mod server;
+
+/// The version of the runner protocol that this crate describes.
+pub const RUNNER_PROTOCOL: u32 = 2;
+
+/// Largest frame that is accepted from a client or a runner, in bytes. A prompt may carry 25 MB of attachments.
+pub const MAX_FRAME_BYTES: usize = 32 * 1024 * 1024;
+
+/// How often a peer says `ping`, in seconds.
+pub const PING_SECONDS: u64 = 30;
+
+/// Close code of a normal end.
+pub const CLOSE_NORMAL: u16 = 1000;
+
+/// Close code when the gateway goes away and the peer should come back.
+pub const CLOSE_RESTART: u16 = 1012;
+
+/// Close code when the peer broke the protocol.
+pub const CLOSE_PROTOCOL: u16 = 1002;
+
+/// Close reason for a runner whose place was taken by a newer one; runners test for exactly this text and exit.
+pub const REPLACED_REASON: &str = "Replaced by new runner connection";

@@ -1,0 +1,188 @@
+//! The transcript as clients see it.
+
+use serde::{Deserialize, Serialize};
+
+/// Who a message is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageRole {
+    /// A person.
+    User,
+    /// The agent.
+    Assistant,
+    /// The gateway itself.
+    System,
+}
+
+/// One message of the transcript.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Its id. A user's message has the id of the prompt that it was.
+    pub id: String,
+    /// Who it is from.
+    pub role: MessageRole,
+    /// All its text.
+    pub content: String,
+    /// Its parts in order; absent on plain messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Part>>,
+    /// The user who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author_id: Option<String>,
+    /// That user's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author_email: Option<String>,
+    /// That user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author_name: Option<String>,
+    /// Where that user's picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author_avatar_url: Option<String>,
+    /// When it was made, in whole seconds since the epoch.
+    pub created_at: i64,
+}
+
+/// A part of an assistant's message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Part {
+    /// Prose.
+    Text {
+        /// The text so far.
+        text: String,
+        /// Whether more is coming.
+        #[serde(default, skip_serializing_if = "is_false")]
+        streaming: bool,
+    },
+    /// What the agent thinks aloud.
+    Reasoning {
+        /// The text so far.
+        text: String,
+        /// Whether more is coming.
+        #[serde(default, skip_serializing_if = "is_false")]
+        streaming: bool,
+    },
+    /// A use of a tool.
+    ToolCall {
+        /// The agent's id of the call.
+        call_id: String,
+        /// The tool, or what the agent calls the step.
+        tool_name: String,
+        /// How far it is.
+        status: ToolStatus,
+        /// What the tool was given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        args: Option<serde_json::Value>,
+        /// What came of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// The agent's plan.
+    Plan {
+        /// Its steps in order.
+        entries: Vec<PlanEntry>,
+    },
+    /// The end of the message.
+    Finish {
+        /// Why it ended.
+        reason: FinishReason,
+    },
+    /// What went wrong.
+    Error {
+        /// In words.
+        message: String,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// How far a tool call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolStatus {
+    /// Announced, not yet running.
+    Pending,
+    /// Running.
+    Running,
+    /// Ended well.
+    Completed,
+    /// Failed or refused.
+    Error,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanEntry {
+    /// What is to be done.
+    pub content: String,
+    /// `pending`, `in_progress` or `completed`.
+    pub status: String,
+    /// `high`, `medium` or `low`.
+    pub priority: String,
+}
+
+/// Why a message of the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The agent had said what it wanted to say.
+    EndTurn,
+    /// Something failed.
+    Error,
+    /// Somebody aborted the turn.
+    Canceled,
+}
+
+/// What the agent does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentStatus {
+    /// Nothing; the end of a turn for clients.
+    Idle,
+    /// It works, without output so far.
+    Thinking,
+    /// It runs a tool.
+    ToolCalling,
+    /// It writes.
+    Streaming,
+    /// Its last turn failed.
+    Error,
+    /// A prompt waits for it.
+    Queued,
+}
+
+/// One of the answers that a question offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The agent's id of the choice.
+    pub id: String,
+    /// What a person reads; unique within the question.
+    pub label: String,
+    /// What choosing it means.
+    pub kind: ChoiceKind,
+}
+
+/// What a choice means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceKind {
+    /// Do it, this time.
+    AllowOnce,
+    /// Do it, now and later.
+    AllowAlways,
+    /// Do not do it, this time.
+    RejectOnce,
+    /// Do not do it, now and later.
+    RejectAlways,
+    /// An answer that neither allows nor refuses anything.
+    #[serde(other)]
+    Other,
+}

@@ -1,0 +1,270 @@
+//! Gateway to client.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
+
+/// A frame that the gateway sends to clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum ServerFrame {
+    /// The whole state; replaces what the client had.
+    #[serde(rename = "init")]
+    Init {
+        /// The session and its transcript.
+        session: InitSession,
+        /// What goes on at the moment.
+        data: InitData,
+    },
+    /// A new message.
+    #[serde(rename = "message")]
+    Message {
+        /// The message.
+        data: Message,
+    },
+    /// A message changed.
+    #[serde(rename = "message.updated")]
+    MessageUpdated {
+        /// What it is now.
+        data: MessageUpdate,
+    },
+    /// More text of the message that is being written.
+    #[serde(rename = "chunk")]
+    Chunk {
+        /// Which message.
+        message_id: String,
+        /// The new text.
+        content: String,
+        /// Index of the part that it belongs to.
+        part: u32,
+        /// Bytes of that part before this text.
+        offset: u64,
+    },
+    /// The agent asks.
+    #[serde(rename = "question")]
+    Question {
+        /// Which question.
+        question_id: String,
+        /// What is asked.
+        text: String,
+        /// Labels of the choices; absent when any text will do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        options: Option<Vec<String>>,
+        /// The choices behind the labels.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choices: Option<Vec<Choice>>,
+        /// When it is answered by itself, in whole seconds since the epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<i64>,
+    },
+    /// Something about the session changed.
+    #[serde(rename = "status")]
+    Status {
+        /// What is known now.
+        data: StatusData,
+    },
+    /// What the agent does.
+    #[serde(rename = "agentStatus")]
+    AgentStatus {
+        /// The state.
+        status: AgentStatus,
+        /// For example the tool's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// Something failed. `error` and `message` say the same; clients read either.
+    #[serde(rename = "error")]
+    Error {
+        /// The stored message of the failure, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message_id: Option<String>,
+        /// What failed.
+        error: String,
+        /// The same text.
+        message: String,
+        /// A code out of the closed list, if the failure has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// Somebody opened the session.
+    #[serde(rename = "user.joined")]
+    UserJoined {
+        /// Who.
+        user_id: String,
+        /// Everybody who has it open.
+        connected_users: Vec<ConnectedUser>,
+    },
+    /// Somebody's last window was closed.
+    #[serde(rename = "user.left")]
+    UserLeft {
+        /// Who.
+        user_id: String,
+        /// Everybody who has it open.
+        connected_users: Vec<ConnectedUser>,
+    },
+    /// The session has another title.
+    #[serde(rename = "title")]
+    Title {
+        /// The title.
+        title: String,
+    },
+    /// A new entry of the audit log.
+    #[serde(rename = "audit_log")]
+    AuditLog {
+        /// The entry.
+        entry: AuditEntry,
+    },
+    /// Answer to `ping`.
+    #[serde(rename = "pong")]
+    Pong {},
+    /// A type that this reader does not know.
+    #[serde(other, rename = "unknown")]
+    Unknown,
+}
+
+/// The session in an `init` frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InitSession {
+    /// Its id.
+    pub id: String,
+    /// Its lifecycle status.
+    pub status: String,
+    /// Its workspace.
+    pub workspace: String,
+    /// Its title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The transcript, oldest first.
+    pub messages: Vec<Message>,
+    /// Whether a runner is connected.
+    pub runner_connected: bool,
+    /// Change counter of the session that this state belongs to.
+    #[serde(default)]
+    pub seq: u64,
+}
+
+/// What goes on, in an `init` frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InitData {
+    /// Whether a sandbox exists.
+    pub sandbox_running: bool,
+    /// Whether its runner is connected.
+    pub runner_connected: bool,
+    /// Whether a turn is going on.
+    pub runner_busy: bool,
+    /// How many prompts wait.
+    pub prompts_queued: usize,
+    /// How many client sockets are open.
+    pub connected_clients: usize,
+    /// Who has the session open.
+    pub connected_users: Vec<ConnectedUser>,
+    /// The newest entries of the audit log, oldest first.
+    pub audit_log: Vec<AuditEntry>,
+}
+
+/// A changed message. Absent keys are unchanged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageUpdate {
+    /// Which message.
+    pub id: String,
+    /// Who it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MessageRole>,
+    /// All its text.
+    pub content: String,
+    /// All its parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Part>>,
+}
+
+/// One entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// What kind of thing happened.
+    pub event_type: String,
+    /// In words.
+    pub summary: String,
+    /// Who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// When, as RFC 3339.
+    pub created_at: String,
+}
+
+/// Somebody who has the session open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectedUser {
+    /// The user.
+    pub id: String,
+    /// The user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The user's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Where the user's picture is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+}
+
+/// The body of a `status` frame: each frame fills the keys of one case.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatusData {
+    /// The lifecycle status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Whether a sandbox exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_running: Option<bool>,
+    /// Why the status is `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether a runner is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_connected: Option<bool>,
+    /// Whether a turn is going on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_busy: Option<bool>,
+    /// The runner's connection was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_disconnected: Option<bool>,
+    /// How many prompts wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_prompts: Option<usize>,
+    /// The turn was aborted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<bool>,
+    /// A prompt was queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_queued: Option<bool>,
+    /// Its place in the queue, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<usize>,
+    /// A queued prompt was sent to the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_dequeued: Option<bool>,
+    /// How many prompts still wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<usize>,
+    /// The queue was emptied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_cleared: Option<bool>,
+    /// How many prompts were dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<usize>,
+    /// This question was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_answered: Option<String>,
+    /// With this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// This question is no longer open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_expired: Option<String>,
+}
