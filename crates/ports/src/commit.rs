@@ -1,0 +1,177 @@
+//! The one way to write.
+
+use async_trait::async_trait;
+use portway_domain::engine::{Change, Engine};
+use portway_domain::ids::{JobId, SessionId, TokenId, UserId};
+use portway_domain::jobs::Job;
+use portway_domain::sessions::Session;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::AccessToken;
+use portway_domain::users::User;
+
+use crate::error::StoreError;
+
+/// What to write, in order, all or nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChangeSet {
+    writes: Vec<Write>,
+}
+
+impl ChangeSet {
+    /// An empty set; committing it does nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a write at the end.
+    pub fn push(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// Adds a write at the end.
+    #[must_use]
+    pub fn with(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// The writes in order.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+/// One write and its guard. A write whose guard does not hold makes the whole set a [`Commit::Conflict`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A new user. Guard: neither the id nor the address exists.
+    AddUser(User),
+    /// All fields of a user, and the next version. Guard: the row has this version.
+    SetUser {
+        /// The user as it is to be; its own `version` is ignored.
+        user: User,
+        /// The version that was read.
+        version: u64,
+    },
+    /// Only the next version: for rules over several rows that this user's row owns. Guard: the row has this version.
+    BumpUser {
+        /// The user.
+        id: UserId,
+        /// The version that was read.
+        version: u64,
+    },
+    /// A new token. Guard: neither the id nor the hash exists, and the user does.
+    AddToken(AccessToken),
+    /// Revokes a token. Guard: it exists, belongs to the user and is not revoked.
+    RevokeToken {
+        /// The token.
+        id: TokenId,
+        /// Whose it is.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A new session and the state of its engine, at version 1. Guard: the id does not exist, the owner does.
+    AddSession {
+        /// The session.
+        session: Session,
+        /// Its engine.
+        engine: Engine,
+    },
+    /// The state of a session's engine, and the next version. Guard: the row has this version.
+    SetEngine {
+        /// The state.
+        engine: Engine,
+        /// The version that was read.
+        version: u64,
+    },
+    /// A durable effect of a session's engine. Guards: new messages and questions do not exist, the open message that
+    /// is appended to, changed or finished does, commands are numbered once.
+    ///
+    /// [`Change::SandboxOrdered`] and [`Change::SandboxDismissed`] are work to be done: they come as
+    /// [`Write::AddJob`] and must not come as this.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// The effect.
+        change: Change,
+    },
+    /// When the engine of a session must be asked again; `None` for never.
+    SetDeadline {
+        /// The session.
+        session: SessionId,
+        /// When.
+        due_at: Option<Timestamp>,
+    },
+    /// A new job. Guard: the id does not exist.
+    AddJob(Job),
+    /// A job is done and goes. Guard: it exists and is at this attempt.
+    CompleteJob {
+        /// The job.
+        id: JobId,
+        /// The attempt that did it.
+        attempts: u32,
+    },
+    /// A job failed and is to be tried again. Guard: it exists and is at this attempt.
+    RetryJob {
+        /// The job.
+        id: JobId,
+        /// The attempt that failed.
+        attempts: u32,
+        /// When it may be claimed again.
+        run_at: Timestamp,
+        /// Why it failed; for operators.
+        error: String,
+    },
+    /// The result of an operation that carried an idempotency key. Guard: the user has no such key, or it has expired.
+    Remember(Remembered),
+}
+
+/// The result of an operation, kept under the caller's idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// Whose key it is.
+    pub user: UserId,
+    /// The key.
+    pub key: String,
+    /// Digest of the request, to tell another request under the same key.
+    pub digest: String,
+    /// The result, as JSON text.
+    pub result: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// Until when it is kept.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a change set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// Everything is written and durable.
+    Done,
+    /// A guard did not hold: nothing is written. Read again and decide anew.
+    Conflict {
+        /// Index of the write whose guard failed first.
+        write: usize,
+    },
+}
+
+/// The one atomic primitive.
+#[async_trait]
+pub trait Committer: Send + Sync {
+    /// Writes a change set, all or nothing, on every backend. When it answers [`Commit::Done`] the set is on stable
+    /// storage. Two sets that guard the same version never both succeed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: certainly nothing was written. [`StoreError::Unknown`]: it may have been written;
+    /// as ids are made before the first attempt, a repeated attempt either succeeds or conflicts with its own rows.
+    async fn commit(&self, changes: ChangeSet) -> Result<Commit, StoreError>;
+}
