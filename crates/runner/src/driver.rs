@@ -1,0 +1,422 @@
+//! Drives the agent: starts it, passes prompts and answers to it, and turns what it says into events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portway_protocol::runner::{Answer, RunnerCommand, RunnerEvent};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use crate::acp::{self, PermissionRequest, StopReason};
+use crate::config::Config;
+use crate::fs_requests;
+use crate::handshake::{Conversation, Handshake, Next};
+use crate::jsonrpc::{Incoming, RpcError};
+use crate::pacing::Restarts;
+use crate::peer::{Heard, Peer};
+use crate::turn::{Reply, Turn, TurnEnd};
+use crate::workspace::Workspace;
+
+/// Prompts that may wait. The gateway sends one at a time, so more than one is rare.
+const MAX_PROMPTS: usize = 16;
+
+/// The task that owns the agent.
+pub(crate) struct Driver {
+    config: Arc<Config>,
+    workspace: Workspace,
+    commands: mpsc::Receiver<RunnerCommand>,
+    events: mpsc::Sender<RunnerEvent>,
+    /// Events that wait for room in `events`; the agent is read only while there are none.
+    out: Vec<RunnerEvent>,
+    prompts: VecDeque<Prompt>,
+    conversation: Option<Conversation>,
+    restarts: Restarts,
+    phase: Phase,
+}
+
+struct Prompt {
+    message_id: String,
+    content: String,
+}
+
+/// What the agent's process is up to.
+enum Phase {
+    /// There is none. It is started at that time, or by the next prompt.
+    Down(Option<Instant>),
+    /// It was started and does not take prompts yet.
+    Starting(Starting),
+    /// It takes prompts.
+    Up(Up),
+    /// It is being ended, and is started again afterwards or by the next prompt.
+    Ending { peer: Peer, start: bool },
+}
+
+struct Starting {
+    peer: Peer,
+    handshake: Handshake,
+    request: u64,
+    deadline: Instant,
+}
+
+struct Up {
+    peer: Peer,
+    turn: Option<Running>,
+}
+
+struct Running {
+    turn: Turn,
+    /// Our request `session/prompt`.
+    request: u64,
+    /// When an abort is enforced.
+    enforce: Option<Instant>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        commands: mpsc::Receiver<RunnerCommand>,
+        events: mpsc::Sender<RunnerEvent>,
+    ) -> Self {
+        Self {
+            workspace: Workspace::new(&config.workspace),
+            restarts: Restarts::new(config.timing.restart),
+            config,
+            commands,
+            events,
+            out: Vec::new(),
+            prompts: VecDeque::new(),
+            conversation: None,
+            phase: Phase::Down(Some(Instant::now())),
+        }
+    }
+
+    /// Works until nobody sends commands any more, then ends the agent.
+    pub(crate) async fn run(mut self) {
+        let events = self.events.clone();
+        loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                permit = events.reserve(), if !self.out.is_empty() => match permit {
+                    Ok(permit) => permit.send(self.out.remove(0)),
+                    Err(_) => break,
+                },
+                heard = self.phase.next(), if self.out.is_empty() => self.heard(heard).await,
+                () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {
+                    self.wake();
+                }
+            }
+        }
+        match self.phase {
+            Phase::Down(_) => {}
+            Phase::Starting(Starting { peer, .. }) | Phase::Up(Up { peer, .. }) | Phase::Ending { peer, .. } => {
+                peer.end().await
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Down(start) => *start,
+            Phase::Starting(starting) => Some(starting.deadline),
+            Phase::Up(up) => up.turn.as_ref()?.enforce,
+            Phase::Ending { .. } => None,
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        match std::mem::replace(&mut self.phase, Phase::Down(None)) {
+            Phase::Down(Some(start)) if start <= now => self.start(),
+            Phase::Starting(starting) if starting.deadline <= now => {
+                let error = format!(
+                    "The agent did not answer {} within {} s.{} Check [agents.NAME].command: it must be a program that speaks ACP on stdin and stdout.",
+                    starting.handshake.waiting_for(),
+                    self.config.timing.start.as_secs(),
+                    starting.peer.last_words()
+                );
+                self.fail(Some(starting.peer), error);
+            }
+            Phase::Up(Up { mut peer, turn: Some(running) }) if running.enforce.is_some_and(|at| at <= now) => {
+                tracing::warn!("the agent does not end its turn, ending the agent");
+                running.turn.end(TurnEnd::Forced, &mut self.out);
+                peer.give_up("it did not end an aborted turn".to_owned());
+                self.phase = Phase::Ending { peer, start: true };
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// Starts the process and its handshake.
+    fn start(&mut self) {
+        let mut peer = match Peer::spawn(&self.config) {
+            Ok(peer) => peer,
+            Err(error) => return self.fail(None, format!("The agent cannot be started: {error}")),
+        };
+        let previous = self.conversation.as_ref().map(|old| old.id.clone());
+        let (handshake, method, params) = Handshake::begin(
+            self.config.workspace.to_string_lossy().into_owned(),
+            self.config.agent.auth_method.clone(),
+            previous,
+        );
+        let request = peer.request(method, &params);
+        self.phase =
+            Phase::Starting(Starting { peer, handshake, request, deadline: Instant::now() + self.config.timing.start });
+    }
+
+    /// The agent cannot be started. A later prompt tries again, since the reason may be gone by then.
+    fn fail(&mut self, peer: Option<Peer>, error: String) {
+        tracing::error!("the agent cannot be started");
+        self.phase = match peer {
+            None => Phase::Down(None),
+            Some(mut peer) => {
+                peer.give_up(error.clone());
+                Phase::Ending { peer, start: false }
+            }
+        };
+        self.out.push(RunnerEvent::Failed { error: error.clone() });
+        for prompt in self.prompts.drain(..) {
+            self.out.push(RunnerEvent::Error { error: error.clone() });
+            self.out.push(RunnerEvent::Complete { message_id: prompt.message_id });
+        }
+    }
+
+    fn obey(&mut self, command: RunnerCommand) {
+        match command {
+            RunnerCommand::Prompt { message_id, content, model } => {
+                if model.is_some() {
+                    tracing::debug!("the agent chooses its model itself");
+                }
+                self.take_prompt(Prompt { message_id, content });
+            }
+            RunnerCommand::Answer { question_id, answer } => self.answer(&question_id, &answer),
+            RunnerCommand::Abort { message_id } => self.abort(&message_id),
+            RunnerCommand::Unknown => tracing::warn!("dropping an unknown command"),
+        }
+    }
+
+    fn take_prompt(&mut self, prompt: Prompt) {
+        if self.prompts.len() >= MAX_PROMPTS {
+            tracing::error!("too many prompts wait");
+            self.out.push(RunnerEvent::Complete { message_id: prompt.message_id });
+            return;
+        }
+        self.prompts.push_back(prompt);
+        match &mut self.phase {
+            Phase::Down(None) => self.start(),
+            Phase::Ending { start, .. } => *start = true,
+            _ => self.next_turn(),
+        }
+    }
+
+    /// Begins the turn of the next prompt if the agent is free.
+    fn next_turn(&mut self) {
+        let Phase::Up(Up { peer, turn: turn @ None }) = &mut self.phase else {
+            return;
+        };
+        let (Some(conversation), Some(prompt)) = (&self.conversation, self.prompts.pop_front()) else {
+            return;
+        };
+        let request = peer.request(
+            "session/prompt",
+            &json!({
+                "sessionId": conversation.id,
+                "prompt": [{"type": "text", "text": prompt.content}],
+            }),
+        );
+        *turn = Some(Running { turn: Turn::begin(&prompt.message_id, &mut self.out), request, enforce: None });
+    }
+
+    fn answer(&mut self, question_id: &str, answer: &Answer) {
+        if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase {
+            reply(peer, running.turn.answer(question_id, answer));
+        }
+    }
+
+    fn abort(&mut self, message_id: &str) {
+        if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase
+            && running.turn.message_id() == message_id
+        {
+            if running.enforce.is_none()
+                && let Some(conversation) = &self.conversation
+            {
+                peer.notify("session/cancel", &json!({"sessionId": conversation.id}));
+                reply(peer, running.turn.abort(&mut self.out));
+                running.enforce = Some(Instant::now() + self.config.timing.abort);
+            }
+            return;
+        }
+        let waiting = self.prompts.len();
+        self.prompts.retain(|prompt| prompt.message_id != message_id);
+        if self.prompts.len() < waiting {
+            self.out.push(RunnerEvent::Aborted { message_id: message_id.to_owned() });
+        }
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        match heard {
+            // What an agent says while it is being ended changes nothing any more.
+            Heard::Message(_) if matches!(self.phase, Phase::Ending { .. }) => {}
+            Heard::Message(Incoming::Request { id, method, params }) => {
+                self.request(id, &method, params).await;
+            }
+            Heard::Message(Incoming::Notification { method, params }) => {
+                self.notification(&method, params);
+            }
+            Heard::Message(Incoming::Response { id, outcome }) => self.response(id, outcome),
+            Heard::Ended(reason) => self.ended(&reason),
+        }
+    }
+
+    async fn request(&mut self, id: Value, method: &str, params: Value) {
+        if method == "session/request_permission" {
+            return self.ask(id, params);
+        }
+        let outcome = fs_requests::serve(&self.workspace, method, params)
+            .await
+            .unwrap_or_else(|| Err(RpcError::method_not_found(method)));
+        if let Some(peer) = self.phase.peer() {
+            peer.answer(&id, outcome);
+        }
+    }
+
+    fn ask(&mut self, id: Value, params: Value) {
+        match &mut self.phase {
+            Phase::Up(Up { peer, turn: Some(running) }) => {
+                let asked = PermissionRequest::decode(params);
+                reply(peer, running.turn.ask(id, asked, &mut self.out));
+            }
+            other => reply_to(other, (id, acp::permission_cancelled())),
+        }
+    }
+
+    fn notification(&mut self, method: &str, mut params: Value) {
+        let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase else {
+            return;
+        };
+        match method {
+            "session/update" => {
+                let (session, update) = acp::decode_update(params);
+                let ours = self.conversation.as_ref().map(|own| own.id.as_str());
+                if session.is_none() || session.as_deref() == ours {
+                    running.turn.update(update, &mut self.out);
+                }
+            }
+            "$/cancel_request" => {
+                let request = params["requestId"].take();
+                reply(peer, running.turn.withdraw(&request, &mut self.out));
+            }
+            _ => {}
+        }
+    }
+
+    fn response(&mut self, id: u64, outcome: Result<Value, RpcError>) {
+        match &mut self.phase {
+            Phase::Starting(starting) if starting.request == id => {
+                let next = starting.handshake.answered(outcome);
+                self.go_on(next);
+            }
+            Phase::Up(Up { peer, turn }) => {
+                if let Some(running) = turn.take_if(|running| running.request == id) {
+                    let end = match outcome {
+                        Ok(result) => TurnEnd::Stopped(StopReason::decode(&result)),
+                        Err(error) => TurnEnd::Failed(format!("The agent failed: {error}")),
+                    };
+                    reply(peer, running.turn.end(end, &mut self.out));
+                    self.next_turn();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The start goes on.
+    fn go_on(&mut self, next: Next) {
+        let Phase::Starting(mut starting) = std::mem::replace(&mut self.phase, Phase::Down(None)) else {
+            return;
+        };
+        match next {
+            Next::Request(method, params) => {
+                starting.request = starting.peer.request(method, &params);
+                starting.deadline = Instant::now() + self.config.timing.start;
+                self.phase = Phase::Starting(starting);
+            }
+            Next::Ready(conversation) => {
+                tracing::info!("the agent is ready");
+                self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.id.clone()) });
+                self.conversation = Some(conversation);
+                self.phase = Phase::Up(Up { peer: starting.peer, turn: None });
+                self.next_turn();
+            }
+            Next::Failed(error) => {
+                let error = format!("{error}{}", starting.peer.last_words());
+                self.fail(Some(starting.peer), error);
+            }
+        }
+    }
+
+    /// The process is gone.
+    fn ended(&mut self, reason: &str) {
+        tracing::warn!(reason, "the agent ended");
+        match std::mem::replace(&mut self.phase, Phase::Down(None)) {
+            Phase::Down(_) => {}
+            Phase::Starting(starting) => {
+                let words = starting.peer.last_words();
+                self.fail(
+                    None,
+                    format!(
+                        "The agent exited before it was ready ({reason}).{words} Check [agents.NAME].command and env."
+                    ),
+                );
+            }
+            Phase::Ending { start: true, .. } => self.start(),
+            Phase::Ending { start: false, .. } => {}
+            Phase::Up(up) => {
+                let error = format!("The agent exited ({reason}).{}", up.peer.last_words());
+                if let Some(running) = up.turn {
+                    running.turn.end(TurnEnd::Failed(error.clone()), &mut self.out);
+                }
+                let now = Instant::now();
+                match self.restarts.allow(now) {
+                    Some(wait) => self.phase = Phase::Down(Some(now + wait)),
+                    None => self.fail(None, format!("The agent keeps dying; the next prompt starts it again. {error}")),
+                }
+            }
+        }
+    }
+}
+
+impl Phase {
+    fn peer(&mut self) -> Option<&mut Peer> {
+        match self {
+            Self::Down(_) => None,
+            Self::Starting(Starting { peer, .. }) | Self::Up(Up { peer, .. }) | Self::Ending { peer, .. } => Some(peer),
+        }
+    }
+
+    /// What the process does next; never ready without one.
+    async fn next(&mut self) -> Heard {
+        match self.peer() {
+            Some(peer) => peer.next().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn reply(peer: &mut Peer, replies: impl IntoIterator<Item = Reply>) {
+    for (id, result) in replies {
+        peer.answer(&id, Ok(result));
+    }
+}
+
+fn reply_to(phase: &mut Phase, answer: Reply) {
+    if let Some(peer) = phase.peer() {
+        reply(peer, [answer]);
+    }
+}

@@ -1,0 +1,231 @@
+//! From a started agent process to a conversation that takes prompts.
+
+use serde_json::{Value, json};
+
+use crate::acp::{self, AuthMethod, Initialized};
+use crate::jsonrpc::{AUTH_REQUIRED, RpcError};
+
+/// The steps of a start; one request of ours is open at any time.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    workspace: String,
+    auth_method: Option<String>,
+    /// The conversation of an earlier process.
+    previous: Option<String>,
+    step: Step,
+    can_load: bool,
+    offered: Vec<AuthMethod>,
+    authenticated: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Initialize,
+    Authenticate,
+    Load,
+    New,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// Send this request.
+    Request(&'static str, Value),
+    /// The agent takes prompts in this conversation.
+    Ready(Conversation),
+    /// It cannot be brought to take any; in words, with what to do about it.
+    Failed(String),
+}
+
+/// A conversation with an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Conversation {
+    pub(crate) id: String,
+    /// Whether another process of the agent can go on with it.
+    pub(crate) can_load: bool,
+}
+
+impl Handshake {
+    /// Begins; `previous` is gone on with if the agent can.
+    pub(crate) fn begin(
+        workspace: String,
+        auth_method: Option<String>,
+        previous: Option<String>,
+    ) -> (Self, &'static str, Value) {
+        let handshake = Self {
+            workspace,
+            auth_method,
+            previous,
+            step: Step::Initialize,
+            can_load: false,
+            offered: Vec::new(),
+            authenticated: false,
+        };
+        (handshake, "initialize", acp::initialize_params())
+    }
+
+    /// What was waited for, for messages.
+    pub(crate) fn waiting_for(&self) -> &'static str {
+        match self.step {
+            Step::Initialize => "initialize",
+            Step::Authenticate => "authenticate",
+            Step::Load => "session/load",
+            Step::New => "session/new",
+        }
+    }
+
+    /// The open request was answered.
+    pub(crate) fn answered(&mut self, outcome: Result<Value, RpcError>) -> Next {
+        match (self.step, outcome) {
+            (Step::Initialize, Ok(result)) => self.initialized(Initialized::decode(result)),
+            (Step::Authenticate, Ok(_)) => {
+                self.authenticated = true;
+                self.open()
+            }
+            (Step::Load, Ok(_)) => match self.previous.take() {
+                Some(id) => self.ready(id),
+                None => self.new_session(),
+            },
+            (Step::New, Ok(result)) => match result["sessionId"].as_str() {
+                Some(id) => self.ready(id.to_owned()),
+                None => Next::Failed("The agent opened a session without an id.".to_owned()),
+            },
+            (Step::Load | Step::New, Err(error)) if error.code == AUTH_REQUIRED => self.authenticate(&error),
+            // It may have forgotten the conversation; a new one is better than none.
+            (Step::Load, Err(error)) => {
+                tracing::warn!(code = error.code, "the agent cannot load its conversation");
+                self.previous = None;
+                self.new_session()
+            }
+            (step, Err(error)) => Next::Failed(format!(
+                "The agent refused {}: {error}",
+                match step {
+                    Step::Initialize => "to initialize",
+                    Step::Authenticate => "to authenticate",
+                    Step::Load | Step::New => "to open a session",
+                }
+            )),
+        }
+    }
+
+    fn initialized(&mut self, result: Initialized) -> Next {
+        if let Some(version) = result.protocol_version.filter(|v| *v != acp::VERSION) {
+            return Next::Failed(format!(
+                "The agent speaks version {version} of ACP, this runner only version {}; use another version of the agent.",
+                acp::VERSION
+            ));
+        }
+        self.can_load = result.agent_capabilities.and_then(|capabilities| capabilities.load_session).unwrap_or(false);
+        self.offered = result.auth_methods;
+        self.open()
+    }
+
+    fn open(&mut self) -> Next {
+        match &self.previous {
+            Some(id) if self.can_load => {
+                self.step = Step::Load;
+                Next::Request("session/load", json!({"sessionId": id, "cwd": self.workspace, "mcpServers": []}))
+            }
+            _ => self.new_session(),
+        }
+    }
+
+    fn new_session(&mut self) -> Next {
+        self.step = Step::New;
+        Next::Request("session/new", json!({"cwd": self.workspace, "mcpServers": []}))
+    }
+
+    fn authenticate(&mut self, error: &RpcError) -> Next {
+        let method = self.auth_method.clone().filter(|_| !self.authenticated);
+        if let Some(method) = method {
+            self.step = Step::Authenticate;
+            return Next::Request("authenticate", json!({"methodId": method}));
+        }
+        let offered: Vec<String> = self
+            .offered
+            .iter()
+            .map(|method| match &method.name {
+                Some(name) => format!("{} ({name})", method.id),
+                None => method.id.clone(),
+            })
+            .collect();
+        Next::Failed(format!(
+            "The agent wants a login: {}. Log in to it where the sandbox runs, or give it a key in [agents.NAME].env, or name a method in [agents.NAME].auth_method. It offers: {}.",
+            error.message,
+            if offered.is_empty() { "no method".to_owned() } else { offered.join(", ") }
+        ))
+    }
+
+    fn ready(&self, id: String) -> Next {
+        Next::Ready(Conversation { id, can_load: self.can_load })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(auth_method: Option<&str>, previous: Option<&str>) -> Handshake {
+        Handshake::begin("/w".into(), auth_method.map(str::to_owned), previous.map(str::to_owned)).0
+    }
+
+    fn method(next: &Next) -> &str {
+        match next {
+            Next::Request(method, _) => method,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn login() -> Result<Value, RpcError> {
+        Err(RpcError::new(AUTH_REQUIRED, "Authentication required"))
+    }
+
+    #[test]
+    fn a_plain_start_is_two_requests() {
+        let mut handshake = begin(None, Some("old"));
+        let next = handshake.answered(Ok(json!({"protocolVersion": 1})));
+        assert_eq!(method(&next), "session/new", "it cannot load");
+        assert_eq!(
+            handshake.answered(Ok(json!({"sessionId": "s", "modes": null}))),
+            Next::Ready(Conversation { id: "s".into(), can_load: false })
+        );
+    }
+
+    #[test]
+    fn a_conversation_is_loaded_or_else_begun_anew() {
+        let capable = json!({"protocolVersion": 1, "agentCapabilities": {"loadSession": true}});
+        let mut handshake = begin(None, Some("old"));
+        let next = handshake.answered(Ok(capable.clone()));
+        assert_eq!(method(&next), "session/load");
+        assert!(matches!(handshake.answered(Ok(Value::Null)), Next::Ready(c) if c.id == "old" && c.can_load));
+
+        let mut handshake = begin(None, Some("old"));
+        handshake.answered(Ok(capable));
+        let next = handshake.answered(Err(RpcError::new(-32002, "gone")));
+        assert_eq!(method(&next), "session/new");
+    }
+
+    #[test]
+    fn a_login_is_tried_once_with_the_named_method_only() {
+        let offer = json!({"authMethods": [{"id": "key", "name": "API key"}]});
+        let mut handshake = begin(Some("key"), None);
+        handshake.answered(Ok(offer.clone()));
+        let next = handshake.answered(login());
+        assert_eq!(next, Next::Request("authenticate", json!({"methodId": "key"})));
+        assert_eq!(method(&handshake.answered(Ok(Value::Null))), "session/new");
+        assert!(matches!(handshake.answered(login()), Next::Failed(_)));
+
+        let mut handshake = begin(None, None);
+        handshake.answered(Ok(offer));
+        let Next::Failed(text) = handshake.answered(login()) else {
+            panic!("not failed");
+        };
+        assert!(text.contains("key (API key)") && text.contains("auth_method"), "{text}");
+    }
+
+    #[test]
+    fn another_protocol_version_is_refused() {
+        let next = begin(None, None).answered(Ok(json!({"protocolVersion": 2})));
+        assert!(matches!(next, Next::Failed(text) if text.contains("version 2")));
+    }
+}

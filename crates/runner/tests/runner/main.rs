@@ -1,0 +1,8 @@
+//! The runner against a gateway in small, with the demo agent and with shell scripts as agents.
+#![cfg(test)]
+
+mod gateway;
+mod process;
+mod reconnects;
+mod starts;
+mod turns;
