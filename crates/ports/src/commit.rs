@@ -42,6 +42,12 @@ impl ChangeSet {
         &self.writes
     }
 
+    /// The writes in order, taken out.
+    #[must_use]
+    pub fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -116,6 +116,8 @@ pub struct PendingCommand {
 }
 
 /// Reads of sessions.
+///
+/// Where the caller's role in a session is absent, its messages, its audit log and its open message are absent too.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// The caller's sessions, newest first.

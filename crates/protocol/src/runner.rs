@@ -9,6 +9,10 @@
 //! * *Commands* of the gateway are numbered from 1 within the generation. The runner answers `ack{command}` when it
 //!   has taken the command over, and drops the ones it has seen. The gateway sends unacknowledged ones again after
 //!   every `hello`. A command that was acknowledged is never sent again.
+//!
+//! The runner mints ids from the prompt's: messages are `{prompt}.{n}` and questions `{prompt}.q{n}`, where `n` counts
+//! up from 1 within the turn. Whatever does not keep to this is counted as seen and otherwise ignored, so a runner
+//! cannot touch what is finished.
 
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +106,7 @@ pub enum RunnerEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent_session_id: Option<String>,
     },
-    /// The agent cannot be started; no prompt can be taken.
+    /// The agent cannot be started; the session fails.
     #[serde(rename = "failed")]
     Failed {
         /// What is wrong and what to do about it.

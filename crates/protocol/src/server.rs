@@ -40,6 +40,18 @@ pub enum ServerFrame {
         /// Bytes of that part before this text.
         offset: u64,
     },
+    /// More of what the agent thinks aloud. Older clients do not know this frame and would show the text as prose.
+    #[serde(rename = "chunk.reasoning")]
+    ReasoningChunk {
+        /// Which message.
+        message_id: String,
+        /// The new text.
+        content: String,
+        /// Index of the part that it belongs to.
+        part: u32,
+        /// Bytes of that part before this text.
+        offset: u64,
+    },
     /// The agent asks.
     #[serde(rename = "question")]
     Question {

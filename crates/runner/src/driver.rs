@@ -385,7 +385,7 @@ impl Driver {
                 let now = Instant::now();
                 match self.restarts.allow(now) {
                     Some(wait) => self.phase = Phase::Down(Some(now + wait)),
-                    None => self.fail(None, format!("The agent keeps dying; the next prompt starts it again. {error}")),
+                    None => self.fail(None, format!("The agent keeps dying. {error}")),
                 }
             }
         }
