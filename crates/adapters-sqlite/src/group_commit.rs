@@ -1,0 +1,290 @@
+//! Many change sets in one durable transaction, each of them all or nothing.
+//!
+//! The cost of a commit is the wait for the disk, and one wait can serve everybody who is in the queue. Each set runs
+//! inside its savepoint, so one that fails takes nothing of the others with it. Nobody is answered before the common
+//! commit succeeded: a set that lost against another one of the group lost against nothing if that one is undone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use portway_sql::driver::{Expect, SqlError, Step, StepOutcome, WriteOutcome};
+
+use crate::connection::Connection;
+use crate::error::Failure;
+
+/// What a change set is answered with.
+pub(crate) type Answer = Result<WriteOutcome, SqlError>;
+
+/// Why the steps of one set stopped.
+enum Stop {
+    Conflict(usize),
+    Error(SqlError),
+}
+
+impl From<Stop> for Answer {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Conflict(step) => Ok(WriteOutcome::Conflict { step }),
+            Stop::Error(error) => Err(error),
+        }
+    }
+}
+
+/// The transaction of a group ended before its commit: nothing of it was written.
+struct Lost;
+
+/// Writes the sets in order and answers each of them. A panic on the way ends in errors, not in the end of the thread.
+pub(crate) fn settle(connection: &Connection, sets: &[Vec<Step>]) -> Vec<Answer> {
+    let mut answers: Vec<Option<Answer>> = vec![None; sets.len()];
+    let work = AssertUnwindSafe(|| write(connection, sets, &mut answers));
+    let fallback = match catch_unwind(work) {
+        Ok(()) => SqlError::Unavailable("the write was not run".into()),
+        Err(_) => after_panic(connection),
+    };
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(fallback.clone()))).collect()
+}
+
+fn after_panic(connection: &Connection) -> SqlError {
+    let error = if connection.take_committing() {
+        SqlError::Unknown("the writer panicked while it committed".into())
+    } else {
+        SqlError::Unavailable("the writer panicked; nothing was written".into())
+    };
+    connection.rollback();
+    tracing::error!(%error, "a write panicked");
+    error
+}
+
+fn write(connection: &Connection, sets: &[Vec<Step>], answers: &mut [Option<Answer>]) {
+    if sets.len() > 1 && write_together(connection, sets, answers).is_ok() {
+        return;
+    }
+    for (answer, steps) in answers.iter_mut().zip(sets) {
+        *answer = Some(write_alone(connection, steps));
+    }
+}
+
+fn write_alone(connection: &Connection, steps: &[Step]) -> Answer {
+    connection.begin_write().map_err(Failure::into_error)?;
+    let outcomes = match run(connection, steps) {
+        Ok(outcomes) => outcomes,
+        Err(stop) => {
+            connection.rollback();
+            return stop.into();
+        }
+    };
+    match connection.commit() {
+        Ok(()) => Ok(WriteOutcome::Committed(outcomes)),
+        Err(failure) => {
+            connection.rollback();
+            if failure.is_conflict() {
+                return Ok(WriteOutcome::Conflict { step: steps.len().saturating_sub(1) });
+            }
+            Err(failure.into_commit_error())
+        }
+    }
+}
+
+/// Fills in all answers, or none when the group has to be tried one by one.
+fn write_together(connection: &Connection, sets: &[Vec<Step>], answers: &mut [Option<Answer>]) -> Result<(), Lost> {
+    if let Err(failure) = connection.begin_write() {
+        let error = failure.into_error();
+        answers.fill(Some(Err(error)));
+        return Ok(());
+    }
+    let mut results = Vec::with_capacity(sets.len());
+    for steps in sets {
+        match write_member(connection, steps) {
+            Ok(answer) => results.push(answer),
+            Err(lost) => {
+                connection.rollback();
+                return Err(lost);
+            }
+        }
+    }
+    if let Err(failure) = connection.commit() {
+        connection.rollback();
+        // A reference that is only checked at the commit: one set is to blame, so each gets its own commit.
+        if failure.is_conflict() {
+            return Err(Lost);
+        }
+        results = answers_after_failed_commit(results, failure);
+    }
+    for (answer, result) in answers.iter_mut().zip(results) {
+        *answer = Some(result);
+    }
+    Ok(())
+}
+
+/// Runs one set in its savepoint.
+fn write_member(connection: &Connection, steps: &[Step]) -> Result<Answer, Lost> {
+    let control = |text| connection.control(text).map_err(|_| Lost);
+    control("SAVEPOINT change_set")?;
+    let answer = match run(connection, steps) {
+        Ok(outcomes) => Ok(WriteOutcome::Committed(outcomes)),
+        // Some errors (disk full, a trigger) end the whole transaction.
+        Err(_) if connection.is_autocommit() => return Err(Lost),
+        Err(stop) => {
+            control("ROLLBACK TO change_set")?;
+            stop.into()
+        }
+    };
+    control("RELEASE change_set")?;
+    Ok(answer)
+}
+
+fn answers_after_failed_commit(results: Vec<Answer>, failure: Failure) -> Vec<Answer> {
+    let error = failure.into_commit_error();
+    tracing::error!(%error, sets = results.len(), "a commit failed");
+    results
+        .into_iter()
+        .map(|result| match result {
+            Ok(WriteOutcome::Committed(_)) => Err(error.clone()),
+            // It wrote nothing, but what it lost against is gone.
+            Ok(WriteOutcome::Conflict { .. }) | Err(_) => Err(SqlError::Unavailable(error.to_string())),
+        })
+        .collect()
+}
+
+fn run(connection: &Connection, steps: &[Step]) -> Result<Vec<StepOutcome>, Stop> {
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        match connection.run(&step.statement) {
+            Ok(outcome) if step.expect == Expect::Row && outcome.affected == 0 => {
+                return Err(Stop::Conflict(index));
+            }
+            Ok(outcome) => outcomes.push(outcome),
+            Err(failure) if failure.is_conflict() => return Err(Stop::Conflict(index)),
+            Err(failure) => return Err(Stop::Error(failure.into_error())),
+        }
+    }
+    Ok(outcomes)
+}
+
+#[cfg(test)]
+mod tests {
+    use portway_sql::driver::Statement;
+    use portway_sql::row::Cell;
+
+    use super::*;
+    use crate::writer::PANIC;
+
+    fn step(text: &str) -> Step {
+        Step::new(Statement { text: text.into(), args: vec![] })
+    }
+
+    fn insert(id: &str) -> Step {
+        step(&format!("INSERT INTO items (id) VALUES ('{id}')"))
+    }
+
+    fn database() -> Connection {
+        let connection = Connection::memory().unwrap();
+        let schema = "
+            CREATE TABLE items (id TEXT PRIMARY KEY, size INTEGER CHECK (size > 0)) STRICT;
+            CREATE TABLE late (item TEXT REFERENCES items (id) DEFERRABLE INITIALLY DEFERRED) STRICT;
+            CREATE TRIGGER poison BEFORE INSERT ON items WHEN NEW.id = 'poison'
+                BEGIN SELECT RAISE(ROLLBACK, 'poison'); END;";
+        connection.raw().execute_batch(schema).unwrap();
+        connection
+    }
+
+    fn ids(connection: &Connection) -> Vec<String> {
+        let all = step("SELECT id FROM items ORDER BY id").statement;
+        let rows = connection.query(&all).unwrap();
+        rows.iter().map(|row| row.get("id").unwrap()).collect()
+    }
+
+    fn committed(answer: &Answer) -> bool {
+        matches!(answer, Ok(WriteOutcome::Committed(_)))
+    }
+
+    #[test]
+    fn one_member_loses_and_the_others_commit() {
+        let connection = database();
+        let answers = settle(
+            &connection,
+            &[
+                vec![insert("a"), insert("b")],
+                vec![insert("c"), insert("a")],
+                vec![insert("d"), step("INSERT INTO items (id, size) VALUES ('e', 0)")],
+                vec![insert("f"), Step::guarded(step("UPDATE items SET size = 1 WHERE id = 'g'").statement)],
+                vec![insert("c")],
+            ],
+        );
+        assert!(committed(&answers[0]) && committed(&answers[4]));
+        assert_eq!(answers[1], Ok(WriteOutcome::Conflict { step: 1 }));
+        assert!(matches!(answers[2], Err(SqlError::Rejected(_))));
+        assert_eq!(answers[3], Ok(WriteOutcome::Conflict { step: 1 }));
+        assert_eq!(ids(&connection), ["a", "b", "c"]);
+        assert!(connection.is_autocommit());
+    }
+
+    #[test]
+    fn members_see_what_earlier_members_wrote() {
+        let connection = database();
+        let answers = settle(&connection, &[vec![insert("a")], vec![step("SELECT id FROM items")]]);
+        let Ok(WriteOutcome::Committed(outcomes)) = &answers[1] else {
+            panic!("{answers:?}");
+        };
+        assert_eq!(outcomes[0].rows[0].cells(), [Cell::Text("a".into())]);
+    }
+
+    #[test]
+    fn a_member_that_ends_the_transaction_takes_nobody_with_it() {
+        let connection = database();
+        let answers = settle(
+            &connection,
+            &[vec![insert("a")], vec![insert("b"), insert("poison")], vec![insert("c")], vec![insert("a")]],
+        );
+        assert!(committed(&answers[0]) && committed(&answers[2]));
+        assert!(matches!(answers[1], Err(SqlError::Rejected(_))));
+        assert_eq!(answers[3], Ok(WriteOutcome::Conflict { step: 0 }));
+        assert_eq!(ids(&connection), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_for_one_member_is_repeated_for_each() {
+        let connection = database();
+        let dangling = step("INSERT INTO late (item) VALUES ('none')");
+        let answers = settle(&connection, &[vec![insert("a")], vec![insert("b"), dangling], vec![insert("c")]]);
+        assert!(committed(&answers[0]) && committed(&answers[2]));
+        assert_eq!(answers[1], Ok(WriteOutcome::Conflict { step: 1 }));
+        assert_eq!(ids(&connection), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_member_that_commits_by_itself_is_an_error_of_its_own() {
+        let connection = database();
+        let answers = settle(&connection, &[vec![insert("a")], vec![step("ROLLBACK")], vec![insert("b")]]);
+        assert!(committed(&answers[0]) && committed(&answers[2]));
+        assert!(answers[1].is_err());
+        assert_eq!(ids(&connection), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_panic_undoes_the_group_and_leaves_the_connection_usable() {
+        let connection = database();
+        for others in [0, 2] {
+            let mut sets = vec![vec![insert("a"), step(PANIC)]];
+            sets.extend((0..others).map(|number| vec![insert(&number.to_string())]));
+            let answers = settle(&connection, &sets);
+            assert_eq!(answers.len(), sets.len());
+            assert!(answers.iter().all(|answer| matches!(answer, Err(SqlError::Unavailable(_)))));
+            assert!(ids(&connection).is_empty());
+        }
+        assert!(committed(&settle(&connection, &[vec![insert("a")]])[0]));
+    }
+
+    #[test]
+    fn a_failed_commit_is_nobodys_success() {
+        let failure = || {
+            let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+            Failure::Sqlite(rusqlite::Error::SqliteFailure(error, None))
+        };
+        let answers = answers_after_failed_commit(
+            vec![Ok(WriteOutcome::Committed(vec![])), Ok(WriteOutcome::Conflict { step: 0 })],
+            failure(),
+        );
+        assert!(matches!(answers[0], Err(SqlError::Unknown(_))));
+        assert!(matches!(answers[1], Err(SqlError::Unavailable(_))));
+    }
+}

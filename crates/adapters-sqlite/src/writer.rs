@@ -1,0 +1,130 @@
+//! The thread that owns the one connection that writes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use portway_sql::driver::{SqlError, Step};
+use portway_sql::migrations::Migration;
+use tokio::sync::oneshot;
+
+use crate::connection::Connection;
+use crate::error::{MigrateError, OpenError, closed};
+use crate::group_commit::{Answer, settle};
+use crate::migrate::migrate;
+use crate::queue::Queue;
+
+/// Most change sets in one transaction.
+pub(crate) const GROUP: usize = 256;
+
+/// A statement that panics, for the tests.
+#[cfg(test)]
+pub(crate) const PANIC: &str = "PANIC";
+
+/// How long the last checkpoint waits for readers of other processes.
+const CLOSING_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+
+enum Job {
+    Write { steps: Vec<Step>, reply: oneshot::Sender<Answer> },
+    Migrate { all: Vec<Migration>, reply: oneshot::Sender<Result<usize, MigrateError>> },
+}
+
+/// A handle on the writer thread.
+pub(crate) struct Writer {
+    queue: Arc<Queue<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection, queue_length: usize) -> Result<Self, OpenError> {
+        let queue = Arc::new(Queue::new(queue_length));
+        let jobs = queue.clone();
+        let thread = thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || {
+                loop {
+                    let taken = jobs.take(GROUP);
+                    if taken.is_empty() {
+                        break;
+                    }
+                    work(&connection, taken);
+                }
+                finish(connection.raw());
+            })
+            .map_err(OpenError::Thread)?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) async fn write(&self, steps: Vec<Step>) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        if !self.queue.push(Job::Write { steps, reply }).await {
+            return Err(closed());
+        }
+        answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    pub(crate) async fn migrate(&self, all: Vec<Migration>) -> Result<usize, MigrateError> {
+        let (reply, answer) = oneshot::channel();
+        if !self.queue.push(Job::Migrate { all, reply }).await {
+            return Err(closed().into());
+        }
+        answer.await.unwrap_or_else(|_| Err(lost().into()))
+    }
+
+    /// Finishes what was accepted, tidies the file up and ends the thread.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer thread had panicked");
+        }
+    }
+}
+
+fn lost() -> SqlError {
+    SqlError::Unknown("the writer thread ended".into())
+}
+
+/// Works jobs off in order; neighbouring writes share a transaction.
+fn work(connection: &Connection, jobs: Vec<Job>) {
+    let mut sets = Vec::with_capacity(jobs.len());
+    let mut replies = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job {
+            Job::Write { steps, reply } => {
+                sets.push(steps);
+                replies.push(reply);
+            }
+            Job::Migrate { all, reply } => {
+                answer(settle(connection, &sets), replies.drain(..));
+                sets.clear();
+                // Nobody left to tell is no reason to stop.
+                let _ = reply.send(migrate(connection, &all));
+            }
+        }
+    }
+    answer(settle(connection, &sets), replies.drain(..));
+}
+
+fn answer(answers: Vec<Answer>, replies: impl Iterator<Item = oneshot::Sender<Answer>>) {
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // The caller may have gone; its write is as durable as any.
+        let _ = reply.send(answer);
+    }
+}
+
+/// Leaves fresh statistics and an empty log behind. Not needed for durability, so a failure is only logged.
+pub(crate) fn finish(connection: &rusqlite::Connection) {
+    let tidy = || {
+        connection.busy_timeout(CLOSING_BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize;")?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+    };
+    match tidy() {
+        Ok(0) => {}
+        Ok(_) => tracing::debug!("another process still uses the log of the database"),
+        Err(error) => tracing::warn!(%error, "the database was not tidied up on close"),
+    }
+}

@@ -1,0 +1,9 @@
+//! The driver as repositories see it, on a file and in memory.
+#![cfg(test)]
+
+mod fixture;
+mod lifecycle;
+mod migrations;
+mod reads;
+mod values;
+mod writes;

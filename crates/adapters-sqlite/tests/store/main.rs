@@ -1,0 +1,6 @@
+//! The store on SQLite where the database itself has to be touched: damaged rows, leftovers, a closed database.
+#![cfg(test)]
+
+mod damage;
+mod fixture;
+mod leftovers;

@@ -1,0 +1,60 @@
+//! What is there after the store was closed and opened again.
+
+use portway_domain::engine::{Change, Command};
+use portway_domain::jobs::{Job, Work};
+use portway_ports::commit::Write;
+
+use crate::engines::busy;
+use crate::failure::Outcome;
+use crate::fixture::{Fixture, at};
+use crate::idempotency::remembered;
+use crate::samples::{audit, opened, prompt, segment};
+
+pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let session = f.session(&ada).await?;
+    let asked = prompt(f.id(), 1, "Hi", &ada.user);
+    let open = opened(f.id(), 2);
+    let command = Command::Prompt { prompt: asked.id.clone(), model: None };
+    let engine = busy(&f, &session)?;
+    f.done([Write::SetEngine { engine, version: 1 }]).await?;
+    let text = segment(&open.id, "text");
+    let changes = [
+        Change::MessageAdded(asked),
+        Change::MessageAdded(open),
+        Change::TextAppended(text),
+        Change::Audited(audit(f.id(), 3)),
+        Change::CommandGiven { generation: 3, number: 1, command },
+    ];
+    f.changed(&session.id, changes).await?;
+    let work = Work::StartSandbox { session: session.id.clone(), generation: 3 };
+    f.done([
+        Write::AddJob(Job { id: f.id(), work, attempts: 0, run_at: at(0) }),
+        Write::SetDeadline { session: session.id.clone(), due_at: Some(at(8)) },
+        Write::Remember(remembered(&ada, "key", 0, 60)),
+    ])
+    .await?;
+    check_eq!(f.store.claim_jobs(at(0), at(60), 1).await?.len(), 1);
+    let opening = f.store.opening(ada.hash(), Some("key"), at(1)).await?;
+    let transcript = f.store.transcript(ada.hash(), &session.id, 10).await?;
+    let pending = f.store.pending_commands(&session.id, 3, 0, 10).await?;
+    check!(transcript.value.is_some() && pending.len() == 1);
+
+    let f = f.reopen().await?;
+    check_eq!(f.store.opening(ada.hash(), Some("key"), at(1)).await?, opening);
+    check_eq!(f.store.transcript(ada.hash(), &session.id, 10).await?, transcript);
+    check_eq!(f.store.pending_commands(&session.id, 3, 0, 10).await?, pending);
+    check_eq!(f.store.due_sessions(at(8), 10).await?, [session.id]);
+    check_eq!(f.store.next_job_at().await?, Some(at(60)));
+    Ok(())
+}
+
+pub(crate) async fn a_reopened_store_guards_the_same_versions(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let bump = |version| Write::BumpUser { id: ada.user.id.clone(), version };
+    f.done([bump(1)]).await?;
+    let f = f.reopen().await?;
+    f.refused(bump(1)).await?;
+    f.refused(Write::AddUser(ada.user.clone())).await?;
+    f.done([bump(2)]).await
+}

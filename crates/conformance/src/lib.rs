@@ -1,0 +1,229 @@
+//! The port suite: one list of cases, run on every adapter.
+//!
+//! An adapter is right when it passes [`cases`]: each of them is one promise of the documentation of the ports. A host
+//! of the suite implements [`Backend`] once per database and runs every case by name on a store of its own:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use portway_conformance::{Backend, Case, Failure, Fixture};
+//! async fn run(case: &Case, backend: Arc<dyn Backend>) -> Result<(), Failure> {
+//!     (case.run)(Fixture::open(backend).await?).await
+//! }
+//! ```
+//!
+//! The suite needs no runtime, no clock and no threads, so it runs inside WebAssembly hosts as well. A case never
+//! panics: it ends in `Ok` or in a [`Failure`] that says what was expected where.
+
+#[macro_use]
+mod failure;
+
+mod backend;
+mod change_sets;
+mod commands;
+mod deadlines;
+mod durability;
+mod engines;
+mod fixture;
+mod idempotency;
+mod jobs;
+mod open_message;
+mod paging;
+mod questions;
+mod races;
+mod samples;
+mod sessions;
+mod strangers;
+mod tokens;
+mod transcript;
+mod users;
+mod values;
+
+use futures_util::future::BoxFuture;
+
+pub use self::backend::{Backend, Task};
+pub use self::failure::Failure;
+pub use self::fixture::Fixture;
+
+/// One promise of the ports.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// Concern and promise, such as `users::an_added_user_is_found`.
+    pub name: &'static str,
+    /// Whether it only makes sense on a backend that can be opened again.
+    pub durable: bool,
+    /// Checks the promise.
+    pub run: fn(Fixture) -> BoxFuture<'static, Result<(), Failure>>,
+}
+
+macro_rules! list {
+    ($(durable = $durable:literal $module:ident: [$($case:ident),* $(,)?])*) => {
+        vec![$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($case)),
+            durable: $durable,
+            run: |fixture| Box::pin($module::$case(fixture)),
+        },)*)*]
+    };
+}
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    list! {
+        durable = false users: [
+            a_store_begins_without_users,
+            an_added_user_is_found,
+            an_absent_user_is_none,
+            a_taken_id_or_address_conflicts,
+            a_set_user_has_all_new_fields_and_the_next_version,
+            a_set_user_keeps_addresses_unique,
+            a_bump_changes_the_version_only,
+            a_stale_or_missing_user_conflicts,
+        ]
+        durable = false tokens: [
+            a_token_tells_who_its_user_is,
+            an_expired_token_is_answered_with_its_end,
+            the_list_shows_api_tokens_newest_first,
+            the_list_is_limited,
+            tokens_of_one_moment_are_listed_by_id,
+            the_list_shows_only_the_callers_tokens,
+            a_revoked_token_leaves_the_list,
+            a_taken_id_or_hash_conflicts,
+            a_token_needs_its_user,
+            a_token_is_revoked_once_and_by_its_owner,
+        ]
+        durable = false strangers: [
+            an_unknown_token_sees_nothing,
+            a_revoked_token_sees_nothing,
+            somebody_elses_session_has_no_role_and_no_contents,
+            somebody_elses_sessions_are_in_no_list,
+        ]
+        durable = false sessions: [
+            an_added_session_is_found,
+            a_plain_session_is_found,
+            an_absent_session_is_none,
+            a_taken_id_conflicts,
+            a_session_needs_its_owner,
+            the_list_is_newest_first_and_names_the_owner,
+            the_list_filters_by_status,
+            nothing_is_shared_yet,
+            a_touch_changes_what_it_names,
+            a_new_status_clears_the_error,
+            a_touch_needs_the_session,
+            active_sessions_are_counted,
+        ]
+        durable = false paging: [
+            every_page_size_gives_every_row_once,
+            rows_of_one_moment_are_ordered_by_id,
+            new_rows_do_not_disturb_a_reader,
+            a_vanished_cursor_row_does_not_matter,
+            a_filter_is_kept_from_page_to_page,
+            a_page_past_the_end_is_empty,
+            the_largest_page_has_a_hundred_rows,
+        ]
+        durable = false engines: [
+            a_new_engine_has_version_one,
+            the_state_is_read_back_exactly,
+            a_set_engine_has_the_next_version,
+            a_stale_or_missing_engine_conflicts,
+            engines_with_a_sandbox_are_listed_by_id,
+            messages_are_counted,
+        ]
+        durable = false transcript: [
+            messages_come_in_the_order_of_their_places,
+            every_field_of_a_message_is_read_back,
+            a_range_has_a_beginning_and_a_bound,
+            a_message_has_a_place,
+            a_taken_id_or_place_conflicts,
+            sessions_do_not_share_messages,
+            a_message_needs_its_session,
+            the_newest_audit_entries_come_oldest_first,
+            an_audit_number_is_used_once,
+        ]
+        durable = false open_message: [
+            it_is_rebuilt_after_every_change,
+            many_pieces_keep_their_order,
+            it_is_read_as_it_stands,
+            finishing_folds_it,
+            the_next_one_begins_empty,
+            an_empty_one_can_be_finished,
+            only_the_open_message_is_appended_to,
+            only_the_open_message_has_parts_set,
+            only_the_open_message_is_finished,
+            text_is_appended_once,
+            sessions_do_not_share_open_messages,
+        ]
+        durable = false questions: [
+            a_question_is_asked_once,
+            an_open_question_is_closed_once,
+            sessions_do_not_share_questions,
+        ]
+        durable = false commands: [
+            pending_commands_come_in_order_with_the_text_of_prompts,
+            a_range_has_a_beginning_and_a_bound,
+            commands_taken_over_are_gone,
+            generations_do_not_share_commands,
+            a_number_is_used_once,
+            a_command_needs_its_session,
+        ]
+        durable = false jobs: [
+            every_kind_of_work_is_read_back,
+            due_jobs_are_claimed_oldest_first,
+            a_claim_is_limited,
+            a_lease_keeps_others_away_until_it_ends,
+            an_ended_lease_can_be_claimed_again,
+            a_completed_job_is_gone,
+            a_late_completion_is_refused,
+            a_retried_job_comes_back_in_time,
+            a_late_retry_is_refused,
+            released_leases_can_be_claimed_at_once,
+            the_next_job_is_known,
+            a_taken_id_conflicts,
+        ]
+        durable = false deadlines: [
+            a_deadline_is_due_from_its_moment_on,
+            a_deadline_is_changed_and_cleared,
+            due_sessions_come_earliest_first,
+            the_earliest_deadline_is_known,
+            a_deadline_needs_its_session,
+        ]
+        durable = false idempotency: [
+            a_result_is_remembered_until_it_expires,
+            keys_belong_to_users,
+            a_live_key_is_not_taken_over,
+            an_expired_key_is_used_again,
+            a_key_needs_its_user,
+        ]
+        durable = false change_sets: [
+            an_empty_set_changes_nothing,
+            later_writes_build_on_earlier_ones,
+            the_first_failed_guard_is_named,
+            a_failed_guard_undoes_every_table,
+            a_repeated_set_conflicts_with_its_own_rows,
+            sandbox_changes_are_refused,
+            an_engine_of_another_session_is_refused,
+        ]
+        durable = false races: [
+            one_of_two_takes_the_last_place_for_a_session,
+            one_of_two_steps_an_engine,
+            one_of_many_uses_an_idempotency_key,
+            one_of_many_gets_an_address,
+            one_of_many_numbers_a_command,
+            one_of_many_revokes_a_token,
+            one_of_many_completes_a_job,
+            each_job_is_claimed_by_one_of_many,
+            no_increment_is_lost,
+            readers_never_see_half_a_set,
+        ]
+        durable = false values: [
+            text_of_every_kind_is_read_back,
+            control_characters_survive_in_documents,
+            long_text_is_read_back,
+            large_numbers_are_read_back,
+            far_away_times_are_read_back,
+        ]
+        durable = true durability: [
+            a_reopened_store_has_everything,
+            a_reopened_store_guards_the_same_versions,
+        ]
+    }
+}

@@ -1,0 +1,106 @@
+//! Change sets as steps.
+
+use portway_domain::engine::Change;
+use portway_domain::ids::SessionId;
+use portway_ports::StoreError;
+use portway_ports::commit::{ChangeSet, Commit, Write};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
+use crate::{
+    audit, commands, deadlines, engines, idempotency, jobs, messages, open_message, questions, sessions, tokens, users,
+};
+
+/// Why a write cannot be made into steps.
+enum Unwritable {
+    Sql(SqlError),
+    /// The contract forbids it.
+    Forbidden(&'static str),
+}
+
+impl From<SqlError> for Unwritable {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Unwritable> for StoreError {
+    fn from(error: Unwritable) -> Self {
+        match error {
+            Unwritable::Sql(error) => error.into(),
+            Unwritable::Forbidden(reason) => Self::Fault(reason.to_owned()),
+        }
+    }
+}
+
+/// Writes a change set.
+pub(crate) async fn commit(driver: &dyn SqlDriver, changes: ChangeSet) -> Result<Commit, StoreError> {
+    if changes.is_empty() {
+        return Ok(Commit::Done);
+    }
+    let mut steps = Vec::new();
+    // For each step the write that it belongs to.
+    let mut owners = Vec::new();
+    for (index, write) in changes.into_writes().into_iter().enumerate() {
+        steps.extend(steps_of(driver.dialect(), write)?);
+        owners.resize(steps.len(), index);
+    }
+    match driver.write(steps).await? {
+        WriteOutcome::Committed(_) => Ok(Commit::Done),
+        WriteOutcome::Conflict { step } => match owners.get(step) {
+            Some(&write) => Ok(Commit::Conflict { write }),
+            None => Err(StoreError::Fault(format!("a conflict in step {step} of {}", owners.len()))),
+        },
+    }
+}
+
+fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
+    let step = match write {
+        Write::AddUser(user) => users::add(dialect, user)?,
+        Write::SetUser { user, version } => users::set(dialect, user, version)?,
+        Write::BumpUser { id, version } => users::bump(dialect, &id, version)?,
+        Write::AddToken(token) => tokens::add(dialect, token)?,
+        Write::RevokeToken { id, user, at } => tokens::revoke(dialect, &id, &user, at),
+        Write::AddSession { session, engine } if session.id != engine.session => {
+            return Err(Unwritable::Forbidden("a session was added with the engine of another one"));
+        }
+        Write::AddSession { session, engine } => {
+            return Ok(vec![sessions::add(dialect, session)?, engines::add(dialect, engine)?]);
+        }
+        Write::SetEngine { engine, version } => engines::set(dialect, engine, version)?,
+        Write::Session { id, change } => return steps_of_change(dialect, &id, change),
+        Write::SetDeadline { session, due_at } => deadlines::set(dialect, session, due_at)?,
+        Write::AddJob(job) => jobs::add(dialect, job)?,
+        Write::CompleteJob { id, attempts } => jobs::complete(dialect, &id, attempts)?,
+        Write::RetryJob { id, attempts, run_at, error } => jobs::retry(dialect, &id, attempts, run_at, error)?,
+        Write::Remember(remembered) => idempotency::remember(dialect, remembered)?,
+    };
+    Ok(vec![step])
+}
+
+fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Result<Vec<Step>, Unwritable> {
+    let step = match change {
+        Change::MessageAdded(message) => messages::add(dialect, session, message)?,
+        Change::TextAppended(segment) => open_message::append_text(dialect, session, segment)?,
+        Change::PartSet { message, index, part, seq } => {
+            open_message::set_part(dialect, session, &message, index, part, seq)?
+        }
+        Change::MessageFinished(message) => return Ok(messages::finish(dialect, session, message)?),
+        Change::QuestionAsked { question, seq } => questions::add(dialect, session, question, seq)?,
+        Change::QuestionClosed { id, resolution, expired, seq } => {
+            questions::close(dialect, session, &id, resolution, expired, seq)?
+        }
+        Change::CommandGiven { generation, number, command } => {
+            return Ok(commands::give(dialect, session, generation, number, command)?);
+        }
+        Change::CommandsTaken { generation, number } => commands::take(dialect, session, generation, number)?,
+        Change::SandboxOrdered { .. } | Change::SandboxDismissed { .. } => {
+            return Err(Unwritable::Forbidden("sandboxes are started and stopped by jobs, not by changes"));
+        }
+        Change::SessionTouched { status, error, title, at } => {
+            sessions::touch(dialect, session, sessions::Touch { status, error, title }, at)?
+        }
+        Change::Audited(entry) => audit::add(dialect, session, entry)?,
+    };
+    Ok(vec![step])
+}

@@ -1,0 +1,113 @@
+//! The table `engines`: the state of each session's engine.
+
+use portway_domain::engine::Engine;
+use portway_domain::ids::SessionId;
+use portway_domain::sessions::Session;
+use portway_ports::Stored;
+use sea_query::{Expr, ExprTrait, Order, Query};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Statement, Step};
+use crate::json_text::JsonText;
+use crate::messages;
+use crate::record::{Cells, Record, record};
+use crate::row::Row;
+use crate::sessions::SessionRow;
+use crate::value::IntoValue;
+
+const TABLE: &str = EngineRow::TABLE;
+
+record! {
+    struct EngineRow in "engines" {
+        session: SessionId = "session_id",
+        state: JsonText<Engine>,
+        generation: u32,
+        has_sandbox: bool,
+        version: u64,
+    }
+}
+
+record! {
+    struct StateRow in "engines" {
+        state: JsonText<Engine>,
+        version: u64,
+    }
+}
+
+impl EngineRow {
+    fn new(engine: Engine, version: u64) -> Self {
+        Self {
+            session: engine.session.clone(),
+            generation: engine.runner.generation,
+            has_sandbox: engine.has_sandbox(),
+            state: JsonText(engine),
+            version,
+        }
+    }
+}
+
+/// A session and its engine as they are stored: without the open message.
+pub(crate) struct Loaded {
+    /// The session.
+    pub(crate) session: Session,
+    /// Its engine.
+    pub(crate) engine: Stored<Engine>,
+    /// How many messages the transcript has.
+    pub(crate) message_count: u64,
+}
+
+/// A session, its engine and the number of its messages, whoever owns it.
+pub(crate) fn load(dialect: Dialect, id: &SessionId) -> Statement {
+    let mut select = SessionRow::select();
+    select
+        .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
+        .expr_as(messages::count(id), "message_count")
+        .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
+        .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id.as_str()));
+    dialect.statement(&select)
+}
+
+/// The session and engine in the answer to [`load`].
+pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Loaded>, SqlError> {
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let mut cells = Cells::new(row);
+    let session = SessionRow::decode_cells(&mut cells)?.into();
+    let state = StateRow::decode_cells(&mut cells)?;
+    let message_count = cells.take(messages::TABLE, "message_count")?;
+    Ok(Some(Loaded { session, engine: Stored { version: state.version, value: state.state.0 }, message_count }))
+}
+
+/// The sessions that have a sandbox or wait for one, by id.
+pub(crate) fn with_sandbox(dialect: Dialect, after: Option<&SessionId>, limit: u32) -> Statement {
+    let mut select = Query::select();
+    select
+        .column("session_id")
+        .from(TABLE)
+        .and_where(Expr::col("has_sandbox").eq(true))
+        .and_where_option(after.map(|after| Expr::col("session_id").gt(after.as_str())))
+        .order_by("session_id", Order::Asc)
+        .limit(limit.into());
+    dialect.statement(&select)
+}
+
+/// Adds the first state of a session's engine.
+pub(crate) fn add(dialect: Dialect, engine: Engine) -> Result<Step, SqlError> {
+    Ok(Step::new(dialect.statement(&EngineRow::new(engine, 1).insert(dialect)?)))
+}
+
+/// Sets the state of a session's engine.
+pub(crate) fn set(dialect: Dialect, engine: Engine, version: u64) -> Result<Step, SqlError> {
+    let session = engine.session.clone();
+    let row = EngineRow::new(engine, version.saturating_add(1));
+    // Naming the key in the assignment would make the database check every reference to it.
+    let assignments = row.assignments(dialect)?.into_iter().filter(|(column, _)| *column != "session_id");
+    let update = Query::update()
+        .table(TABLE)
+        .values(assignments)
+        .and_where(Expr::col("session_id").eq(session.as_str()))
+        .and_where(Expr::col("version").eq(version.into_value(dialect)?))
+        .take();
+    Ok(Step::guarded(dialect.statement(&update)))
+}

@@ -1,0 +1,76 @@
+//! The table `idempotency_keys`.
+
+use portway_domain::ids::UserId;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
+use portway_ports::commit::Remembered;
+use sea_query::{Expr, ExprTrait, OnConflict};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Statement, Step};
+use crate::record::{Record, record};
+use crate::row::Row;
+use crate::tokens::user_of;
+
+const TABLE: &str = RememberedRow::TABLE;
+
+record! {
+    struct RememberedRow in "idempotency_keys" {
+        user: UserId = "user_id",
+        key: String,
+        digest: String,
+        result: String,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+    }
+}
+
+impl From<Remembered> for RememberedRow {
+    fn from(remembered: Remembered) -> Self {
+        Self {
+            user: remembered.user,
+            key: remembered.key,
+            digest: remembered.digest,
+            result: remembered.result,
+            created_at: remembered.created_at,
+            expires_at: remembered.expires_at,
+        }
+    }
+}
+
+impl From<RememberedRow> for Remembered {
+    fn from(row: RememberedRow) -> Self {
+        Self {
+            user: row.user,
+            key: row.key,
+            digest: row.digest,
+            result: row.result,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// What the caller's key led to, unless that has expired.
+pub(crate) fn of_caller(dialect: Dialect, caller: &TokenHash, key: &str, now: Timestamp) -> Statement {
+    let select = RememberedRow::select()
+        .and_where(Expr::col("user_id").eq(user_of(caller)))
+        .and_where(Expr::col("key").eq(key))
+        .and_where(Expr::col("expires_at").gt(dialect.time(now)))
+        .take();
+    dialect.statement(&select)
+}
+
+/// The result in the answer to [`of_caller`].
+pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Remembered>, SqlError> {
+    Ok(RememberedRow::decode_first(rows)?.map(Remembered::from))
+}
+
+/// Adds a result, in place of one that has expired.
+pub(crate) fn remember(dialect: Dialect, remembered: Remembered) -> Result<Step, SqlError> {
+    let expired = Expr::col((TABLE, "expires_at")).lte(dialect.time(remembered.created_at));
+    let mut insert = RememberedRow::from(remembered).insert(dialect)?;
+    let mut replace = OnConflict::columns(["user_id", "key"]);
+    replace.update_columns(["digest", "result", "created_at", "expires_at"]).action_and_where(expired);
+    Ok(Step::guarded(dialect.statement(insert.on_conflict(replace))))
+}

@@ -1,0 +1,156 @@
+//! The table `jobs`.
+
+use portway_domain::ids::JobId;
+use portway_domain::jobs::{Job, Work};
+use portway_domain::time::Timestamp;
+use sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, UpdateStatement, Value};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Statement, Step};
+use crate::json_text::JsonText;
+use crate::record::{Record, record};
+use crate::row::Row;
+use crate::value::IntoValue;
+
+const TABLE: &str = NewJobRow::TABLE;
+
+record! {
+    struct JobRow in "jobs" {
+        id: JobId,
+        work: JsonText<Work>,
+        attempts: u32,
+        run_at: Timestamp,
+    }
+}
+
+record! {
+    struct NewJobRow in "jobs" {
+        id: JobId,
+        kind: String,
+        work: JsonText<Work>,
+        attempts: u32,
+        run_at: Timestamp,
+    }
+}
+
+impl From<Job> for NewJobRow {
+    fn from(job: Job) -> Self {
+        let kind = match &job.work {
+            Work::StartSandbox { .. } => "start-sandbox",
+            Work::StopSandbox { .. } => "stop-sandbox",
+        };
+        Self { id: job.id, kind: kind.to_owned(), work: JsonText(job.work), attempts: job.attempts, run_at: job.run_at }
+    }
+}
+
+impl From<JobRow> for Job {
+    fn from(row: JobRow) -> Self {
+        Self { id: row.id, work: row.work.0, attempts: row.attempts, run_at: row.run_at }
+    }
+}
+
+/// Leases the oldest jobs that may run, in one statement: two that claim at once get different jobs.
+pub(crate) fn claim(dialect: Dialect, now: Timestamp, lease_until: Timestamp, limit: u32) -> Step {
+    let free = Expr::col("lease_until").is_null().or(Expr::col("lease_until").lte(dialect.time(now)));
+    let claimable = Query::select()
+        .column("id")
+        .from(TABLE)
+        .and_where(Expr::col("run_at").lte(dialect.time(now)))
+        .and_where(free)
+        .order_by("run_at", Order::Asc)
+        .order_by("id", Order::Asc)
+        .limit(limit.into())
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .take();
+    let mut claim = Query::update();
+    claim
+        .table(TABLE)
+        .value("lease_until", dialect.time(lease_until))
+        .value("attempts", Expr::col("attempts").add(Expr::Constant(Value::Int(Some(1)))))
+        .and_where(Expr::col("id").in_subquery(claimable))
+        .returning(Query::returning().columns(JobRow::COLUMNS.iter().copied()));
+    Step::new(dialect.statement(&claim))
+}
+
+/// The jobs in the answer to [`claim`], oldest first.
+pub(crate) fn decode(rows: Vec<Row>) -> Result<Vec<Job>, SqlError> {
+    let mut jobs: Vec<Job> = JobRow::decode_all(rows)?.into_iter().map(Job::from).collect();
+    jobs.sort_by(|a, b| (a.run_at, &a.id).cmp(&(b.run_at, &b.id)));
+    Ok(jobs)
+}
+
+/// When the next job that nobody holds may run, as `next_at`.
+pub(crate) fn next_free(dialect: Dialect) -> Statement {
+    let select = Query::select()
+        .expr_as(Expr::col("run_at").min(), "next_at")
+        .from(TABLE)
+        .and_where(Expr::col("lease_until").is_null())
+        .take();
+    dialect.statement(&select)
+}
+
+/// When the first lease ends, as `next_at`.
+pub(crate) fn next_lease_end(dialect: Dialect) -> Statement {
+    let select = Query::select()
+        .expr_as(Expr::col("lease_until").min(), "next_at")
+        .from(TABLE)
+        .and_where(Expr::col("lease_until").is_not_null())
+        .take();
+    dialect.statement(&select)
+}
+
+/// Ends all leases.
+pub(crate) fn release_all(dialect: Dialect) -> Step {
+    let update = Query::update()
+        .table(TABLE)
+        .value("lease_until", dialect.optional_time(None))
+        .and_where(Expr::col("lease_until").is_not_null())
+        .take();
+    Step::new(dialect.statement(&update))
+}
+
+/// Adds a job.
+pub(crate) fn add(dialect: Dialect, job: Job) -> Result<Step, SqlError> {
+    Ok(Step::new(dialect.statement(&NewJobRow::from(job).insert(dialect)?)))
+}
+
+/// Removes a job that was done.
+pub(crate) fn complete(dialect: Dialect, id: &JobId, attempts: u32) -> Result<Step, SqlError> {
+    let delete = Query::delete()
+        .from_table(TABLE)
+        .and_where(Expr::col("id").eq(id.as_str()))
+        .and_where(Expr::col("attempts").eq(attempts.into_value(dialect)?))
+        .take();
+    Ok(Step::guarded(dialect.statement(&delete)))
+}
+
+/// Gives a job back to be claimed again.
+pub(crate) fn retry(
+    dialect: Dialect,
+    id: &JobId,
+    attempts: u32,
+    run_at: Timestamp,
+    error: String,
+) -> Result<Step, SqlError> {
+    let update: UpdateStatement = Query::update()
+        .table(TABLE)
+        .value("run_at", dialect.time(run_at))
+        .value("lease_until", dialect.optional_time(None))
+        .value("last_error", error)
+        .and_where(Expr::col("id").eq(id.as_str()))
+        .and_where(Expr::col("attempts").eq(attempts.into_value(dialect)?))
+        .take();
+    Ok(Step::guarded(dialect.statement(&update)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_do_not_wait_for_each_other_where_rows_are_locked() {
+        let text = |dialect| claim(dialect, Timestamp::from_millis(0), Timestamp::from_millis(1), 3).statement.text;
+        assert!(text(Dialect::Postgres).contains("LIMIT $4 FOR UPDATE SKIP LOCKED)"), "{}", text(Dialect::Postgres));
+        assert!(!text(Dialect::Sqlite).contains("FOR UPDATE"), "{}", text(Dialect::Sqlite));
+    }
+}

@@ -1,0 +1,187 @@
+//! The table `messages`.
+
+use portway_domain::ids::{MessageId, SessionId, UserId};
+use portway_domain::messages::{Author, Message, MessageRole, Part};
+use portway_domain::time::Timestamp;
+use portway_ports::sessions::MessageRange;
+use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Statement, Step};
+use crate::json_text::JsonText;
+use crate::open_message;
+use crate::record::{Record, record};
+use crate::row::Row;
+use crate::sessions::Scope;
+use crate::subquery::scalar;
+use crate::value::IntoValue;
+
+pub(crate) const TABLE: &str = MessageRow::TABLE;
+
+record! {
+    struct MessageRow in "messages" {
+        session: SessionId = "session_id",
+        id: MessageId,
+        seq: u64,
+        position: u64,
+        role: MessageRole,
+        content: String,
+        parts: JsonText<Vec<Part>>,
+        author_id: Option<UserId>,
+        author_email: Option<String>,
+        author_name: Option<String>,
+        author_avatar_url: Option<String>,
+        is_open: bool,
+        created_at: Timestamp,
+    }
+}
+
+impl MessageRow {
+    fn new(session: &SessionId, message: Message) -> Self {
+        let is_open = message.role == MessageRole::Assistant && message.parts.is_empty();
+        let (author_id, author_email, author_name, author_avatar_url) = match message.author {
+            Some(author) => (Some(author.id), Some(author.email), author.name, author.avatar_url),
+            None => (None, None, None, None),
+        };
+        Self {
+            session: session.clone(),
+            id: message.id,
+            seq: message.seq,
+            position: message.position,
+            role: message.role,
+            content: message.content,
+            parts: JsonText(message.parts),
+            author_id,
+            author_email,
+            author_name,
+            author_avatar_url,
+            is_open,
+            created_at: message.created_at,
+        }
+    }
+
+    fn author(&mut self) -> Result<Option<Author>, SqlError> {
+        match (self.author_id.take(), self.author_email.take()) {
+            (Some(id), Some(email)) => {
+                Ok(Some(Author { id, email, name: self.author_name.take(), avatar_url: self.author_avatar_url.take() }))
+            }
+            (None, None) => Ok(None),
+            _ => Err(SqlError::Corrupt {
+                table: TABLE,
+                column: "author_id".into(),
+                detail: "an author has an id and an address, or there is none".into(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = SqlError;
+
+    fn try_from(mut row: MessageRow) -> Result<Self, SqlError> {
+        let author = row.author()?;
+        Ok(Self {
+            id: row.id,
+            seq: row.seq,
+            position: row.position,
+            role: row.role,
+            content: row.content,
+            parts: row.parts.0,
+            author,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// The message is not finished. Written into the text, where the database sees that its index on open messages fits.
+pub(crate) fn is_open() -> Expr {
+    Expr::col((TABLE, "is_open")).eq(Expr::Constant(Value::Bool(Some(true))))
+}
+
+fn in_order(scope: Scope<'_>) -> SelectStatement {
+    let mut select = MessageRow::select();
+    select.and_where(Expr::col((TABLE, "session_id")).eq(scope.session())).order_by("position", Order::Asc);
+    select
+}
+
+/// All messages of a session in order.
+pub(crate) fn all(dialect: Dialect, scope: Scope<'_>) -> Statement {
+    dialect.statement(&in_order(scope))
+}
+
+/// Some messages of a session in order.
+pub(crate) fn range(dialect: Dialect, scope: Scope<'_>, range: MessageRange) -> Result<Statement, SqlError> {
+    let mut select = in_order(scope);
+    select.and_where(Expr::col("position").gt(range.after.into_value(dialect)?)).limit(range.limit.into());
+    Ok(dialect.statement(&select))
+}
+
+/// The messages in the answer to [`all`] or [`range()`], with the open one as it stands in place of its row.
+pub(crate) fn decode_all(rows: Vec<Row>, mut open: Option<Message>) -> Result<Vec<Message>, SqlError> {
+    let decode = |row| {
+        let row = MessageRow::decode(row)?;
+        match open.take_if(|open| open.id == row.id) {
+            Some(open) => Ok(open),
+            None => Message::try_from(row),
+        }
+    };
+    rows.into_iter().map(decode).collect()
+}
+
+/// The open message of a session, without what was written so far.
+pub(crate) fn open(dialect: Dialect, scope: Scope<'_>) -> Statement {
+    let select = MessageRow::select()
+        .and_where(Expr::col((TABLE, "session_id")).eq(scope.session()))
+        .and_where(is_open())
+        .take();
+    dialect.statement(&select)
+}
+
+/// The message in the answer to [`open`].
+pub(crate) fn decode_open(rows: Vec<Row>) -> Result<Option<Message>, SqlError> {
+    MessageRow::decode_first(rows)?.map(Message::try_from).transpose()
+}
+
+/// How many messages a session has.
+pub(crate) fn count(session: &SessionId) -> Expr {
+    scalar(
+        Query::select()
+            .expr(Expr::col((TABLE, "position")).count())
+            .from(TABLE)
+            .and_where(Expr::col((TABLE, "session_id")).eq(session.as_str()))
+            .take(),
+    )
+}
+
+/// The place of a message, as `position`.
+pub(crate) fn position(dialect: Dialect, session: &SessionId, id: &MessageId) -> Statement {
+    let select = Query::select()
+        .column("position")
+        .from(TABLE)
+        .and_where(Expr::col("session_id").eq(session.as_str()))
+        .and_where(Expr::col("id").eq(id.as_str()))
+        .take();
+    dialect.statement(&select)
+}
+
+/// Adds a message. One of the agent without parts is the open one.
+pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Result<Step, SqlError> {
+    Ok(Step::new(dialect.statement(&MessageRow::new(session, message).insert(dialect)?)))
+}
+
+/// Finishes the open message: all of it is in its row then.
+pub(crate) fn finish(dialect: Dialect, session: &SessionId, message: Message) -> Result<Vec<Step>, SqlError> {
+    let update = Query::update()
+        .table(TABLE)
+        .value("seq", message.seq.into_value(dialect)?)
+        .value("content", message.content)
+        .value("parts", JsonText(message.parts).into_value(dialect)?)
+        .value("is_open", false)
+        .and_where(Expr::col("session_id").eq(session.as_str()))
+        .and_where(Expr::col("id").eq(message.id.as_str()))
+        .and_where(is_open())
+        .take();
+    let mut steps = vec![Step::guarded(dialect.statement(&update))];
+    steps.extend(open_message::remove(dialect, session, &message.id));
+    Ok(steps)
+}

@@ -1,0 +1,76 @@
+//! Domain types that are stored as text and are no ids.
+
+use portway_domain::access::Role;
+use portway_domain::messages::{MessageRole, TextKind};
+use portway_domain::sessions::{QueueMode, SessionStatus};
+use portway_domain::tokens::{TokenHash, TokenKind};
+use sea_query::Value;
+
+use crate::dialect::Dialect;
+use crate::driver::SqlError;
+use crate::row::{Cell, CellMismatch, FromCell};
+use crate::value::IntoValue;
+
+/// Lets enums with `as_str()` and `from_name()` be columns of a `record!`.
+macro_rules! named_columns {
+    ($($type:ident),* $(,)?) => {$(
+        impl FromCell for $type {
+            fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+                let name = String::from_cell(cell)?;
+                Self::from_name(&name)
+                    .ok_or_else(|| CellMismatch(concat!("expected the name of a ", stringify!($type)).into()))
+            }
+        }
+
+        impl IntoValue for $type {
+            fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+                self.as_str().into_value(dialect)
+            }
+
+            fn null(dialect: Dialect) -> Value {
+                String::null(dialect)
+            }
+        }
+    )*};
+}
+
+named_columns! {
+    MessageRole,
+    QueueMode,
+    Role,
+    SessionStatus,
+    TextKind,
+    TokenKind,
+}
+
+impl FromCell for TokenHash {
+    fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+        String::from_cell(cell).map(Self::from_stored)
+    }
+}
+
+impl IntoValue for TokenHash {
+    fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+        self.as_str().into_value(dialect)
+    }
+
+    fn null(dialect: Dialect) -> Value {
+        String::null(dialect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_others_are_not() {
+        for status in SessionStatus::ALL {
+            let Ok(Value::String(Some(name))) = status.into_value(Dialect::Sqlite) else { panic!("no text") };
+            assert_eq!(SessionStatus::from_cell(Cell::Text(name)), Ok(status));
+        }
+        let error = SessionStatus::from_cell(Cell::Text("asleep".into())).unwrap_err();
+        assert!(error.0.contains("SessionStatus") && !error.0.contains("asleep"), "{}", error.0);
+        assert!(Role::from_cell(Cell::Null).is_err());
+    }
+}

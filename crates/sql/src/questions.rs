@@ -1,0 +1,63 @@
+//! The table `questions`.
+
+use portway_domain::ids::{QuestionId, SessionId};
+use portway_domain::questions::{Choice, Question, Resolution};
+use portway_domain::time::Timestamp;
+use sea_query::{Expr, ExprTrait, Query};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Step};
+use crate::json_text::JsonText;
+use crate::record::{Record, record};
+use crate::value::IntoValue;
+
+record! {
+    struct QuestionRow in "questions" {
+        session: SessionId = "session_id",
+        id: QuestionId,
+        text: String,
+        choices: JsonText<Vec<Choice>>,
+        asked_at: Timestamp,
+        expires_at: Timestamp,
+        resolution: Option<JsonText<Resolution>>,
+        is_expired: bool,
+        seq: u64,
+    }
+}
+
+/// Adds an open question.
+pub(crate) fn add(dialect: Dialect, session: &SessionId, question: Question, seq: u64) -> Result<Step, SqlError> {
+    let row = QuestionRow {
+        session: session.clone(),
+        id: question.id,
+        text: question.text,
+        choices: JsonText(question.choices),
+        asked_at: question.asked_at,
+        expires_at: question.expires_at,
+        resolution: None,
+        is_expired: false,
+        seq,
+    };
+    Ok(Step::new(dialect.statement(&row.insert(dialect)?)))
+}
+
+/// Closes an open question.
+pub(crate) fn close(
+    dialect: Dialect,
+    session: &SessionId,
+    id: &QuestionId,
+    resolution: Resolution,
+    is_expired: bool,
+    seq: u64,
+) -> Result<Step, SqlError> {
+    let update = Query::update()
+        .table(QuestionRow::TABLE)
+        .value("resolution", JsonText(resolution).into_value(dialect)?)
+        .value("is_expired", is_expired)
+        .value("seq", seq.into_value(dialect)?)
+        .and_where(Expr::col("session_id").eq(session.as_str()))
+        .and_where(Expr::col("id").eq(id.as_str()))
+        .and_where(Expr::col("resolution").is_null())
+        .take();
+    Ok(Step::guarded(dialect.statement(&update)))
+}

@@ -1,0 +1,201 @@
+//! Reading sessions and their transcripts.
+
+use async_trait::async_trait;
+use portway_domain::engine::Engine;
+use portway_domain::ids::{MessageId, SessionId};
+use portway_domain::messages::Message;
+use portway_domain::sessions::Session;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
+use portway_ports::pages::{MAX_PAGE, Page, PageRequest};
+use portway_ports::sessions::{
+    MessageRange, Opening, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionState, SessionStore,
+    Transcript,
+};
+use portway_ports::{Seen, StoreError, Stored};
+
+use super::{Answers, SqlStore, seen};
+use crate::dialect::Dialect;
+use crate::driver::{Cost, Read, SqlError, Statement};
+use crate::engines::Loaded;
+use crate::open_message::Open;
+use crate::sessions::Scope;
+use crate::{audit, commands, engines, idempotency, messages, open_message, sessions, tokens, users};
+
+#[async_trait]
+impl SessionStore for SqlStore {
+    async fn sessions(
+        &self,
+        caller: &TokenHash,
+        filter: SessionFilter,
+        page: PageRequest,
+    ) -> Result<Seen<Page<SessionListItem>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let mut statements = vec![tokens::principal(dialect, caller)];
+        let reads_list = sessions::matches_something(filter);
+        if reads_list {
+            statements.push(sessions::list(dialect, caller, filter.status, &page));
+        }
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let page = match &principal {
+            Some(owner) if reads_list => {
+                Page::cut(sessions::decode_list(answers.next()?, owner)?, page.limit(), sessions::cursor)
+            }
+            _ => Page::empty(),
+        };
+        Ok(Seen { caller: principal, value: page })
+    }
+
+    async fn session(&self, caller: &TokenHash, id: &SessionId) -> Result<Seen<Option<SessionAccess>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, id)];
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let session = sessions::decode(answers.next()?)?;
+        Ok(seen(principal, |caller| session.map(|session| sessions::access(session, caller))))
+    }
+
+    async fn opening(
+        &self,
+        caller: &TokenHash,
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Seen<Option<Opening>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let mut statements = vec![
+            tokens::principal(dialect, caller),
+            users::of_caller(dialect, caller),
+            sessions::count_active(dialect, caller),
+        ];
+        statements.extend(key.map(|key| idempotency::of_caller(dialect, caller, key, now)));
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let user = users::decode(answers.next()?)?;
+        let active = answers.next()?.first().map(|row| row.get("active")).transpose()?.unwrap_or(0);
+        let remembered = key.map(|_| idempotency::decode(answers.next()?)).transpose()?.flatten();
+        Ok(seen(principal, |_| user.map(|user| Opening { user, active, remembered })))
+    }
+
+    async fn session_state(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Seen<Option<SessionState>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let mut statements = vec![tokens::principal(dialect, caller)];
+        statements.extend(loading(dialect, Scope { id, caller: Some(caller) }));
+        statements.extend(key.map(|key| idempotency::of_caller(dialect, caller, key, now)));
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let (loaded, open) = decode_loaded(&mut answers)?;
+        let remembered = key.map(|_| idempotency::decode(answers.next()?)).transpose()?.flatten();
+        Ok(seen(principal, |caller| {
+            loaded.map(|loaded| SessionState {
+                engine: with_open(loaded.engine, open),
+                message_count: loaded.message_count,
+                access: sessions::access(loaded.session, caller),
+                remembered,
+            })
+        }))
+    }
+
+    async fn transcript(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        audit: u32,
+    ) -> Result<Seen<Option<Transcript>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let scope = Scope { id, caller: Some(caller) };
+        let mut statements = vec![tokens::principal(dialect, caller)];
+        statements.extend(loading(dialect, scope));
+        statements.extend([messages::all(dialect, scope), audit::newest(dialect, scope, audit)]);
+        let mut answers = self.read(Read::unbounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let (loaded, open) = decode_loaded(&mut answers)?;
+        let messages = messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?;
+        let audit = audit::decode(answers.next()?)?;
+        Ok(seen(principal, |caller| {
+            loaded.map(|loaded| Transcript {
+                engine: with_open(loaded.engine, open),
+                access: sessions::access(loaded.session, caller),
+                messages,
+                audit,
+            })
+        }))
+    }
+
+    async fn messages(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        range: MessageRange,
+    ) -> Result<Seen<Option<(SessionAccess, Vec<Message>)>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let scope = Scope { id, caller: Some(caller) };
+        let mut statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, id)];
+        statements.extend(open_message::load(dialect, scope));
+        statements.push(messages::range(dialect, scope, range)?);
+        let cost = if range.limit <= MAX_PAGE { Cost::Bounded } else { Cost::Unbounded };
+        let mut answers = self.read(Read { statements, cost }).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let session = sessions::decode(answers.next()?)?;
+        let open = decode_open(&mut answers)?;
+        let messages = messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?;
+        Ok(seen(principal, |caller| session.map(|session| (sessions::access(session, caller), messages))))
+    }
+
+    async fn message_position(&self, session: &SessionId, id: &MessageId) -> Result<Option<u64>, StoreError> {
+        let statement = messages::position(self.driver.dialect(), session, id);
+        let rows = self.read(Read::bounded(vec![statement])).await?.next()?;
+        Ok(rows.first().map(|row| row.get("position")).transpose()?)
+    }
+
+    async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError> {
+        let statements = loading(self.driver.dialect(), Scope { id, caller: None });
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let (loaded, open) = decode_loaded(&mut answers)?;
+        Ok(loaded.map(|loaded| (loaded.session, with_open(loaded.engine, open))))
+    }
+
+    async fn pending_commands(
+        &self,
+        id: &SessionId,
+        generation: u32,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<PendingCommand>, StoreError> {
+        let statement = commands::pending(self.driver.dialect(), id, generation, after, limit)?;
+        Ok(commands::decode(self.read(Read::bounded(vec![statement])).await?.next()?)?)
+    }
+
+    async fn sessions_with_sandbox(&self, after: Option<&SessionId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        let statement = engines::with_sandbox(self.driver.dialect(), after, limit);
+        let rows = self.read(Read::bounded(vec![statement])).await?.next()?;
+        Ok(rows.iter().map(|row| row.get("session_id")).collect::<Result<_, _>>()?)
+    }
+}
+
+/// What puts a session and its engine together.
+fn loading(dialect: Dialect, scope: Scope<'_>) -> Vec<Statement> {
+    let mut statements = vec![engines::load(dialect, scope.id)];
+    statements.extend(open_message::load(dialect, scope));
+    statements
+}
+
+/// The answers to [`loading`].
+fn decode_loaded(answers: &mut Answers) -> Result<(Option<Loaded>, Option<Open>), SqlError> {
+    Ok((engines::decode(answers.next()?)?, decode_open(answers)?))
+}
+
+fn decode_open(answers: &mut Answers) -> Result<Option<Open>, SqlError> {
+    open_message::decode(answers.next()?, answers.next()?, answers.next()?)
+}
+
+fn with_open(mut engine: Stored<Engine>, open: Option<Open>) -> Stored<Engine> {
+    engine.value.open = open.map(|open| open.message);
+    engine
+}

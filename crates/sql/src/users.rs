@@ -1,0 +1,135 @@
+//! The table `users`.
+
+use portway_domain::access::Role;
+use portway_domain::ids::UserId;
+use portway_domain::sessions::QueueMode;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
+use portway_domain::users::User;
+use sea_query::{Expr, ExprTrait, Query};
+
+use crate::dialect::Dialect;
+use crate::driver::{SqlError, Statement, Step};
+use crate::record::{Record, record};
+use crate::row::{Json, Row};
+use crate::tokens::user_of;
+use crate::value::IntoValue;
+
+record! {
+    struct UserRow in "users" {
+        id: UserId,
+        email: String,
+        name: Option<String>,
+        avatar_url: Option<String>,
+        git_name: Option<String>,
+        git_email: Option<String>,
+        role: Role,
+        onboarding_completed: bool,
+        idle_timeout_seconds: u32,
+        model_preferences: Json<Vec<String>>,
+        queue_mode: QueueMode,
+        max_active_sessions: Option<u32>,
+        version: u64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    }
+}
+
+impl From<User> for UserRow {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            avatar_url: user.avatar_url,
+            git_name: user.git_name,
+            git_email: user.git_email,
+            role: user.role,
+            onboarding_completed: user.onboarding_completed,
+            idle_timeout_seconds: user.idle_timeout_seconds,
+            model_preferences: Json(user.model_preferences),
+            queue_mode: user.queue_mode,
+            max_active_sessions: user.max_active_sessions,
+            version: user.version,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            avatar_url: row.avatar_url,
+            git_name: row.git_name,
+            git_email: row.git_email,
+            role: row.role,
+            onboarding_completed: row.onboarding_completed,
+            idle_timeout_seconds: row.idle_timeout_seconds,
+            model_preferences: row.model_preferences.0,
+            queue_mode: row.queue_mode,
+            max_active_sessions: row.max_active_sessions,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// The user of a token.
+pub(crate) fn of_caller(dialect: Dialect, caller: &TokenHash) -> Statement {
+    dialect.statement(&UserRow::select().and_where(Expr::col("id").eq(user_of(caller))).take())
+}
+
+/// The user of that id.
+pub(crate) fn by_id(dialect: Dialect, id: &UserId) -> Statement {
+    dialect.statement(&UserRow::select().and_where(Expr::col("id").eq(id.as_str())).take())
+}
+
+/// One row when there is any user.
+pub(crate) fn any(dialect: Dialect) -> Statement {
+    dialect.statement(&Query::select().column("id").from(UserRow::TABLE).limit(1).take())
+}
+
+/// The user in the answer to [`of_caller`] or [`by_id`].
+pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<User>, SqlError> {
+    Ok(UserRow::decode_first(rows)?.map(User::from))
+}
+
+/// Adds a user.
+pub(crate) fn add(dialect: Dialect, user: User) -> Result<Step, SqlError> {
+    Ok(Step::new(dialect.statement(&UserRow::from(user).insert(dialect)?)))
+}
+
+/// Sets all fields of a user.
+pub(crate) fn set(dialect: Dialect, user: User, version: u64) -> Result<Step, SqlError> {
+    let id = user.id.clone();
+    let row = UserRow { version: version.saturating_add(1), ..UserRow::from(user) };
+    // Naming the key in the assignment would make the database check every reference to it.
+    let assignments = row.assignments(dialect)?.into_iter().filter(|(column, _)| *column != "id");
+    guarded(dialect, &id, version, assignments)
+}
+
+/// Counts the version of a user up.
+pub(crate) fn bump(dialect: Dialect, id: &UserId, version: u64) -> Result<Step, SqlError> {
+    let next = Expr::from(version.saturating_add(1).into_value(dialect)?);
+    guarded(dialect, id, version, [("version", next)])
+}
+
+fn guarded(
+    dialect: Dialect,
+    id: &UserId,
+    version: u64,
+    assignments: impl IntoIterator<Item = (&'static str, Expr)>,
+) -> Result<Step, SqlError> {
+    let update = Query::update()
+        .table(UserRow::TABLE)
+        .values(assignments)
+        .and_where(Expr::col("id").eq(id.as_str()))
+        .and_where(Expr::col("version").eq(version.into_value(dialect)?))
+        .take();
+    Ok(Step::guarded(dialect.statement(&update)))
+}
