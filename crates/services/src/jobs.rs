@@ -1,0 +1,163 @@
+//! Doing the durable work: starting and stopping sandboxes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_domain::engine::Event;
+use portway_domain::ids::SessionId;
+use portway_domain::jobs::{Job, LEASE, MAX_ATTEMPTS, Work, backoff};
+use portway_domain::tokens::TokenSecret;
+use portway_ports::commit::{ChangeSet, Write};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder};
+
+use crate::Services;
+use crate::error::Error;
+
+/// Most jobs that are claimed at once.
+const CLAIM: u32 = 16;
+
+/// How long the loop sleeps at the most: work that another node left behind is found after that time.
+const POLL: Duration = Duration::from_secs(5);
+
+impl Services {
+    /// Does jobs as they come, until it is dropped. Run one per node.
+    pub async fn run_jobs(self: Arc<Self>) {
+        loop {
+            let woken = self.new_work.notified();
+            tokio::pin!(woken);
+            // Registered before looking, so that work which is added while looking is not slept through.
+            woken.as_mut().enable();
+            match self.claim_and_start().await {
+                Ok(0) => self.wait_for_work(woken).await,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "jobs could not be claimed");
+                    self.ports.clock.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_for_work(&self, woken: impl Future<Output = ()>) {
+        let next = self.ports.store.next_job_at().await.unwrap_or_default();
+        let span = next.map_or(POLL, |at| at.since(self.ports.clock.now()).clamp(Duration::from_millis(10), POLL));
+        tokio::select! {
+            () = woken => {}
+            () = self.ports.clock.sleep(span) => {}
+        }
+    }
+
+    async fn claim_and_start(self: &Arc<Self>) -> Result<usize, Error> {
+        let now = self.ports.clock.now();
+        let jobs = self.ports.store.claim_jobs(now, now.plus(LEASE), CLAIM).await?;
+        let count = jobs.len();
+        for job in jobs {
+            let services = self.clone();
+            self.ports.spawner.spawn(Box::pin(async move { services.run_job(job).await }));
+        }
+        Ok(count)
+    }
+
+    async fn run_job(self: Arc<Self>, job: Job) {
+        let result = match &job.work {
+            Work::StartSandbox { session, generation } => self.start_sandbox(&job, session, *generation).await,
+            Work::StopSandbox { session, generation } => self.stop_sandbox(&job, session, *generation).await,
+        };
+        if let Err(error) = result {
+            tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
+            self.retry(&job, &error.to_string()).await;
+        }
+    }
+
+    async fn start_sandbox(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
+        let token = TokenSecret::runner(self.ports.entropy.draw());
+        let prepared = Event::SandboxPrepared { generation, token: token.hash() };
+        let unwanted = match self.apply(id, vec![prepared], Vec::new(), self.moment()).await {
+            Ok(stepped) => stepped.refused.is_some(),
+            Err(Error::NotFound { .. }) => true,
+            Err(error) => return Err(error),
+        };
+        if unwanted {
+            return self.complete(job).await;
+        }
+        let event = match self.order_sandbox(id, generation, token).await? {
+            Ok(()) => Event::SandboxStarted { generation },
+            Err(SandboxError::Unavailable(reason)) if job.attempts < MAX_ATTEMPTS => {
+                return Err(Error::Unavailable { message: reason, retry_after: 1 });
+            }
+            Err(error) => Event::SandboxFailed { generation, error: error.to_string() },
+        };
+        let started = matches!(event, Event::SandboxStarted { .. });
+        self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
+        if started {
+            self.watch_sandbox(id.clone(), generation);
+        }
+        Ok(())
+    }
+
+    async fn order_sandbox(
+        &self,
+        id: &SessionId,
+        generation: u32,
+        token: TokenSecret,
+    ) -> Result<Result<(), SandboxError>, Error> {
+        let Some((session, _)) = self.ports.store.engine(id).await? else {
+            return Ok(Err(SandboxError::Refused("the session is gone".to_owned())));
+        };
+        let Some(agent) = self.options.agents.get(&session.agent) else {
+            let text = format!("the agent '{}' is no longer configured", session.agent);
+            return Ok(Err(SandboxError::Refused(text)));
+        };
+        let order =
+            SandboxOrder { session: id.clone(), generation, agent: agent.clone(), directory: session.directory, token };
+        Ok(self.ports.sandboxes.start(order).await)
+    }
+
+    async fn stop_sandbox(&self, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
+        match self.ports.sandboxes.stop(id, generation).await {
+            Ok(()) => self.complete(job).await,
+            Err(error) => Err(Error::Unavailable { message: error.to_string(), retry_after: 1 }),
+        }
+    }
+
+    /// Tells the session when its sandbox is no more.
+    pub(crate) fn watch_sandbox(self: &Arc<Self>, id: SessionId, generation: u32) {
+        let services = self.clone();
+        self.ports.spawner.spawn(Box::pin(async move {
+            let detail = services.ports.sandboxes.ended(&id, generation).await;
+            services.sandbox_gone(&id, generation, detail).await;
+        }));
+    }
+
+    /// Records the end of a sandbox, for as long as it takes: a session must not wait for a runner that is gone.
+    pub(crate) async fn sandbox_gone(&self, id: &SessionId, generation: u32, detail: String) {
+        loop {
+            let event = Event::SandboxGone { generation, detail: detail.clone() };
+            match self.apply(id, vec![event], Vec::new(), self.moment()).await {
+                Ok(_) | Err(Error::NotFound { .. }) => return,
+                Err(error) => {
+                    tracing::error!(session = %id, generation, %error, "the end of a sandbox could not be recorded");
+                    self.ports.clock.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn complete(&self, job: &Job) -> Result<(), Error> {
+        // A conflict means that the lease ran out and somebody else has the job now.
+        self.ports.store.commit(ChangeSet::new().with(completion(job))).await?;
+        Ok(())
+    }
+
+    async fn retry(&self, job: &Job, error: &str) {
+        let run_at = self.ports.clock.now().plus(backoff(job.attempts));
+        let write = Write::RetryJob { id: job.id.clone(), attempts: job.attempts, run_at, error: error.to_owned() };
+        if let Err(error) = self.ports.store.commit(ChangeSet::new().with(write)).await {
+            tracing::error!(job = %job.id, %error, "a failed job could not be put back; its lease will run out");
+        }
+    }
+}
+
+fn completion(job: &Job) -> Write {
+    Write::CompleteJob { id: job.id.clone(), attempts: job.attempts }
+}

@@ -1,0 +1,129 @@
+//! Talking to the agent: prompts, answers, aborts.
+
+use portway_domain::access::Principal;
+use portway_domain::engine::{Event, Prompt};
+use portway_domain::ids::{MessageId, QuestionId, SessionId};
+use portway_domain::messages::{Author, MAX_PROMPT_CHARS};
+use portway_domain::questions::AnswerValue;
+use portway_domain::sessions::QueueMode;
+
+use crate::error::Error;
+use crate::sessions::actor;
+use crate::steps::contended;
+use crate::{Context, Services};
+
+/// How often a prompt is tried again after a lost race.
+const MAX_ATTEMPTS: usize = 16;
+
+/// Something to say to the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPrompt {
+    /// The text.
+    pub content: String,
+    /// Which model to use.
+    pub model: Option<String>,
+    /// What to do while the agent is busy.
+    pub queue_mode: Option<QueueMode>,
+}
+
+impl Services {
+    /// Says something to the agent. When this returns, the prompt is durable; its id is also that of the user's message.
+    ///
+    /// # Errors
+    /// [`Error::SessionEnded`] when the session takes nothing more; [`Error::Invalid`] for a blank or too long text;
+    /// [`Error::TooMany`] when too many prompts wait.
+    pub async fn prompt(&self, context: &Context, id: &SessionId, new: NewPrompt) -> Result<MessageId, Error> {
+        check_content(&new.content)?;
+        let mut ids = context.ids.clone();
+        let message: MessageId = ids.draw();
+        let mut lock = self.locks.lock(id).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let (principal, state) = self.acting(context, id).await?;
+            if let Some(earlier) = context.replay::<MessageId>(state.remembered.as_ref())? {
+                return Ok(earlier);
+            }
+            let events = [Event::Prompted(Prompt {
+                id: message.clone(),
+                content: new.content.clone(),
+                author: Some(author(&principal)),
+                model: new.model.clone(),
+                queue_mode: new.queue_mode,
+            })];
+            let more: Vec<_> = context.remember(&principal.user, &message)?.into_iter().collect();
+            let moment = crate::steps::Moment { now: context.now, ids: ids.clone() };
+            let before = state.engine.clone();
+            // A refused prompt must not use up its key.
+            let refused = before.value.clone().apply(events[0].clone(), moment.now, &mut ids.clone()).err();
+            if let Some(refusal) = refused {
+                return Err(refusal.into());
+            }
+            if self.attempt(&mut lock, before, &events, &more, &moment).await?.is_some() {
+                return Ok(message);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it is not open; [`Error::Invalid`] when the answer is none of its choices.
+    pub async fn answer(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        question: &QuestionId,
+        answer: AnswerValue,
+    ) -> Result<(), Error> {
+        self.act(context, id, |principal| Event::Answered {
+            question: question.clone(),
+            answer: answer.clone(),
+            by: actor(principal),
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Ends the turn and drops what waits.
+    ///
+    /// # Errors
+    /// [`Error::SessionEnded`] when the session takes nothing more.
+    pub async fn abort(&self, context: &Context, id: &SessionId) -> Result<(), Error> {
+        self.act(context, id, |principal| Event::Aborted { by: actor(principal) }).await.map(|_| ())
+    }
+
+    /// Drops the prompts that wait. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may change.
+    pub async fn clear_queue(&self, context: &Context, id: &SessionId) -> Result<usize, Error> {
+        let waiting = self.acting(context, id).await?.1.engine.value.queue.len();
+        self.act(context, id, |_| Event::QueueCleared).await?;
+        Ok(waiting)
+    }
+}
+
+fn author(principal: &Principal) -> Author {
+    Author {
+        id: principal.user.clone(),
+        email: principal.email.clone(),
+        name: principal.name.clone(),
+        avatar_url: principal.avatar_url.clone(),
+    }
+}
+
+/// Whether a text can be a prompt.
+pub(crate) fn check_content(content: &str) -> Result<(), Error> {
+    let invalid = |message: &str| Error::Invalid { field: "content".to_owned(), message: message.to_owned() };
+    if content.trim().is_empty() {
+        return Err(invalid("expected some text"));
+    }
+    // No text column of every database can hold it.
+    if content.contains('\0') {
+        return Err(invalid("expected text without NUL characters"));
+    }
+    if content.chars().count() > MAX_PROMPT_CHARS {
+        return Err(invalid("expected at most 100000 characters"));
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Taking sessions over when a node starts, and leaving them in order when it stops.
+
+use std::sync::Arc;
+
+use portway_domain::engine::{Event, Link};
+use portway_domain::ids::SessionId;
+
+use crate::Services;
+use crate::error::Error;
+
+/// Sessions read at once.
+const PAGE: u32 = 100;
+
+impl Services {
+    /// Takes over what an earlier process of a store that belongs to a single process left behind: sandboxes that live
+    /// get time for their runners to come back, the others are reported gone. Call it before anything else runs.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn recover(self: &Arc<Self>) -> Result<(), Error> {
+        self.ports.store.release_leases().await?;
+        let mut last: Option<SessionId> = None;
+        loop {
+            let page = self.ports.store.sessions_with_sandbox(last.as_ref(), PAGE).await?;
+            let Some(end) = page.last().cloned() else {
+                return Ok(());
+            };
+            for id in page {
+                self.recover_session(&id).await?;
+            }
+            last = Some(end);
+        }
+    }
+
+    async fn recover_session(self: &Arc<Self>, id: &SessionId) -> Result<(), Error> {
+        let Some((_, engine)) = self.ports.store.engine(id).await? else {
+            return Ok(());
+        };
+        let generation = engine.value.runner.generation;
+        let started = !matches!(engine.value.runner.link, Link::Starting { .. });
+        if self.ports.sandboxes.is_alive(id, generation).await {
+            self.apply(id, vec![Event::GatewayRestarted], Vec::new(), self.moment()).await?;
+            self.watch_sandbox(id.clone(), generation);
+        } else if started {
+            self.sandbox_gone(id, generation, "it was gone when the gateway started".to_owned()).await;
+        }
+        Ok(())
+    }
+
+    /// Puts all sandboxes away because the node goes down: the work of stopping them is ordered, and the sessions go on
+    /// with new ones when there is something to do.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn retire_sandboxes(&self) -> Result<(), Error> {
+        let mut last: Option<SessionId> = None;
+        loop {
+            let page = self.ports.store.sessions_with_sandbox(last.as_ref(), PAGE).await?;
+            let Some(end) = page.last().cloned() else {
+                return Ok(());
+            };
+            for id in page {
+                self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
+            }
+            last = Some(end);
+        }
+    }
+
+    /// Whether a sandbox of that session and generation is wanted; one that is not can be stopped.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn wants_sandbox(&self, id: &SessionId, generation: u32) -> Result<bool, Error> {
+        let found = self.ports.store.engine(id).await?;
+        Ok(found.is_some_and(|(_, engine)| engine.value.has_sandbox() && engine.value.runner.generation == generation))
+    }
+}

@@ -1,0 +1,306 @@
+//! Opening, listing, naming and ending sessions.
+
+use portway_domain::access::{Permission, Principal, Role, SessionRole};
+use portway_domain::engine::{Actor, Effects, Engine, Event, Prompt};
+use portway_domain::ids::{IdStream, MessageId, SessionId};
+use portway_domain::messages::Message;
+use portway_domain::sessions::{Session, SessionStatus};
+use portway_ports::commit::{ChangeSet, Commit, Write};
+use portway_ports::pages::{Page, PageRequest};
+use portway_ports::sessions::{MessageRange, Opening, SessionAccess, SessionFilter, SessionListItem, SessionState};
+use portway_ports::{Seen, StoreError, Stored};
+
+use crate::error::Error;
+use crate::steps::{contended, push_changes, session_not_found};
+use crate::{Context, Services};
+
+/// How often opening a session is tried again after a lost race for the owner's row.
+const MAX_ATTEMPTS: usize = 16;
+
+/// What a new session is to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewSession {
+    /// A name for what is worked on; 1 to 100 characters.
+    pub workspace: String,
+    /// Its title.
+    pub title: Option<String>,
+    /// Name of a configured agent; the default one if absent.
+    pub agent: Option<String>,
+    /// A folder of this machine to work in; only for administrators on this machine.
+    pub directory: Option<String>,
+    /// What the agent is told first.
+    pub initial_prompt: Option<String>,
+    /// Which model to use for it.
+    pub initial_model: Option<String>,
+    /// What the client wants attached, as JSON text.
+    pub metadata: Option<String>,
+}
+
+/// A session and the state of its engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionDetail {
+    /// The session.
+    pub session: Session,
+    /// Its engine.
+    pub engine: Engine,
+    /// How many messages its transcript has.
+    pub message_count: u64,
+}
+
+impl Context {
+    /// Lets the caller into a session, or says that there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] without a valid token; [`Error::NotFound`] when the session does not exist or the caller's
+    /// role in it is too low: strangers cannot tell the two apart.
+    pub(crate) fn admit_to(
+        &self,
+        caller: Option<Principal>,
+        access: Option<&SessionAccess>,
+        id: &SessionId,
+    ) -> Result<Principal, Error> {
+        let principal = self.admit(caller)?;
+        let role = access.and_then(|access| access.role);
+        let needed = match self.permission {
+            Permission::Session(role) => role,
+            Permission::Public | Permission::SignedIn | Permission::Admin => SessionRole::Owner,
+        };
+        if role.is_some_and(|role| role >= needed) { Ok(principal) } else { Err(session_not_found(id.as_str())) }
+    }
+
+    /// The hash of the presented token.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when none was presented.
+    pub(crate) fn token(&self) -> Result<&portway_domain::tokens::TokenHash, Error> {
+        self.credential.as_ref().ok_or(Error::Unauthorized)
+    }
+}
+
+/// How a principal appears in the audit log.
+pub(crate) fn actor(principal: &Principal) -> Actor {
+    let name = principal.name.clone().unwrap_or_else(|| principal.email.clone());
+    Actor { user: principal.user.clone(), name }
+}
+
+impl Services {
+    /// Opens a session: it exists and its sandbox is ordered when this returns.
+    ///
+    /// # Errors
+    /// [`Error::SessionQuota`] when the caller has too many; [`Error::Invalid`] for an unknown agent;
+    /// [`Error::Forbidden`] for a folder that the caller may not name.
+    pub async fn open_session(&self, context: &Context, new: NewSession) -> Result<Session, Error> {
+        let agent = self.agent_of(&new)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let seen = self.ports.store.opening(context.token()?, context.key(), context.now).await?;
+            let (principal, opening) = admitted(context, seen)?;
+            if let Some(session) = context.replay::<Session>(opening.remembered.as_ref())? {
+                return Ok(session);
+            }
+            check_directory(context, &principal, &new)?;
+            check_quota(&opening)?;
+            let (session, engine, set) = self.opened(context, &opening, agent.clone(), new.clone())?;
+            match self.ports.store.commit(set).await {
+                Ok(Commit::Done) => {
+                    self.publish(&engine.0, 1, engine.1);
+                    return Ok(session);
+                }
+                // The rows of an attempt whose outcome is unknown have the same ids: the next attempt finds them.
+                Ok(Commit::Conflict { .. }) | Err(StoreError::Unknown(_)) => {
+                    if let Some((session, _)) = self.ports.store.engine(&session.id).await? {
+                        return Ok(session);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended())
+    }
+
+    fn agent_of(&self, new: &NewSession) -> Result<String, Error> {
+        let name = new.agent.as_ref().unwrap_or(&self.options.default_agent);
+        if self.options.agents.contains_key(name) {
+            return Ok(name.clone());
+        }
+        let known: Vec<&str> = self.agent_names().collect();
+        Err(Error::Invalid {
+            field: "agent".to_owned(),
+            message: format!("no agent of that name is configured; there are: {}", known.join(", ")),
+        })
+    }
+
+    fn opened(
+        &self,
+        context: &Context,
+        opening: &Opening,
+        agent: String,
+        new: NewSession,
+    ) -> Result<(Session, (Engine, Effects), ChangeSet), Error> {
+        let mut ids: IdStream = context.ids.clone();
+        let user = &opening.user;
+        let session = Session {
+            id: ids.draw(),
+            owner: user.id.clone(),
+            workspace: new.workspace,
+            status: SessionStatus::Initializing,
+            title: new.title,
+            agent,
+            directory: new.directory,
+            metadata: new.metadata,
+            error_message: None,
+            created_at: context.now,
+            last_active_at: context.now,
+        };
+        let mut engine = Engine::new(session.id.clone(), user.id.clone(), user.queue_mode, context.now);
+        engine.timeouts = self.options.timeouts;
+        let mut events = vec![Event::Opened { title: session.title.clone() }];
+        if let Some(content) = new.initial_prompt {
+            let prompt = Prompt { id: ids.draw(), content, author: None, model: new.initial_model, queue_mode: None };
+            events.push(Event::Prompted(prompt));
+        }
+        let mut effects = Effects::default();
+        for event in events {
+            effects.append(engine.apply(event, context.now, &mut ids)?);
+        }
+        let mut set = ChangeSet::new()
+            .with(Write::BumpUser { id: user.id.clone(), version: user.version })
+            .with(Write::AddSession { session: session.clone(), engine: engine.clone() });
+        push_changes(&mut set, &session.id, &effects.changes, context.now, &mut ids);
+        if let Some(due_at) = engine.next_deadline() {
+            set.push(Write::SetDeadline { session: session.id.clone(), due_at: Some(due_at) });
+        }
+        if let Some(remember) = context.remember(&user.id, &session)? {
+            set.push(remember);
+        }
+        Ok((session, (engine, effects), set))
+    }
+
+    /// The caller's sessions, newest first, and who the caller is.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] without a valid token.
+    pub async fn list_sessions(
+        &self,
+        context: &Context,
+        filter: SessionFilter,
+        page: PageRequest,
+    ) -> Result<(Principal, Page<SessionListItem>), Error> {
+        let seen = self.ports.store.sessions(context.token()?, filter, page).await?;
+        Ok((context.admit(seen.caller)?, seen.value))
+    }
+
+    /// One session and what goes on in it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the caller may know of.
+    pub async fn session(&self, context: &Context, id: &SessionId) -> Result<SessionDetail, Error> {
+        let (_, state) = self.acting(context, id).await?;
+        Ok(SessionDetail {
+            session: state.access.session,
+            engine: state.engine.value,
+            message_count: state.message_count,
+        })
+    }
+
+    /// Gives a session another title.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the caller may rename.
+    pub async fn rename_session(&self, context: &Context, id: &SessionId, title: String) -> Result<(), Error> {
+        self.act(context, id, |_| Event::Renamed { title: title.clone() }).await.map(|_| ())
+    }
+
+    /// Ends a session. One that has ended already stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the caller may end.
+    pub async fn terminate_session(&self, context: &Context, id: &SessionId) -> Result<(), Error> {
+        self.act(context, id, |principal| Event::Terminated { by: actor(principal) }).await.map(|_| ())
+    }
+
+    /// Messages of a session in order.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may read.
+    pub async fn messages(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        range: MessageRange,
+    ) -> Result<Vec<Message>, Error> {
+        let seen = self.ports.store.messages(context.token()?, id, range).await?;
+        let access = seen.value.as_ref().map(|(access, _)| access);
+        context.admit_to(seen.caller, access, id)?;
+        Ok(seen.value.map(|(_, messages)| messages).unwrap_or_default())
+    }
+
+    /// The place of a message in the transcript, for a caller who may read it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may read.
+    pub async fn message_position(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        message: &MessageId,
+    ) -> Result<Option<u64>, Error> {
+        let seen = self.ports.store.session(context.token()?, id).await?;
+        context.admit_to(seen.caller, seen.value.as_ref(), id)?;
+        Ok(self.ports.store.message_position(id, message).await?)
+    }
+
+    /// What is needed to act in a session, for a caller who may.
+    pub(crate) async fn acting(&self, context: &Context, id: &SessionId) -> Result<(Principal, SessionState), Error> {
+        let seen = self.ports.store.session_state(context.token()?, id, context.key(), context.now).await?;
+        let access = seen.value.as_ref().map(|state| &state.access);
+        let principal = context.admit_to(seen.caller, access, id)?;
+        let state = seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
+        Ok((principal, state))
+    }
+
+    /// Lets a caller do something in a session, if their role allows it. Answers the state after it.
+    pub(crate) async fn act(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        event: impl Fn(&Principal) -> Event + Send,
+    ) -> Result<Engine, Error> {
+        let mut lock = self.locks.lock(id).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let (principal, state) = self.acting(context, id).await?;
+            let events = [event(&principal)];
+            let stored: Stored<Engine> = state.engine;
+            if let Some(stepped) = self.attempt(&mut lock, stored, &events, &[], &context.into()).await? {
+                return match stepped.refused {
+                    Some(refusal) => Err(refusal.into()),
+                    None => Ok(stepped.engine),
+                };
+            }
+        }
+        Err(contended())
+    }
+}
+
+fn admitted(context: &Context, seen: Seen<Option<Opening>>) -> Result<(Principal, Opening), Error> {
+    let principal = context.admit(seen.caller)?;
+    let opening = seen.value.ok_or_else(|| Error::Internal("a caller without a user row".to_owned()))?;
+    Ok((principal, opening))
+}
+
+fn check_quota(opening: &Opening) -> Result<(), Error> {
+    let (active, limit) = (opening.active, opening.user.session_limit());
+    if active >= limit { Err(Error::SessionQuota { active, limit }) } else { Ok(()) }
+}
+
+fn check_directory(context: &Context, principal: &Principal, new: &NewSession) -> Result<(), Error> {
+    let Some(directory) = &new.directory else {
+        return Ok(());
+    };
+    if !context.local || principal.role != Role::Admin {
+        return Err(Error::Forbidden("Only an administrator on the gateway's own machine may name a folder"));
+    }
+    if !directory.starts_with('/') || directory.contains('\0') {
+        return Err(Error::Invalid { field: "directory".to_owned(), message: "expected an absolute path".to_owned() });
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! How an event reaches a session's engine: load, step, commit under the version that was loaded, then publish.
+
+use portway_domain::engine::{Change, Effects, Engine, Event, Refusal};
+use portway_domain::ids::{IdStream, SessionId};
+use portway_domain::jobs::{Job, Work};
+use portway_domain::time::Timestamp;
+use portway_ports::commit::{ChangeSet, Commit, Write};
+use portway_ports::pubsub::{Hint, Topic};
+use portway_ports::{StoreError, Stored};
+
+use crate::error::Error;
+use crate::locks::SessionLock;
+use crate::{Context, Services};
+
+/// How often a step is repeated after a lost race before the caller is told to come back.
+const MAX_ATTEMPTS: usize = 16;
+
+/// What became of a step.
+#[derive(Debug)]
+pub struct Stepped {
+    /// The state after it.
+    pub engine: Engine,
+    /// The first refusal: events before it were applied, it and those after it were not.
+    pub refused: Option<Refusal>,
+}
+
+/// When something happens and where its new ids come from: drawn once, before the first attempt.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// When.
+    pub now: Timestamp,
+    /// New ids.
+    pub ids: IdStream,
+}
+
+impl From<&Context> for Moment {
+    fn from(context: &Context) -> Self {
+        Self { now: context.now, ids: context.ids.clone() }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Ended(status) => Self::SessionEnded { status },
+            Refusal::QueueFull => Self::TooMany("Too many prompts are waiting in this session"),
+            Refusal::QuestionNotOpen => {
+                Self::Conflict("This question is not open: it was answered, withdrawn or has expired".to_owned())
+            }
+            Refusal::InvalidAnswer(message) => Self::Invalid { field: "answer".to_owned(), message },
+            Refusal::StaleRunner | Refusal::Gap(_) => Self::Conflict(refusal.to_string()),
+        }
+    }
+}
+
+impl Services {
+    /// The present moment, for what the gateway does by itself.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let now = self.ports.clock.now();
+        Moment { now, ids: self.ports.entropy.ids(now) }
+    }
+
+    /// Applies events to a session on the gateway's own account. `more` is written with them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the session does not exist, or the store's failure.
+    pub async fn apply(
+        &self,
+        id: &SessionId,
+        events: Vec<Event>,
+        more: Vec<Write>,
+        moment: Moment,
+    ) -> Result<Stepped, Error> {
+        let mut lock = self.locks.lock(id).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let stored = match lock.take() {
+                Some(stored) => stored,
+                None => self.load_engine(id).await?,
+            };
+            if let Some(stepped) = self.attempt(&mut lock, stored, &events, &more, &moment).await? {
+                return Ok(stepped);
+            }
+        }
+        Err(contended())
+    }
+
+    /// One attempt on a state that was just loaded. `None` when the race was lost.
+    pub(crate) async fn attempt(
+        &self,
+        lock: &mut SessionLock<'_>,
+        stored: Stored<Engine>,
+        events: &[Event],
+        more: &[Write],
+        moment: &Moment,
+    ) -> Result<Option<Stepped>, Error> {
+        let mut ids = moment.ids.clone();
+        let mut engine = stored.value.clone();
+        let mut effects = Effects::default();
+        let mut refused = None;
+        for event in events {
+            match engine.apply(event.clone(), moment.now, &mut ids) {
+                Ok(more) => effects.append(more),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    break;
+                }
+            }
+        }
+        let nothing_to_write =
+            effects.changes.is_empty() && effects.notices.is_empty() && engine == stored.value && more.is_empty();
+        let mut version = stored.version;
+        if !nothing_to_write {
+            let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
+            if !self.commit_step(set, &engine, version).await? {
+                return Ok(None);
+            }
+            version += 1;
+        }
+        lock.keep(Stored { version, value: engine.clone() });
+        self.publish(&engine, version, effects);
+        Ok(Some(Stepped { engine, refused }))
+    }
+
+    async fn load_engine(&self, id: &SessionId) -> Result<Stored<Engine>, Error> {
+        let found = self.ports.store.engine(id).await?;
+        found.map(|(_, engine)| engine).ok_or_else(|| session_not_found(id.as_str()))
+    }
+
+    /// Commits a step. `false` when the race was lost. A commit whose outcome is unknown is looked up: the step
+    /// happened if and only if the stored state is the one that it would have left.
+    async fn commit_step(&self, set: ChangeSet, engine: &Engine, version: u64) -> Result<bool, Error> {
+        match self.ports.store.commit(set).await {
+            Ok(Commit::Done) => Ok(true),
+            Ok(Commit::Conflict { .. }) => Ok(false),
+            Err(StoreError::Unknown(_)) => {
+                let found = self.load_engine(&engine.session).await?;
+                Ok(found.version == version + 1 && found.value == *engine)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells those who watch. Only after the commit: what is told is durable.
+    pub(crate) fn publish(&self, engine: &Engine, version: u64, effects: Effects) {
+        let waits = |change: &Change| matches!(change, Change::SandboxOrdered { .. } | Change::SandboxDismissed { .. });
+        if effects.changes.iter().any(waits) || engine.next_deadline().is_some() {
+            self.new_work.notify_waiters();
+        }
+        if !effects.notices.is_empty() {
+            let topic = Topic::Session(engine.session.clone());
+            self.ports.pubsub.publish(&topic, Hint::Session { version, notices: effects.notices });
+        }
+        for event in effects.bus {
+            self.ports.pubsub.publish(&Topic::User(event.user.clone()), Hint::Bus(event));
+        }
+    }
+}
+
+/// The rows of a step, under the guard of the version that it began with.
+fn change_set(
+    before: &Stored<Engine>,
+    after: &Engine,
+    changes: &[Change],
+    more: &[Write],
+    now: Timestamp,
+    ids: &mut IdStream,
+) -> ChangeSet {
+    let mut set = ChangeSet::new().with(Write::SetEngine { engine: after.clone(), version: before.version });
+    push_changes(&mut set, &after.session, changes, now, ids);
+    let due_at = after.next_deadline();
+    if before.value.next_deadline() != due_at {
+        set.push(Write::SetDeadline { session: after.session.clone(), due_at });
+    }
+    for write in more {
+        set.push(write.clone());
+    }
+    set
+}
+
+/// Adds the rows of an engine's durable effects; what is work to be done becomes jobs.
+pub(crate) fn push_changes(
+    set: &mut ChangeSet,
+    session: &SessionId,
+    changes: &[Change],
+    now: Timestamp,
+    ids: &mut IdStream,
+) {
+    for change in changes {
+        let work = match change {
+            Change::SandboxOrdered { generation } => {
+                Some(Work::StartSandbox { session: session.clone(), generation: *generation })
+            }
+            Change::SandboxDismissed { generation } => {
+                Some(Work::StopSandbox { session: session.clone(), generation: *generation })
+            }
+            _ => None,
+        };
+        set.push(match work {
+            Some(work) => Write::AddJob(Job { id: ids.draw(), work, attempts: 0, run_at: now }),
+            None => Write::Session { id: session.clone(), change: change.clone() },
+        });
+    }
+}
+
+pub(crate) fn session_not_found(id: &str) -> Error {
+    Error::NotFound { resource: "Session", id: id.to_owned() }
+}
+
+pub(crate) fn contended() -> Error {
+    Error::Unavailable { message: "too many changes at once: try again".to_owned(), retry_after: 1 }
+}

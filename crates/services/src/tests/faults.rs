@@ -1,0 +1,80 @@
+//! What a store that fails does to an operation: it happens once or not at all.
+
+use std::sync::atomic::Ordering;
+
+use portway_domain::ids::SessionId;
+use portway_ports::sessions::MessageRange;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::world::{Fault, FaultyDriver, World};
+use crate::error::Error;
+use crate::prompts::NewPrompt;
+use crate::sessions::NewSession;
+
+async fn faulty() -> (World, UnboundedSender<Fault>) {
+    let mut faults = None;
+    let world = World::over(|driver| {
+        let (driver, send) = FaultyDriver::new(driver);
+        faults = Some(send);
+        driver
+    })
+    .await;
+    (world, faults.unwrap())
+}
+
+async fn prompts(world: &World, id: &SessionId) -> usize {
+    let range = MessageRange { after: 0, limit: 100 };
+    world.services.messages(&world.as_owner(), id, range).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_and_a_lost_race_repeated() {
+    for fault in [Fault::LostAnswer, Fault::LostRequest, Fault::Conflict] {
+        let (world, faults) = faulty().await;
+        let id = world.open_ready().await;
+        faults.send(fault).unwrap();
+        let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+        world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
+        assert_eq!(prompts(&world, &id).await, 1, "{fault:?}");
+        let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
+        assert_eq!(detail.engine.runner.last_command, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unavailable_store_changes_nothing_and_says_so() {
+    let (world, faults) = faulty().await;
+    let id = world.open_ready().await;
+    faults.send(Fault::Unavailable).unwrap();
+    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let refused = world.services.prompt(&world.as_owner(), &id, say).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    assert_eq!(prompts(&world, &id).await, 0);
+}
+
+#[tokio::test]
+async fn a_session_is_opened_once_whatever_the_store_answers() {
+    for fault in [Fault::LostAnswer, Fault::LostRequest, Fault::Conflict] {
+        let (world, faults) = faulty().await;
+        faults.send(fault).unwrap();
+        let new = NewSession { workspace: "w".to_owned(), ..NewSession::default() };
+        let session = world.services.open_session(&world.signed_in(), new).await.unwrap();
+        world.start_jobs();
+        world.sandboxes.started(&session.id, 1).await;
+        let opening = world.store.opening(&world.admin.hash(), None, world.signed_in().now).await.unwrap();
+        assert_eq!(opening.value.unwrap().active, 1, "{fault:?}");
+        assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn endless_conflicts_end_with_an_error() {
+    let (world, faults) = faulty().await;
+    let id = world.open_ready().await;
+    for _ in 0..64 {
+        faults.send(Fault::Conflict).unwrap();
+    }
+    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let refused = world.services.prompt(&world.as_owner(), &id, say).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+}

@@ -1,0 +1,91 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portway_domain::jobs::MAX_ATTEMPTS;
+use portway_domain::sessions::SessionStatus;
+use portway_domain::tokens::TokenHash;
+use portway_ports::sandboxes::SandboxError;
+
+use super::world::World;
+use crate::error::Error;
+
+async fn status(world: &World, id: &portway_domain::ids::SessionId) -> (SessionStatus, Option<String>) {
+    let session = world.services.session(&world.as_owner(), id).await.unwrap().session;
+    (session.status, session.error_message)
+}
+
+#[tokio::test]
+async fn only_the_secret_of_the_present_runner_is_let_in() {
+    let world = World::new().await;
+    let session = world.open().await;
+    assert_eq!(world.services.admit_runner(&session.id, &TokenHash::of("x")).await, Err(Error::Unauthorized));
+    world.start_jobs();
+    let token = world.sandboxes.started(&session.id, 1).await;
+    assert_eq!(world.services.admit_runner(&session.id, &token).await, Ok(()));
+    assert_eq!(world.services.admit_runner(&session.id, &TokenHash::of("x")).await, Err(Error::Unauthorized));
+    world.services.terminate_session(&world.as_owner(), &session.id).await.unwrap();
+    assert_eq!(world.services.admit_runner(&session.id, &token).await, Err(Error::Unauthorized));
+}
+
+#[tokio::test]
+async fn a_refused_sandbox_fails_the_session_with_its_reason() {
+    let world = World::new().await;
+    *world.sandboxes.refusal.lock().unwrap() = Some(SandboxError::Refused("no such folder".to_owned()));
+    let session = world.open().await;
+    world.start_jobs();
+    while status(&world, &session.id).await.0 == SessionStatus::Initializing {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status(&world, &session.id).await, (SessionStatus::Error, Some("no such folder".to_owned())));
+}
+
+#[tokio::test]
+async fn an_unreachable_backend_is_tried_again_and_then_given_up() {
+    let world = World::new().await;
+    *world.sandboxes.refusal.lock().unwrap() = Some(SandboxError::Unavailable("not there".to_owned()));
+    let session = world.open().await;
+    world.start_jobs();
+    while status(&world, &session.id).await.0 == SessionStatus::Initializing {
+        world.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), u64::from(MAX_ATTEMPTS));
+    assert_eq!(status(&world, &session.id).await, (SessionStatus::Error, Some("not there".to_owned())));
+}
+
+#[tokio::test]
+async fn a_runner_that_never_says_hello_fails_the_session_in_time() {
+    let world = World::new().await;
+    let session = world.open().await;
+    world.start_jobs();
+    world.sandboxes.started(&session.id, 1).await;
+    assert_eq!(world.services.ask_due_sessions().await, Ok(0));
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.services.ask_due_sessions().await, Ok(1));
+    let (status, error) = status(&world, &session.id).await;
+    assert_eq!(status, SessionStatus::Error);
+    assert!(error.is_some_and(|text| text.contains("did not connect within 60 seconds")));
+    world.sandboxes.gone(&session.id, 1).await;
+    assert_eq!(world.services.ask_due_sessions().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    world.sandboxes.kill(&id, 1);
+    loop {
+        let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
+        if !detail.engine.has_sandbox() {
+            assert_eq!(detail.session.status, SessionStatus::Running);
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let say = crate::prompts::NewPrompt { content: "again".to_owned(), model: None, queue_mode: None };
+    let prompt = world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
+    world.sandboxes.started(&id, 2).await;
+    world.connect(&id, 2).await;
+    let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
+    assert_eq!(detail.engine.turn.map(|turn| turn.prompt), Some(prompt));
+}

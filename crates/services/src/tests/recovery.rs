@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use portway_domain::engine::Link;
+use portway_domain::sessions::SessionStatus;
+
+use super::world::World;
+use crate::prompts::NewPrompt;
+
+fn say(text: &str) -> NewPrompt {
+    NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
+}
+
+#[tokio::test]
+async fn a_living_sandbox_gets_time_to_come_back() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    world.services.recover().await.unwrap();
+    let engine = world.services.session(&world.as_owner(), &id).await.unwrap().engine;
+    assert!(matches!(engine.runner.link, Link::Lost { .. }));
+    assert!(world.services.wants_sandbox(&id, 1).await.unwrap());
+    assert!(!world.services.wants_sandbox(&id, 2).await.unwrap());
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(world.services.ask_due_sessions().await, Ok(1));
+    let engine = world.services.session(&world.as_owner(), &id).await.unwrap().engine;
+    assert_eq!(engine.runner.link, Link::None);
+}
+
+#[tokio::test]
+async fn a_sandbox_that_was_never_started_is_waited_for() {
+    let world = World::new().await;
+    let session = world.open().await;
+    world.services.ask_due_sessions().await.unwrap();
+    // The job of starting it was never done: the session keeps waiting for it.
+    world.services.recover().await.unwrap();
+    let engine = world.services.session(&world.as_owner(), &session.id).await.unwrap().engine;
+    assert!(matches!(engine.runner.link, Link::Starting { .. }));
+}
+
+#[tokio::test]
+async fn a_stopped_gateway_leaves_sessions_that_go_on() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    world.services.prompt(&world.as_owner(), &id, say("first")).await.unwrap();
+    world.services.commands_taken(&id, 1, 1).await.unwrap();
+    world.services.prompt(&world.as_owner(), &id, say("second")).await.unwrap();
+    world.services.retire_sandboxes().await.unwrap();
+    world.sandboxes.gone(&id, 1).await;
+    let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
+    assert_eq!(detail.session.status, SessionStatus::Running);
+    assert_eq!(detail.engine.queue.len(), 1);
+    assert!(detail.engine.turn.is_none());
+    // The next start: the prompt that waits gets a new sandbox.
+    world.services.recover().await.unwrap();
+    assert_eq!(world.services.ask_due_sessions().await, Ok(1));
+    world.sandboxes.started(&id, 2).await;
+}

@@ -1,0 +1,331 @@
+//! The services on an in-memory store, with sandboxes and a clock that the tests command.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portway_adapters_sqlite::SqliteDatabase;
+use portway_domain::access::{Permission, SessionRole};
+use portway_domain::engine::{RunnerHello, RunnerReport, Timeouts};
+use portway_domain::ids::SessionId;
+use portway_domain::sessions::Session;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::{TokenHash, TokenSecret};
+use portway_ports::health::Health;
+use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, Sandboxes};
+use portway_ports::system::{Clock, Entropy, Spawner, Task};
+use portway_ports::{Store, StoreError};
+use portway_sql::SqlStore;
+use portway_sql::dialect::Dialect;
+use portway_sql::driver::{Read, SqlDriver, SqlError, Step, WriteOutcome};
+use portway_sql::migrations::SQLITE;
+use portway_sql::row::Row;
+use tokio::sync::{Notify, mpsc};
+
+use crate::context::IdempotencyKey;
+use crate::sessions::NewSession;
+use crate::{Context, Options, Ports, Services};
+
+pub(super) struct World {
+    pub(super) services: Arc<Services>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) sandboxes: Arc<FakeSandboxes>,
+    pub(super) hints: Arc<RecordedHints>,
+    pub(super) admin: TokenSecret,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::over(|driver| driver).await
+    }
+
+    /// A world whose database is wrapped.
+    pub(super) async fn over(wrap: impl FnOnce(Arc<dyn SqlDriver>) -> Arc<dyn SqlDriver>) -> Self {
+        let database = SqliteDatabase::in_memory().unwrap();
+        database.migrate(SQLITE).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
+        let clock = Arc::new(ManualClock::default());
+        let sandboxes = Arc::new(FakeSandboxes::default());
+        let hints = Arc::new(RecordedHints::default());
+        let ports = Ports {
+            store: store.clone(),
+            health: Arc::new(Healthy),
+            pubsub: hints.clone(),
+            sandboxes: sandboxes.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(Counter::default()),
+            spawner: Arc::new(TestSpawner),
+        };
+        let agent = AgentCommand { command: vec!["agent".to_owned()], env: BTreeMap::new(), auth_method: None };
+        let options = Options {
+            agents: BTreeMap::from([("demo".to_owned(), agent)]),
+            default_agent: "demo".to_owned(),
+            timeouts: Timeouts::default(),
+        };
+        let services = Arc::new(Services::new(ports, options));
+        let admin = services.bootstrap(None).await.unwrap().unwrap();
+        Self { services, store, clock, sandboxes, hints, admin }
+    }
+
+    /// A request of the administrator.
+    pub(super) fn context(&self, permission: Permission) -> Context {
+        let moment = self.services.moment();
+        Context {
+            credential: Some(self.admin.hash()),
+            permission,
+            request_id: "request".to_owned(),
+            now: moment.now,
+            ids: moment.ids,
+            idempotency: None,
+            local: true,
+            base_url: "http://localhost".to_owned(),
+        }
+    }
+
+    pub(super) fn signed_in(&self) -> Context {
+        self.context(Permission::SignedIn)
+    }
+
+    pub(super) fn as_owner(&self) -> Context {
+        self.context(Permission::Session(SessionRole::Owner))
+    }
+
+    pub(super) fn with_key(&self, mut context: Context, key: &str, digest: &str) -> Context {
+        context.idempotency = Some(IdempotencyKey { key: key.to_owned(), digest: digest.to_owned() });
+        context
+    }
+
+    pub(super) async fn open(&self) -> Session {
+        let new = NewSession { workspace: "w".to_owned(), ..NewSession::default() };
+        self.services.open_session(&self.signed_in(), new).await.unwrap()
+    }
+
+    /// Opens a session whose runner is connected and whose agent is ready.
+    pub(super) async fn open_ready(&self) -> SessionId {
+        let session = self.open().await;
+        self.start_jobs();
+        self.sandboxes.started(&session.id, 1).await;
+        self.connect(&session.id, 1).await;
+        session.id
+    }
+
+    pub(super) async fn connect(&self, id: &SessionId, generation: u32) {
+        let hello = RunnerHello {
+            generation,
+            connection: format!("connection {generation}"),
+            last_command: 0,
+            last_frame: 0,
+            turn: None,
+        };
+        self.services.runner_connected(id, hello).await.unwrap();
+        let ready = RunnerReport::Ready { agent_session: None };
+        assert_eq!(self.services.runner_reported(id, generation, vec![(1, ready)]).await, Ok(1));
+    }
+
+    pub(super) fn start_jobs(&self) {
+        let services = self.services.clone();
+        tokio::spawn(services.run_jobs());
+    }
+}
+
+/// Time that moves when it is told to; sleeping only lets others run.
+pub(super) struct ManualClock(AtomicU64);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(AtomicU64::new(1_800_000_000_000))
+    }
+}
+
+impl ManualClock {
+    pub(super) fn advance(&self, span: Duration) {
+        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.load(Ordering::SeqCst)).unwrap())
+    }
+
+    async fn sleep(&self, _: Duration) {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Entropy for Counter {
+    fn draw(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+        bytes
+    }
+}
+
+struct TestSpawner;
+
+impl Spawner for TestSpawner {
+    fn spawn(&self, task: Task) {
+        tokio::spawn(task);
+    }
+}
+
+struct Healthy;
+
+#[async_trait]
+impl Health for Healthy {
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Sandboxes that exist only in a list.
+#[derive(Default)]
+pub(super) struct FakeSandboxes {
+    alive: Mutex<HashMap<(SessionId, u32), TokenHash>>,
+    pub(super) refusal: Mutex<Option<SandboxError>>,
+    pub(super) orders: AtomicU64,
+    changed: Notify,
+}
+
+impl FakeSandboxes {
+    /// Waits until the sandbox exists.
+    pub(super) async fn started(&self, id: &SessionId, generation: u32) -> TokenHash {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(token) = self.alive.lock().unwrap().get(&(id.clone(), generation)) {
+                return token.clone();
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until the sandbox is gone.
+    pub(super) async fn gone(&self, id: &SessionId, generation: u32) {
+        while self.is_alive(id, generation).await {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The sandbox dies by itself.
+    pub(super) fn kill(&self, id: &SessionId, generation: u32) {
+        self.alive.lock().unwrap().remove(&(id.clone(), generation));
+        self.changed.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl Sandboxes for FakeSandboxes {
+    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+        self.orders.fetch_add(1, Ordering::SeqCst);
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
+        self.kill(session, generation);
+        Ok(())
+    }
+
+    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
+        self.alive.lock().unwrap().contains_key(&(session.clone(), generation))
+    }
+
+    async fn ended(&self, session: &SessionId, generation: u32) -> String {
+        self.gone(session, generation).await;
+        "killed by signal 9".to_owned()
+    }
+}
+
+/// Remembers every hint that was published.
+#[derive(Default)]
+pub(super) struct RecordedHints(Mutex<Vec<(Topic, Hint)>>);
+
+impl RecordedHints {
+    pub(super) fn all(&self) -> Vec<(Topic, Hint)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct Silent;
+
+#[async_trait]
+impl Subscription for Silent {
+    async fn next(&mut self) -> Option<Delivery> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl PubSub for RecordedHints {
+    fn publish(&self, topic: &Topic, hint: Hint) {
+        self.0.lock().unwrap().push((topic.clone(), hint));
+    }
+
+    async fn subscribe(&self, _: &Topic) -> Box<dyn Subscription> {
+        Box::new(Silent)
+    }
+}
+
+/// How a wrapped store treats one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is refused before anything happens.
+    Unavailable,
+    /// It happens, and the answer is lost.
+    LostAnswer,
+    /// It does not happen, and the answer is lost.
+    LostRequest,
+    /// Somebody else was faster.
+    Conflict,
+}
+
+/// A driver that commits badly as often as it is told.
+pub(super) struct FaultyDriver {
+    inner: Arc<dyn SqlDriver>,
+    faults: Mutex<mpsc::UnboundedReceiver<Fault>>,
+}
+
+impl FaultyDriver {
+    pub(super) fn new(inner: Arc<dyn SqlDriver>) -> (Arc<dyn SqlDriver>, mpsc::UnboundedSender<Fault>) {
+        let (send, receive) = mpsc::unbounded_channel();
+        (Arc::new(Self { inner, faults: Mutex::new(receive) }), send)
+    }
+}
+
+#[async_trait]
+impl SqlDriver for FaultyDriver {
+    fn dialect(&self) -> Dialect {
+        self.inner.dialect()
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Vec<Row>>, SqlError> {
+        self.inner.read(read).await
+    }
+
+    async fn write(&self, steps: Vec<Step>) -> Result<WriteOutcome, SqlError> {
+        // Claims of jobs are single statements; the faults are meant for change sets.
+        let fault = if steps.len() > 1 { self.faults.lock().unwrap().try_recv().ok() } else { None };
+        let lost = || Err(SqlError::Unknown("it is being tested".to_owned()));
+        match fault {
+            None => self.inner.write(steps).await,
+            Some(Fault::Unavailable) => Err(SqlError::Unavailable("it is being tested".to_owned())),
+            Some(Fault::LostAnswer) => self.inner.write(steps).await.and_then(|_| lost()),
+            Some(Fault::LostRequest) => lost(),
+            Some(Fault::Conflict) => Ok(WriteOutcome::Conflict { step: 0 }),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Watching a session, or everything of one's own.
+
+use portway_domain::access::Principal;
+use portway_domain::ids::SessionId;
+use portway_ports::pubsub::{Subscription, Topic};
+use portway_ports::sessions::Transcript;
+
+use crate::error::Error;
+use crate::steps::session_not_found;
+use crate::{Context, Services};
+
+/// How many entries of the audit log a watcher is shown at first.
+const AUDIT_ENTRIES: u32 = 100;
+
+/// A watch of a session: everything that happens after `transcript` comes through `subscription`.
+pub struct SessionWatch {
+    /// Who watches.
+    pub principal: Principal,
+    /// The state to begin with.
+    pub transcript: Transcript,
+    /// What comes after it. Some of it may already be in `transcript`: the version of its engine tells.
+    pub subscription: Box<dyn Subscription>,
+}
+
+impl Services {
+    /// Begins to watch a session. The subscription is made before the state is read, so nothing is missed in between.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may read.
+    pub async fn watch_session(&self, context: &Context, id: &SessionId) -> Result<SessionWatch, Error> {
+        context.token()?;
+        let subscription = self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await;
+        let (principal, transcript) = self.transcript(context, id).await?;
+        Ok(SessionWatch { principal, transcript, subscription })
+    }
+
+    /// The state of a session with its whole transcript.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may read.
+    pub async fn transcript(&self, context: &Context, id: &SessionId) -> Result<(Principal, Transcript), Error> {
+        let seen = self.ports.store.transcript(context.token()?, id, AUDIT_ENTRIES).await?;
+        let access = seen.value.as_ref().map(|transcript| &transcript.access);
+        let principal = context.admit_to(seen.caller, access, id)?;
+        let transcript = seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
+        Ok((principal, transcript))
+    }
+
+    /// Watches the session's hints for its runner.
+    pub async fn watch_commands(&self, id: &SessionId) -> Box<dyn Subscription> {
+        self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await
+    }
+
+    /// Watches everything that happens to the caller's sessions.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] without a valid token.
+    pub async fn watch_user(&self, context: &Context) -> Result<(Principal, Box<dyn Subscription>), Error> {
+        let seen = self.ports.store.caller(context.token()?).await?;
+        let principal = context.admit(seen.caller)?;
+        let subscription = self.ports.pubsub.subscribe(&Topic::User(principal.user.clone())).await;
+        Ok((principal, subscription))
+    }
+}
