@@ -1,0 +1,73 @@
+//! Every operation of the product, one module per concern.
+
+mod agents;
+mod health;
+mod identity;
+mod messages;
+mod sessions;
+
+use std::sync::Arc;
+
+use portway_domain::ids::SessionId;
+use portway_services::Services;
+use portway_services::error::Error;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::operation::OperationTable;
+use crate::row::TableError;
+
+/// The operation table.
+///
+/// # Errors
+/// [`TableError`] when two rows contradict each other, which the tests of this crate rule out.
+pub fn operations() -> Result<OperationTable<Services>, TableError> {
+    OperationTable::new(
+        health::rows()
+            .into_iter()
+            .chain(identity::rows())
+            .chain(agents::rows())
+            .chain(sessions::rows())
+            .chain(messages::rows()),
+    )
+}
+
+type State = Arc<Services>;
+type Answer<T> = Result<T, Error>;
+
+/// Something was done, and there is nothing to tell about it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Success {
+    /// Always `true`.
+    success: bool,
+}
+
+const SUCCESS: Success = Success { success: true };
+
+/// The session that a path names. What cannot be an id names no session.
+fn session_id(text: &str) -> Result<SessionId, Error> {
+    SessionId::parse(text).map_err(|_| Error::NotFound { resource: "Session", id: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_consistent_and_described() {
+        let (operations, endpoints) = (operations().unwrap(), crate::endpoints().unwrap());
+        assert_eq!(crate::problems(&operations, &endpoints), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_probes_are_public() {
+        use portway_domain::access::Permission;
+        let operations = operations().unwrap();
+        let public: Vec<&str> = operations
+            .iter()
+            .filter(|operation| operation.row().permission == Permission::Public)
+            .map(|operation| operation.row().name)
+            .collect();
+        assert_eq!(public, ["health", "ready"]);
+    }
+}

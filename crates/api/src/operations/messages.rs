@@ -1,0 +1,237 @@
+//! Talking in a session, and reading what was said.
+
+use garde::Validate;
+use http::Method;
+use portway_domain::access::{Permission, SessionRole};
+use portway_domain::ids::{MessageId, QuestionId};
+use portway_domain::messages::Message;
+use portway_domain::questions::AnswerValue;
+use portway_domain::sessions::QueueMode;
+use portway_ports::sessions::MessageRange;
+use portway_protocol::message::Part;
+use portway_services::error::Error;
+use portway_services::prompts::NewPrompt;
+use portway_services::{Context, Services};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::identity::QueueModeName;
+use super::sessions::SessionPath;
+use super::{Answer, SUCCESS, State, Success, session_id};
+use crate::operation::Operation;
+use crate::rate::RateClass;
+use crate::sockets::frames;
+
+/// Messages of a page when the caller does not say, and at most.
+const PAGE: i64 = 100;
+
+pub(super) fn rows() -> Vec<Operation<Services>> {
+    let viewer = Permission::Session(SessionRole::Viewer);
+    let collaborator = Permission::Session(SessionRole::Collaborator);
+    vec![
+        Operation::new("messages.list", Method::GET, "/api/sessions/{id}/messages", viewer)
+            .summary("Read the transcript")
+            .describe("Oldest first. The id of the last message of one page, as `after`, asks for the next.")
+            .handler(list),
+        Operation::new("messages.create", Method::POST, "/api/sessions/{id}/messages", collaborator)
+            .summary("Say something to the agent")
+            .describe("The prompt is durable when this answers; `messageId` names it in the transcript.")
+            .rate(RateClass::Agent)
+            .idempotent_by_key()
+            .handler(create),
+        Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
+            .summary("Drop the prompts that wait")
+            .handler(clear_queue),
+        Operation::new("sessions.abort", Method::POST, "/api/sessions/{id}/abort", collaborator)
+            .summary("End the turn and drop the prompts that wait")
+            .handler(abort),
+        Operation::new("questions.answer", Method::POST, "/api/sessions/{id}/questions/{questionId}", collaborator)
+            .summary("Answer a question of the agent")
+            .handler(answer),
+    ]
+}
+
+/// Which messages.
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+struct ListMessages {
+    /// The session.
+    #[garde(skip)]
+    id: String,
+    /// Messages of the page, brought to between 1 and 100; 100 if left out.
+    #[garde(skip)]
+    limit: Option<i64>,
+    /// Only messages after the one of this id.
+    #[garde(skip)]
+    after: Option<String>,
+}
+
+/// Messages of a session.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MessageList {
+    messages: Vec<MessageView>,
+}
+
+/// A message.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct MessageView {
+    id: String,
+    session_id: String,
+    /// `user`, `assistant` or `system`.
+    role: &'static str,
+    /// All its text.
+    content: String,
+    /// Its parts, each with a `type`; null for plain messages.
+    #[schemars(with = "Option<Vec<PartSchema>>")]
+    parts: Option<Vec<Part>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_avatar_url: Option<String>,
+    /// The session's change counter when the message last changed.
+    seq: u64,
+    created_at: String,
+}
+
+/// A part of a message: `text`, `reasoning`, `tool-call`, `plan`, `finish` or `error`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it only describes what the session protocol writes")]
+struct PartSchema {
+    /// What kind of part it is.
+    r#type: String,
+}
+
+async fn list(services: State, context: Context, input: ListMessages) -> Answer<MessageList> {
+    let id = session_id(&input.id)?;
+    let limit = u32::try_from(input.limit.unwrap_or(PAGE).clamp(1, PAGE)).unwrap_or(1);
+    let after = match input.after.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => {
+            let message = MessageId::parse(text).map_err(|_| unknown_message())?;
+            services.message_position(&context, &id, &message).await?.ok_or_else(unknown_message)?
+        }
+        None => 0,
+    };
+    let messages = services.messages(&context, &id, MessageRange { after, limit }).await?;
+    Ok(MessageList { messages: messages.into_iter().map(|message| view(&input.id, message)).collect() })
+}
+
+fn unknown_message() -> Error {
+    Error::Invalid { field: "after".to_owned(), message: "expected the id of a message of this session".to_owned() }
+}
+
+fn view(session: &str, message: Message) -> MessageView {
+    let seq = message.seq;
+    let created_at = message.created_at.to_string();
+    let role = message.role.as_str();
+    let wire = frames::message(message);
+    MessageView {
+        id: wire.id,
+        session_id: session.to_owned(),
+        role,
+        content: wire.content,
+        parts: wire.parts.filter(|parts| !parts.is_empty()),
+        author_id: wire.author_id,
+        author_email: wire.author_email,
+        author_name: wire.author_name,
+        author_avatar_url: wire.author_avatar_url,
+        seq,
+        created_at,
+    }
+}
+
+/// Something to say.
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+struct CreateMessage {
+    /// The session.
+    #[garde(skip)]
+    id: String,
+    #[garde(length(chars, min = 1, max = 100_000))]
+    content: String,
+    /// Which model to use.
+    #[garde(length(chars, max = 255))]
+    model: Option<String>,
+    /// What to do while the agent is busy; the session's mode if left out.
+    #[garde(skip)]
+    queue_mode: Option<QueueModeName>,
+    /// The same as the queue mode `steer`.
+    #[garde(skip)]
+    #[serde(default)]
+    interrupt: bool,
+}
+
+/// The prompt was taken.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    /// Always `true`.
+    success: bool,
+    /// Its id in the transcript.
+    message_id: String,
+}
+
+async fn create(services: State, context: Context, input: CreateMessage) -> Answer<Created> {
+    let chosen = input.queue_mode.map(Into::into);
+    let queue_mode = if input.interrupt { Some(QueueMode::Steer) } else { chosen };
+    let prompt = NewPrompt { content: input.content, model: input.model, queue_mode };
+    let message = services.prompt(&context, &session_id(&input.id)?, prompt).await?;
+    Ok(Created { success: true, message_id: message.into() })
+}
+
+/// The queue is empty.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Cleared {
+    /// Always `true`.
+    success: bool,
+    /// How many prompts were dropped.
+    cleared: usize,
+}
+
+async fn clear_queue(services: State, context: Context, input: SessionPath) -> Answer<Cleared> {
+    let cleared = services.clear_queue(&context, &session_id(&input.id)?).await?;
+    Ok(Cleared { success: true, cleared })
+}
+
+async fn abort(services: State, context: Context, input: SessionPath) -> Answer<Success> {
+    services.abort(&context, &session_id(&input.id)?).await?;
+    Ok(SUCCESS)
+}
+
+/// An answer.
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+struct AnswerQuestion {
+    /// The session.
+    #[garde(skip)]
+    id: String,
+    /// The question.
+    #[garde(skip)]
+    question_id: String,
+    /// A choice's id or label, free text, or `true`/`false` for allow once/reject once.
+    #[garde(skip)]
+    answer: TextOrFlag,
+}
+
+/// Text, or yes and no.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum TextOrFlag {
+    Flag(bool),
+    Text(String),
+}
+
+async fn answer(services: State, context: Context, input: AnswerQuestion) -> Answer<Success> {
+    let id = session_id(&input.id)?;
+    let question = QuestionId::parse(input.question_id.as_str())
+        .map_err(|_| Error::NotFound { resource: "Question", id: input.question_id })?;
+    let value = match input.answer {
+        TextOrFlag::Flag(flag) => AnswerValue::Flag(flag),
+        TextOrFlag::Text(text) => AnswerValue::Text(text),
+    };
+    services.answer(&context, &id, &question, value).await?;
+    Ok(SUCCESS)
+}

@@ -1,0 +1,153 @@
+//! The tables over HTTP.
+
+mod body;
+mod credential;
+mod draw;
+mod guard;
+mod headers;
+mod idempotency;
+mod serve;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::any;
+use http::{HeaderValue, Method, Request};
+use portway_domain::access::Permission;
+
+pub use self::body::read_body;
+pub use self::guard::OptionsError;
+
+use self::serve::Api;
+use crate::endpoint::{Endpoint, EndpointTable, Kind};
+use crate::input::NoInput;
+use crate::operation::{Operation, OperationTable};
+use crate::options::ApiOptions;
+use crate::rate::RateClass;
+use crate::row::{Row, TableError, check};
+use crate::socket::Upgrade;
+use crate::surfaces::Surfaces;
+
+/// Why no router can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The two tables do not fit together.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// An option cannot be used.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+}
+
+/// Makes the router of both tables, with `/openapi.json` and `/docs`. Build it once, and clone it.
+///
+/// # Errors
+/// [`BuildError`] when the tables do not fit together or an option cannot be used.
+pub fn router<S: Send + Sync + 'static>(
+    operations: OperationTable<S>,
+    mut endpoints: EndpointTable<S>,
+    state: Arc<S>,
+    options: ApiOptions,
+    upgrade: Arc<dyn Upgrade>,
+) -> Result<Router, BuildError> {
+    for endpoint in description() {
+        endpoints.push(endpoint);
+    }
+    let operation_rows = operations.iter().map(Operation::row);
+    check(operation_rows.chain(endpoints.iter().map(Endpoint::row)))?;
+    let paths = by_path(&operations, &endpoints);
+    let api = Arc::new(Api::new(operations, endpoints, state, options, upgrade)?);
+    let mut router = Router::new();
+    for (path, entry) in paths {
+        let (api, entry) = (Arc::clone(&api), Arc::new(entry));
+        let serve = move |request: Request<Body>| {
+            let (api, entry) = (Arc::clone(&api), Arc::clone(&entry));
+            async move { api.serve(Some(&entry), request).await }
+        };
+        router = router.route(path, any(serve));
+    }
+    let elsewhere = move |request: Request<Body>| {
+        let api = Arc::clone(&api);
+        async move { api.serve(None, request).await }
+    };
+    Ok(router.fallback(elsewhere))
+}
+
+/// The rows of the description itself.
+fn description<S: Send + Sync + 'static>() -> [Endpoint<S>; 2] {
+    let row = |name, path| {
+        Endpoint::<S>::new(name, Method::GET, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
+    };
+    [
+        row("system.openapi", "/openapi.json")
+            .summary("This description, as OpenAPI 3.1")
+            .produces("application/json")
+            .complete::<NoInput>(Kind::OpenApi),
+        row("system.docs", "/docs")
+            .summary("This description, as a page")
+            .produces("text/html")
+            .complete::<NoInput>(Kind::Docs),
+    ]
+}
+
+fn by_path<S: Send + Sync + 'static>(
+    operations: &OperationTable<S>,
+    endpoints: &EndpointTable<S>,
+) -> BTreeMap<&'static str, PathEntry<S>> {
+    let operations = operations.shared().filter(|operation| operation.surfaces().contains(Surfaces::REST));
+    let operations = operations.cloned().map(Target::Operation);
+    let endpoints = endpoints.shared().cloned().map(Target::Endpoint);
+    let mut paths: BTreeMap<&'static str, PathEntry<S>> = BTreeMap::new();
+    for target in operations.chain(endpoints) {
+        paths.entry(target.row().path).or_default().targets.push(target);
+    }
+    paths
+}
+
+/// What answers one method of one path.
+enum Target<S> {
+    Operation(Arc<Operation<S>>),
+    Endpoint(Arc<Endpoint<S>>),
+}
+
+impl<S: Send + Sync + 'static> Target<S> {
+    fn row(&self) -> &Row {
+        match self {
+            Self::Operation(operation) => operation.row(),
+            Self::Endpoint(endpoint) => endpoint.row(),
+        }
+    }
+
+    fn is_socket(&self) -> bool {
+        matches!(self, Self::Endpoint(endpoint) if endpoint.is_socket())
+    }
+}
+
+/// What answers under one path.
+struct PathEntry<S> {
+    targets: Vec<Target<S>>,
+}
+
+impl<S> Default for PathEntry<S> {
+    fn default() -> Self {
+        Self { targets: Vec::new() }
+    }
+}
+
+impl<S: Send + Sync + 'static> PathEntry<S> {
+    fn find(&self, method: &Method) -> Option<&Target<S>> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.targets.iter().find(|target| target.row().method == *method)
+    }
+
+    fn allow(&self) -> Option<HeaderValue> {
+        let mut names: Vec<&str> = self.targets.iter().map(|target| target.row().method.as_str()).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.push("OPTIONS");
+        HeaderValue::try_from(names.join(", ")).ok()
+    }
+}

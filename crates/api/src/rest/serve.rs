@@ -1,0 +1,258 @@
+//! The way of one request. Every response is made here, so request ids and headers are on all of them.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use portway_domain::access::Permission;
+use portway_services::context::{Context, IdempotencyKey};
+
+use super::draw::Draw;
+use super::guard::{Guard, OptionsError};
+use super::{PathEntry, Target, body, credential, headers, idempotency};
+use crate::docs;
+use crate::endpoint::{Endpoint, EndpointTable, Kind};
+use crate::error::{ApiError, ErrorCode};
+use crate::input::{Pair, is_well_formed, read_query};
+use crate::openapi;
+use crate::operation::{Operation, OperationTable};
+use crate::options::{ApiOptions, Peer};
+use crate::row::Row;
+use crate::socket::Upgrade;
+
+/// Both tables with all that serving them takes.
+pub(super) struct Api<S> {
+    operations: OperationTable<S>,
+    endpoints: EndpointTable<S>,
+    state: Arc<S>,
+    options: ApiOptions,
+    guard: Guard,
+    upgrade: Arc<dyn Upgrade>,
+    document: OnceLock<Bytes>,
+    page: OnceLock<docs::Page>,
+}
+
+impl<S: Send + Sync + 'static> Api<S> {
+    pub(super) fn new(
+        operations: OperationTable<S>,
+        endpoints: EndpointTable<S>,
+        state: Arc<S>,
+        options: ApiOptions,
+        upgrade: Arc<dyn Upgrade>,
+    ) -> Result<Self, OptionsError> {
+        Ok(Self {
+            guard: Guard::new(&options)?,
+            operations,
+            endpoints,
+            state,
+            options,
+            upgrade,
+            document: OnceLock::new(),
+            page: OnceLock::new(),
+        })
+    }
+
+    /// Answers a request for a path with that entry, or for a path without any.
+    pub(super) async fn serve(&self, entry: Option<&PathEntry<S>>, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let draw = Draw::new(&self.options, &parts.headers);
+        let id = draw.request_id.clone();
+        let origin = self.guard.foreign_origin(&parts);
+        let head = parts.method == Method::HEAD;
+        let mut response = match self.respond(entry, parts, body, draw).await {
+            Ok(response) => response,
+            Err(error) => error.into_response(&id),
+        };
+        headers::complete(response.headers_mut(), &id);
+        Guard::share(response.headers_mut(), origin);
+        if head { headers::without_body(response) } else { response }
+    }
+
+    async fn respond(
+        &self,
+        entry: Option<&PathEntry<S>>,
+        parts: Parts,
+        body: Body,
+        draw: Draw,
+    ) -> Result<Response, ApiError> {
+        let target = entry.and_then(|entry| entry.find(&parts.method));
+        if !target.is_some_and(|target| target.row().any_host) {
+            self.guard.check_host(&parts)?;
+        }
+        if let Some(response) = self.guard.preflight(&parts) {
+            return response;
+        }
+        let Some(target) = target else {
+            return self.without_target(entry, &parts, &draw.request_id);
+        };
+        if target.is_socket() || !target.row().is_bodyless() {
+            self.guard.check_origin(&parts)?;
+        }
+        match target {
+            Target::Operation(operation) => self.operate(operation, parts, body, draw).await,
+            Target::Endpoint(endpoint) => self.attend(endpoint, parts, body, draw).await,
+        }
+    }
+
+    fn without_target(
+        &self,
+        entry: Option<&PathEntry<S>>,
+        parts: &Parts,
+        request_id: &str,
+    ) -> Result<Response, ApiError> {
+        let Some(entry) = entry else {
+            let fallback = self.options.fallback.as_ref();
+            return fallback.and_then(|answer| answer(parts)).ok_or_else(ApiError::not_found);
+        };
+        let mut response = if parts.method == Method::OPTIONS {
+            empty(StatusCode::NO_CONTENT)
+        } else {
+            let message = format!("{} is not offered here", parts.method);
+            ApiError::new(ErrorCode::MethodNotAllowed, message).into_response(request_id)
+        };
+        if let Some(allow) = entry.allow() {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        Ok(response)
+    }
+
+    async fn operate(
+        &self,
+        operation: &Operation<S>,
+        mut parts: Parts,
+        body: Body,
+        draw: Draw,
+    ) -> Result<Response, ApiError> {
+        let row = operation.row();
+        let path = path_parameters(&mut parts).await?;
+        let (pairs, token) = split_parameters(&parts.uri, &path)?;
+        let mut context = self.context(row, &parts, token, draw)?;
+        let limit = operation.body_limit().unwrap_or(self.options.max_body_bytes);
+        let body = if row.is_bodyless() { Bytes::new() } else { body::read_body(body, limit).await? };
+        if operation.is_idempotent_by_key()
+            && let Some(key) = idempotency::key(&parts.headers)?
+        {
+            let digest = idempotency::digest(row.name, parts.uri.path(), &pairs, &body);
+            context.idempotency = Some(IdempotencyKey { key, digest });
+        }
+        let state = Arc::clone(&self.state);
+        let answer = operation.invoke(state, context, &pairs, &body).await?;
+        if operation.status() == StatusCode::NO_CONTENT {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        }
+        Ok(content(operation.status(), "application/json", answer))
+    }
+
+    async fn attend(
+        &self,
+        endpoint: &Endpoint<S>,
+        mut parts: Parts,
+        body: Body,
+        draw: Draw,
+    ) -> Result<Response, ApiError> {
+        let path = path_parameters(&mut parts).await?;
+        let uri = parts.uri.clone();
+        let (pairs, token) = split_parameters(&uri, &path)?;
+        let context = self.context(endpoint.row(), &parts, token, draw)?;
+        let state = Arc::clone(&self.state);
+        match &endpoint.kind {
+            Kind::Raw(handler) => handler(state, context, &pairs, Request::from_parts(parts, body)).await,
+            Kind::Socket(handler) => {
+                if !self.upgrade.is_upgrade(&parts) {
+                    return Err(ApiError::invalid_request("this is a WebSocket: ask for it with an Upgrade header")
+                        .with_status(StatusCode::UPGRADE_REQUIRED));
+                }
+                let serve = handler(state, context, &pairs).await?;
+                Ok(self.upgrade.upgrade(parts, serve).await)
+            }
+            Kind::OpenApi => Ok(content(StatusCode::OK, "application/json", self.document().clone())),
+            Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
+        }
+    }
+
+    fn document(&self) -> &Bytes {
+        self.document.get_or_init(|| {
+            let document = openapi::document(&self.operations, &self.endpoints, &self.options);
+            serde_json::to_vec(&document).unwrap_or_default().into()
+        })
+    }
+
+    /// Refuses early who brings no token at all where one is needed; whose token it is, the operation's own read
+    /// finds out.
+    fn context(
+        &self,
+        row: &Row,
+        parts: &Parts,
+        query_token: Option<Cow<'_, str>>,
+        draw: Draw,
+    ) -> Result<Context, ApiError> {
+        let credential = credential::read(&parts.headers, query_token.as_deref());
+        if credential.is_none() && row.permission != Permission::Public {
+            return Err(ApiError::unauthorized());
+        }
+        Ok(Context {
+            credential,
+            permission: row.permission,
+            request_id: draw.request_id,
+            now: draw.now,
+            ids: draw.ids,
+            idempotency: None,
+            local: is_local(parts),
+            base_url: self.guard.base_url(parts),
+        })
+    }
+}
+
+fn is_local(parts: &Parts) -> bool {
+    let here = parts.extensions.get::<Peer>();
+    here.is_some_and(|peer| peer.loopback)
+        && !headers::MARKS_OF_A_PROXY.iter().any(|name| parts.headers.contains_key(*name))
+}
+
+async fn path_parameters(parts: &mut Parts) -> Result<RawPathParams, ApiError> {
+    let malformed = || {
+        ApiError::invalid_request(
+            "the path is not well formed: '%' must be followed by two hexadecimal digits, and the result be UTF-8",
+        )
+    };
+    if !is_well_formed(parts.uri.path()) {
+        return Err(malformed());
+    }
+    let parameters = RawPathParams::from_request_parts(parts, &()).await;
+    parameters.map_err(|_| malformed())
+}
+
+/// The parameters of path and query; the token that the query may carry is not one of them.
+fn split_parameters<'a>(
+    uri: &'a Uri,
+    path: &'a RawPathParams,
+) -> Result<(Vec<Pair<'a>>, Option<Cow<'a, str>>), ApiError> {
+    let mut pairs: Vec<Pair<'a>> = Vec::new();
+    if let Some(query) = uri.query() {
+        read_query(query, &mut pairs)?;
+    }
+    let token = pairs.iter().find(|(name, _)| name == "token").map(|(_, value)| value.clone());
+    pairs.retain(|(name, _)| name != "token");
+    pairs.extend(path.iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))));
+    Ok((pairs, token))
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn content(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}

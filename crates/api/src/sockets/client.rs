@@ -1,0 +1,179 @@
+//! The client's side of a session.
+
+use std::sync::Arc;
+
+use portway_domain::access::{Permission, Principal, SessionRole};
+use portway_domain::ids::{QuestionId, SessionId};
+use portway_domain::questions::AnswerValue;
+use portway_domain::sessions::QueueMode;
+use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::sessions::Transcript;
+use portway_protocol::client::{AnswerValue as AnswerFrame, ClientFrame, QueueMode as QueueModeFrame};
+use portway_protocol::server::ServerFrame;
+use portway_services::error::Error;
+use portway_services::prompts::NewPrompt;
+use portway_services::{Context, Services};
+
+use super::frames;
+use crate::error::{ApiError, ErrorCode};
+use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
+
+/// Close code of RFC 6455 for a peer that may not go on.
+const CLOSE_POLICY: u16 = 1008;
+
+pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
+    let watch = services.watch_session(&context, &id).await?;
+    let client = Client { services, context, id, principal: watch.principal, known: 0 };
+    Ok(serve_socket(move |mut socket| async move {
+        // The peer being gone is the ordinary end.
+        let _ = client.run(&mut *socket, watch.transcript, watch.subscription).await;
+    }))
+}
+
+struct Client {
+    services: Arc<Services>,
+    context: Context,
+    id: SessionId,
+    principal: Principal,
+    /// Version of the state that the client has: older hints are part of it.
+    known: u64,
+}
+
+impl Client {
+    async fn run(
+        mut self,
+        socket: &mut dyn Socket,
+        transcript: Transcript,
+        mut subscription: Box<dyn Subscription>,
+    ) -> Result<(), SocketClosed> {
+        self.send_state(socket, transcript).await?;
+        let _presence = self.services.join(&self.id, &self.principal);
+        loop {
+            tokio::select! {
+                incoming = socket.receive() => match incoming {
+                    Some(incoming) => self.received(socket, incoming).await?,
+                    None => return Ok(()),
+                },
+                delivery = subscription.next() => match delivery {
+                    Some(Delivery::Hint(hint)) => self.tell(socket, &hint).await?,
+                    Some(Delivery::Missed) => self.catch_up(socket).await?,
+                    None => {
+                        socket.close(portway_protocol::CLOSE_RESTART, "The gateway goes down").await;
+                        return Ok(());
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sends the whole state, and every question that waits.
+    async fn send_state(&mut self, socket: &mut dyn Socket, transcript: Transcript) -> Result<(), SocketClosed> {
+        self.known = transcript.engine.version;
+        let questions: Vec<ServerFrame> = transcript.engine.value.questions.iter().map(frames::question).collect();
+        let (users, sockets) = self.services.present(&self.id);
+        send(socket, &frames::init(transcript, users, sockets)).await?;
+        for question in questions {
+            send(socket, &question).await?;
+        }
+        Ok(())
+    }
+
+    /// Hints were lost, so the state is sent anew; it replaces what the client had.
+    async fn catch_up(&mut self, socket: &mut dyn Socket) -> Result<(), SocketClosed> {
+        let context = self.frame_context(SessionRole::Viewer);
+        match self.services.transcript(&context, &self.id).await {
+            Ok((_, transcript)) => self.send_state(socket, transcript).await,
+            Err(Error::Unauthorized | Error::NotFound { .. }) => {
+                socket.close(CLOSE_POLICY, "Access was withdrawn").await;
+                Err(SocketClosed)
+            }
+            Err(_) => {
+                socket.close(portway_protocol::CLOSE_RESTART, "The session cannot be read at the moment").await;
+                Err(SocketClosed)
+            }
+        }
+    }
+
+    async fn tell(&mut self, socket: &mut dyn Socket, hint: &Hint) -> Result<(), SocketClosed> {
+        match hint {
+            Hint::Session { version, notices } if *version > self.known => {
+                for frame in notices.iter().filter_map(frames::notice) {
+                    send(socket, &frame).await?;
+                }
+                Ok(())
+            }
+            Hint::Presence(presence) => send(socket, &frames::presence(presence)).await,
+            Hint::Session { .. } | Hint::Bus(_) => Ok(()),
+        }
+    }
+
+    async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
+        let parsed = match &incoming {
+            Incoming::Text(text) => serde_json::from_str(text),
+            Incoming::Binary(bytes) => serde_json::from_slice(bytes),
+        };
+        let Ok(frame) = parsed else {
+            return send(socket, &refusal(&ApiError::new(ErrorCode::InvalidRequest, "Invalid JSON"))).await;
+        };
+        let done = match frame {
+            ClientFrame::Ping {} => return send(socket, &ServerFrame::Pong {}).await,
+            ClientFrame::Prompt { content, queue_mode, model } => {
+                let prompt = NewPrompt { content, model, queue_mode: queue_mode.map(mode) };
+                self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
+            }
+            ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
+            ClientFrame::Abort {} => {
+                self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
+            }
+            ClientFrame::Unknown => return Ok(()),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => send(socket, &refusal(&ApiError::from(error))).await,
+        }
+    }
+
+    async fn answer(&self, question: String, answer: AnswerFrame) -> Result<(), Error> {
+        let context = self.frame_context(SessionRole::Collaborator);
+        let question =
+            QuestionId::parse(question.as_str()).map_err(|_| Error::NotFound { resource: "Question", id: question })?;
+        let answer = match answer {
+            AnswerFrame::Flag(flag) => AnswerValue::Flag(flag),
+            AnswerFrame::Text(text) => AnswerValue::Text(text),
+        };
+        self.services.answer(&context, &self.id, &question, answer).await
+    }
+
+    fn frame_context(&self, role: SessionRole) -> Context {
+        frames::frame_context(&self.context, Permission::Session(role), self.services.moment())
+    }
+}
+
+fn mode(mode: QueueModeFrame) -> QueueMode {
+    match mode {
+        QueueModeFrame::Followup => QueueMode::Followup,
+        QueueModeFrame::Steer => QueueMode::Steer,
+        QueueModeFrame::Collect => QueueMode::Collect,
+    }
+}
+
+/// Tells the sender why a frame was not carried out.
+fn refusal(error: &ApiError) -> ServerFrame {
+    let code = serde_json::to_value(error.code).ok();
+    ServerFrame::Error {
+        message_id: None,
+        error: error.message.to_string(),
+        message: error.message.to_string(),
+        code: code.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned),
+    }
+}
+
+async fn send(socket: &mut dyn Socket, frame: &ServerFrame) -> Result<(), SocketClosed> {
+    match serde_json::to_string(frame) {
+        Ok(text) => socket.send(text).await,
+        Err(error) => {
+            tracing::error!(%error, "a frame cannot be written");
+            Ok(())
+        }
+    }
+}

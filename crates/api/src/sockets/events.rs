@@ -1,0 +1,78 @@
+//! Everything that happens to one's sessions, on one socket.
+
+use std::sync::Arc;
+
+use portway_domain::engine::BusEvent;
+use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_services::{Context, Services};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::input::NoInput;
+use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
+
+/// An event as it is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventFrame<'a> {
+    r#type: &'a str,
+    session_id: &'a str,
+    user_id: &'a str,
+    data: &'a serde_json::Value,
+    timestamp: String,
+}
+
+pub(super) async fn open(services: Arc<Services>, context: Context, _: NoInput) -> Result<ServeSocket, ApiError> {
+    let (_, subscription) = services.watch_user(&context).await?;
+    Ok(serve_socket(move |mut socket| async move {
+        // The peer being gone is the ordinary end.
+        let _ = run(&mut *socket, subscription).await;
+    }))
+}
+
+async fn run(socket: &mut dyn Socket, mut subscription: Box<dyn Subscription>) -> Result<(), SocketClosed> {
+    loop {
+        tokio::select! {
+            incoming = socket.receive() => match incoming {
+                Some(Incoming::Text(text)) if is_ping(&text) => socket.send(r#"{"type":"pong"}"#.to_owned()).await?,
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            delivery = subscription.next() => match delivery {
+                Some(Delivery::Hint(hint)) => {
+                    if let Hint::Bus(event) = &*hint {
+                        send(socket, event).await?;
+                    }
+                }
+                // Events are hints: whoever needs the state asks for it.
+                Some(Delivery::Missed) => {}
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+fn is_ping(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Typed {
+        r#type: String,
+    }
+    serde_json::from_str::<Typed>(text).is_ok_and(|frame| frame.r#type == "ping")
+}
+
+async fn send(socket: &mut dyn Socket, event: &BusEvent) -> Result<(), SocketClosed> {
+    let frame = EventFrame {
+        r#type: &event.kind,
+        session_id: event.session.as_str(),
+        user_id: event.user.as_str(),
+        data: &event.data,
+        timestamp: event.at.to_string(),
+    };
+    match serde_json::to_string(&frame) {
+        Ok(text) => socket.send(text).await,
+        Err(error) => {
+            tracing::error!(%error, "an event cannot be written");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What happens in a session, as frames of the session protocol.
+
+use portway_domain::access::Permission;
+use portway_domain::engine::{AgentStatus, AuditEntry, Notice, StatusNotice};
+use portway_domain::messages::{FinishReason, Message, MessageRole, Part, Segment, TextKind, ToolStatus};
+use portway_domain::questions::{Choice, ChoiceKind, Question};
+use portway_domain::states::Facts;
+use portway_ports::pubsub::{Presence, PresentUser};
+use portway_ports::sessions::Transcript;
+use portway_protocol::message as wire;
+use portway_protocol::server::{
+    AuditEntry as AuditFrame, ConnectedUser, InitData, InitSession, MessageUpdate, ServerFrame, StatusData,
+};
+use portway_services::Context;
+
+/// A message of the transcript.
+pub(crate) fn message(message: Message) -> wire::Message {
+    let assistant = message.role == MessageRole::Assistant;
+    let parts: Vec<wire::Part> = message.parts.into_iter().map(part).collect();
+    let author = message.author;
+    wire::Message {
+        id: message.id.into(),
+        role: role(message.role),
+        content: message.content,
+        parts: (assistant || !parts.is_empty()).then_some(parts),
+        author_id: author.as_ref().map(|author| author.id.to_string()),
+        author_email: author.as_ref().map(|author| author.email.clone()),
+        author_name: author.as_ref().and_then(|author| author.name.clone()),
+        author_avatar_url: author.and_then(|author| author.avatar_url),
+        created_at: message.created_at.as_seconds(),
+    }
+}
+
+/// A message that is still being written: the last text grows.
+fn open_message(open: Message) -> wire::Message {
+    let mut shown = message(open);
+    let last = shown.parts.as_mut().and_then(|parts| parts.last_mut());
+    if let Some(wire::Part::Text { streaming, .. } | wire::Part::Reasoning { streaming, .. }) = last {
+        *streaming = true;
+    }
+    shown
+}
+
+fn is_finished(message: &Message) -> bool {
+    message.parts.iter().any(|part| matches!(part, Part::Finish { .. }))
+}
+
+fn as_shown(shown: Message) -> wire::Message {
+    if shown.role == MessageRole::Assistant && !is_finished(&shown) { open_message(shown) } else { message(shown) }
+}
+
+fn role(role: MessageRole) -> wire::MessageRole {
+    match role {
+        MessageRole::User => wire::MessageRole::User,
+        MessageRole::Assistant => wire::MessageRole::Assistant,
+        MessageRole::System => wire::MessageRole::System,
+    }
+}
+
+fn part(part: Part) -> wire::Part {
+    match part {
+        Part::Text { text } => wire::Part::Text { text, streaming: false },
+        Part::Reasoning { text } => wire::Part::Reasoning { text, streaming: false },
+        Part::ToolCall(call) => wire::Part::ToolCall {
+            call_id: call.call_id,
+            tool_name: call.tool_name,
+            status: match call.status {
+                ToolStatus::Pending => wire::ToolStatus::Pending,
+                ToolStatus::Running => wire::ToolStatus::Running,
+                ToolStatus::Completed => wire::ToolStatus::Completed,
+                ToolStatus::Error => wire::ToolStatus::Error,
+            },
+            args: call.args,
+            result: call.result,
+            error: call.error,
+        },
+        Part::Plan { entries } => wire::Part::Plan {
+            entries: entries
+                .into_iter()
+                .map(|entry| wire::PlanEntry { content: entry.content, status: entry.status, priority: entry.priority })
+                .collect(),
+        },
+        Part::Finish { reason } => wire::Part::Finish {
+            reason: match reason {
+                FinishReason::EndTurn => wire::FinishReason::EndTurn,
+                FinishReason::Error => wire::FinishReason::Error,
+                FinishReason::Canceled => wire::FinishReason::Canceled,
+            },
+        },
+        Part::Error { message } => wire::Part::Error { message },
+    }
+}
+
+fn chunk(segment: Segment) -> ServerFrame {
+    let (message_id, content, part, offset) = (segment.message.into(), segment.text, segment.part, segment.offset);
+    match segment.kind {
+        TextKind::Text => ServerFrame::Chunk { message_id, content, part, offset },
+        TextKind::Reasoning => ServerFrame::ReasoningChunk { message_id, content, part, offset },
+    }
+}
+
+/// A question that is open.
+pub(super) fn question(question: &Question) -> ServerFrame {
+    let offers = !question.choices.is_empty();
+    ServerFrame::Question {
+        question_id: question.id.to_string(),
+        text: question.text.clone(),
+        options: offers.then(|| question.choices.iter().map(|choice| choice.label.clone()).collect()),
+        choices: offers.then(|| question.choices.iter().map(choice).collect()),
+        expires_at: Some(question.expires_at.as_seconds()),
+    }
+}
+
+fn choice(choice: &Choice) -> wire::Choice {
+    wire::Choice {
+        id: choice.id.clone(),
+        label: choice.label.clone(),
+        kind: match choice.kind {
+            ChoiceKind::AllowOnce => wire::ChoiceKind::AllowOnce,
+            ChoiceKind::AllowAlways => wire::ChoiceKind::AllowAlways,
+            ChoiceKind::RejectOnce => wire::ChoiceKind::RejectOnce,
+            ChoiceKind::RejectAlways => wire::ChoiceKind::RejectAlways,
+            ChoiceKind::Other => wire::ChoiceKind::Other,
+        },
+    }
+}
+
+/// The whole state of a session.
+pub(super) fn init(transcript: Transcript, users: Vec<PresentUser>, sockets: usize) -> ServerFrame {
+    let engine = transcript.engine.value;
+    let facts = Facts::of(&engine);
+    let session = transcript.access.session;
+    ServerFrame::Init {
+        session: InitSession {
+            id: session.id.into(),
+            status: engine.status.as_str().to_owned(),
+            workspace: session.workspace,
+            title: session.title,
+            messages: transcript.messages.into_iter().map(as_shown).collect(),
+            runner_connected: facts.connected,
+            seq: engine.seq,
+        },
+        data: InitData {
+            sandbox_running: facts.sandbox,
+            runner_connected: facts.connected,
+            runner_busy: facts.busy,
+            prompts_queued: if facts.queued { engine.queue.len() } else { 0 },
+            connected_clients: sockets,
+            connected_users: users.iter().map(connected_user).collect(),
+            audit_log: transcript.audit.into_iter().map(audit).collect(),
+        },
+    }
+}
+
+/// Somebody came or went.
+pub(super) fn presence(presence: &Presence) -> ServerFrame {
+    let user_id = presence.user.to_string();
+    let connected_users = presence.users.iter().map(connected_user).collect();
+    if presence.joined {
+        ServerFrame::UserJoined { user_id, connected_users }
+    } else {
+        ServerFrame::UserLeft { user_id, connected_users }
+    }
+}
+
+fn connected_user(user: &PresentUser) -> ConnectedUser {
+    ConnectedUser {
+        id: user.id.to_string(),
+        name: user.name.clone(),
+        email: Some(user.email.clone()),
+        avatar_url: user.avatar_url.clone(),
+    }
+}
+
+fn audit(entry: AuditEntry) -> AuditFrame {
+    AuditFrame {
+        event_type: entry.event_type,
+        summary: entry.summary,
+        actor_id: entry.actor.map(Into::into),
+        created_at: entry.created_at.to_string(),
+    }
+}
+
+/// The frame of a notice; hints that are only for runners have none.
+pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
+    let frame = match notice {
+        Notice::Message(new) => ServerFrame::Message { data: message(new.clone()) },
+        Notice::MessageUpdated(changed) => {
+            let shown = as_shown(changed.clone());
+            ServerFrame::MessageUpdated {
+                data: MessageUpdate {
+                    id: shown.id,
+                    role: Some(shown.role),
+                    content: shown.content,
+                    parts: shown.parts,
+                },
+            }
+        }
+        Notice::Chunk(segment) => chunk(segment.clone()),
+        Notice::Question(asked) => question(asked),
+        Notice::QuestionAnswered { id, answer } => status(StatusData {
+            question_answered: Some(id.to_string()),
+            answer: Some(answer.clone()),
+            ..StatusData::default()
+        }),
+        Notice::QuestionExpired { id } => {
+            status(StatusData { question_expired: Some(id.to_string()), ..StatusData::default() })
+        }
+        Notice::Status(change) => status(status_data(change)),
+        Notice::Agent { status, detail } => {
+            ServerFrame::AgentStatus { status: agent_status(*status), detail: detail.clone() }
+        }
+        Notice::Error { message, error } => ServerFrame::Error {
+            message_id: Some(message.to_string()),
+            error: error.clone(),
+            message: error.clone(),
+            code: None,
+        },
+        Notice::Title(title) => ServerFrame::Title { title: title.clone() },
+        Notice::Audit(entry) => ServerFrame::AuditLog { entry: audit(entry.clone()) },
+        Notice::Commands | Notice::RunnerReplaced { .. } | Notice::RunnerStop { .. } => return None,
+    };
+    Some(frame)
+}
+
+fn status(data: StatusData) -> ServerFrame {
+    ServerFrame::Status { data }
+}
+
+pub(super) fn agent_status(status: AgentStatus) -> wire::AgentStatus {
+    match status {
+        AgentStatus::Idle => wire::AgentStatus::Idle,
+        AgentStatus::Thinking => wire::AgentStatus::Thinking,
+        AgentStatus::ToolCalling => wire::AgentStatus::ToolCalling,
+        AgentStatus::Streaming => wire::AgentStatus::Streaming,
+        AgentStatus::Error => wire::AgentStatus::Error,
+    }
+}
+
+fn status_data(change: &StatusNotice) -> StatusData {
+    let none = StatusData::default();
+    match change {
+        StatusNotice::Lifecycle { status, sandbox, error } => StatusData {
+            status: Some(status.as_str().to_owned()),
+            sandbox_running: *sandbox,
+            error: error.clone(),
+            ..none
+        },
+        StatusNotice::RunnerConnected => StatusData { runner_connected: Some(true), ..none },
+        StatusNotice::RunnerDisconnected { queued } => StatusData {
+            runner_connected: Some(false),
+            queued_prompts: Some(*queued),
+            runner_disconnected: Some(true),
+            ..none
+        },
+        StatusNotice::TurnEnded { aborted } => {
+            StatusData { runner_busy: Some(false), aborted: aborted.then_some(true), ..none }
+        }
+        StatusNotice::PromptQueued { position } => {
+            StatusData { prompt_queued: Some(true), queue_position: Some(*position), ..none }
+        }
+        StatusNotice::PromptDequeued { remaining } => {
+            StatusData { prompt_dequeued: Some(true), remaining: Some(*remaining), ..none }
+        }
+        StatusNotice::QueueCleared { cleared } => {
+            StatusData { queue_cleared: Some(true), cleared: Some(*cleared), ..none }
+        }
+    }
+}
+
+/// The context of one frame: the caller's credential, with its own time and ids.
+pub(super) fn frame_context(
+    opened: &Context,
+    permission: Permission,
+    moment: portway_services::steps::Moment,
+) -> Context {
+    Context { permission, now: moment.now, ids: moment.ids, idempotency: None, ..opened.clone() }
+}

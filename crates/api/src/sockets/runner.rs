@@ -1,0 +1,321 @@
+//! The runner's side of a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use portway_domain::engine::{Notice, RunnerReport};
+use portway_domain::ids::SessionId;
+use portway_domain::time::Timestamp;
+use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_protocol::runner::{FromRunner, Hello, ToRunner};
+use portway_protocol::{CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_RESTART, REPLACED_REASON, RUNNER_PROTOCOL};
+use portway_services::error::Error;
+use portway_services::runners::RunnerError;
+use portway_services::{Context, Services};
+
+use super::reports;
+use crate::error::ApiError;
+use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
+
+/// How long a new connection may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// How long a runner may be silent before its connection counts as lost; it says `ping` every thirty seconds.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// Text is made durable, and shown, at most this often.
+const FLUSH: Duration = Duration::from_millis(250);
+
+/// Or when so many bytes have come together.
+const FLUSH_BYTES: usize = 8 * 1024;
+
+/// Most reports that are committed together.
+const BATCH: usize = 256;
+
+pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
+    let token = context.credential.as_ref().ok_or(Error::Unauthorized)?;
+    services.admit_runner(&id, token).await?;
+    let connection = context.ids.clone().draw_text();
+    Ok(serve_socket(move |mut socket| async move {
+        let end = accept(services, id, connection, &mut *socket).await;
+        end.tell(&mut *socket).await;
+    }))
+}
+
+/// How a connection ends.
+enum End {
+    /// The peer is gone.
+    Gone,
+    /// The runner must end.
+    Stop(String),
+    /// A newer connection took over.
+    Replaced,
+    /// The runner must connect again.
+    Reconnect(String),
+    /// The runner broke the protocol.
+    Protocol(&'static str),
+}
+
+impl End {
+    async fn tell(self, socket: &mut dyn Socket) {
+        match self {
+            Self::Gone => {}
+            Self::Stop(reason) => {
+                let _ = send(socket, &ToRunner::Stop {}).await;
+                socket.close(CLOSE_NORMAL, &reason).await;
+            }
+            Self::Replaced => socket.close(CLOSE_NORMAL, REPLACED_REASON).await,
+            Self::Reconnect(reason) => socket.close(CLOSE_RESTART, &reason).await,
+            Self::Protocol(reason) => socket.close(CLOSE_PROTOCOL, reason).await,
+        }
+    }
+}
+
+impl From<SocketClosed> for End {
+    fn from(_: SocketClosed) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<RunnerError> for End {
+    fn from(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Stale(reason) => Self::Stop(reason),
+            RunnerError::Reconnect(reason) => Self::Reconnect(reason),
+            RunnerError::Failed(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        tracing::warn!(%error, "a runner's connection is given up");
+        Self::Reconnect("The gateway cannot serve the session at the moment".to_owned())
+    }
+}
+
+async fn accept(services: Arc<Services>, id: SessionId, connection: String, socket: &mut dyn Socket) -> End {
+    let hello = match read_hello(&services, socket).await {
+        Ok(hello) => hello,
+        Err(end) => return end,
+    };
+    let Ok(said) = reports::hello(&hello, connection.clone()) else {
+        return End::Protocol("hello names a turn that cannot be one");
+    };
+    // Before the hello takes effect, so that no command which it sets free is missed.
+    let subscription = services.watch_commands(&id).await;
+    let last_frame = match services.runner_connected(&id, said).await {
+        Ok(last_frame) => last_frame,
+        Err(error) => return error.into(),
+    };
+    let now = services.clock().now();
+    let mut link = Link {
+        id,
+        generation: hello.generation,
+        connection,
+        sent_command: hello.last_command,
+        pending: Vec::new(),
+        pending_bytes: 0,
+        urgent: false,
+        flushed_at: now.minus(FLUSH),
+        heard_at: now,
+        services,
+    };
+    let end = match link.run(socket, subscription, last_frame).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    // What came before the end is kept; whatever cannot be is sent again by the runner.
+    let _ = link.commit_pending().await;
+    link.services.runner_disconnected(&link.id, link.generation, link.connection.clone()).await;
+    end
+}
+
+async fn read_hello(services: &Services, socket: &mut dyn Socket) -> Result<Hello, End> {
+    let incoming = tokio::select! {
+        incoming = socket.receive() => incoming.ok_or(End::Gone)?,
+        () = services.clock().sleep(HELLO) => return Err(End::Protocol("no hello came in time")),
+    };
+    match parse(&incoming) {
+        Some(FromRunner::Hello(hello)) if hello.protocol >= RUNNER_PROTOCOL => Ok(hello),
+        Some(FromRunner::Hello(_)) => Err(End::Protocol("this gateway speaks protocol 2")),
+        _ => Err(End::Protocol("expected hello")),
+    }
+}
+
+fn parse(incoming: &Incoming) -> Option<FromRunner> {
+    match incoming {
+        Incoming::Text(text) => serde_json::from_str(text).ok(),
+        Incoming::Binary(bytes) => serde_json::from_slice(bytes).ok(),
+    }
+}
+
+async fn send(socket: &mut dyn Socket, frame: &ToRunner) -> Result<(), SocketClosed> {
+    match serde_json::to_string(frame) {
+        Ok(text) => socket.send(text).await,
+        Err(error) => {
+            tracing::error!(%error, "a frame cannot be written");
+            Ok(())
+        }
+    }
+}
+
+/// The connection of a runner that was let in.
+struct Link {
+    services: Arc<Services>,
+    id: SessionId,
+    generation: u32,
+    connection: String,
+    /// The last command that was sent over this connection, or that the runner had before.
+    sent_command: u64,
+    /// Reports that are not durable yet.
+    pending: Vec<(u64, RunnerReport)>,
+    /// Bytes of text among them.
+    pending_bytes: usize,
+    /// Whether one of them is more than text.
+    urgent: bool,
+    flushed_at: Timestamp,
+    heard_at: Timestamp,
+}
+
+impl Link {
+    async fn run(
+        &mut self,
+        socket: &mut dyn Socket,
+        mut subscription: Box<dyn Subscription>,
+        last_frame: u64,
+    ) -> Result<std::convert::Infallible, End> {
+        send(socket, &ToRunner::Welcome { protocol: RUNNER_PROTOCOL, last_frame }).await?;
+        self.send_commands(socket).await?;
+        loop {
+            let clock = self.services.clock().clone();
+            let wait = self.next_wait(clock.now());
+            tokio::select! {
+                incoming = socket.receive() => {
+                    let incoming = incoming.ok_or(End::Gone)?;
+                    self.heard_at = clock.now();
+                    self.received(socket, incoming).await?;
+                    self.take_what_is_there(socket).await?;
+                }
+                delivery = subscription.next() => self.told(socket, delivery).await?,
+                () = clock.sleep(wait) => {}
+            }
+            let now = clock.now();
+            if now.since(self.heard_at) >= SILENCE {
+                return Err(End::Reconnect("Nothing was heard for too long".to_owned()));
+            }
+            if self.is_flush_due(now) {
+                self.flush(socket).await?;
+            }
+        }
+    }
+
+    /// Frames that have arrived already are committed together.
+    async fn take_what_is_there(&mut self, socket: &mut dyn Socket) -> Result<(), End> {
+        while self.pending.len() < BATCH && self.pending_bytes < FLUSH_BYTES {
+            match socket.receive().now_or_never() {
+                Some(Some(incoming)) => self.received(socket, incoming).await?,
+                // The end of the socket is met again by the next wait for a frame.
+                Some(None) | None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), End> {
+        match parse(&incoming) {
+            Some(FromRunner::Event { frame, event }) => {
+                let report = reports::report(event);
+                match &report {
+                    RunnerReport::Text { delta, .. } => self.pending_bytes += delta.len(),
+                    _ => self.urgent = true,
+                }
+                self.pending.push((frame, report));
+                Ok(())
+            }
+            Some(FromRunner::Ack { command }) => {
+                Ok(self.services.commands_taken(&self.id, self.generation, command).await?)
+            }
+            Some(FromRunner::Ping {}) => Ok(send(socket, &ToRunner::Pong {}).await?),
+            Some(FromRunner::Hello(_)) => Err(End::Protocol("hello came twice")),
+            Some(FromRunner::Unknown) => Ok(()),
+            None => Err(End::Protocol("a frame is not of the protocol")),
+        }
+    }
+
+    async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
+        match delivery {
+            Some(Delivery::Hint(hint)) => {
+                let Hint::Session { notices, .. } = &*hint else {
+                    return Ok(());
+                };
+                for notice in notices {
+                    match notice {
+                        Notice::Commands => self.send_commands(socket).await?,
+                        Notice::RunnerReplaced { connection } if *connection == self.connection => {
+                            return Err(End::Replaced);
+                        }
+                        Notice::RunnerStop { reason } => return Err(End::Stop(reason.clone())),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            Some(Delivery::Missed) => {
+                if !self.services.wants_sandbox(&self.id, self.generation).await? {
+                    return Err(End::Stop("This runner is no longer wanted".to_owned()));
+                }
+                self.send_commands(socket).await
+            }
+            None => Err(End::Reconnect("The gateway goes down".to_owned())),
+        }
+    }
+
+    /// Sends every command that was not sent over this connection yet.
+    async fn send_commands(&mut self, socket: &mut dyn Socket) -> Result<(), End> {
+        loop {
+            let page = self.services.pending_commands(&self.id, self.generation, self.sent_command).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for pending in page {
+                self.sent_command = pending.number;
+                send(socket, &reports::command(pending)).await?;
+            }
+        }
+    }
+
+    fn is_flush_due(&self, now: Timestamp) -> bool {
+        let full = self.urgent || self.pending_bytes >= FLUSH_BYTES || self.pending.len() >= BATCH;
+        !self.pending.is_empty() && (full || now.since(self.flushed_at) >= FLUSH)
+    }
+
+    fn next_wait(&self, now: Timestamp) -> Duration {
+        let silence = SILENCE.saturating_sub(now.since(self.heard_at));
+        if self.pending.is_empty() {
+            return silence;
+        }
+        FLUSH.saturating_sub(now.since(self.flushed_at)).min(silence)
+    }
+
+    /// Makes what was reported durable, and tells the runner that it is.
+    async fn flush(&mut self, socket: &mut dyn Socket) -> Result<(), End> {
+        let frame = self.commit_pending().await?;
+        self.flushed_at = self.services.clock().now();
+        if let Some(frame) = frame {
+            send(socket, &ToRunner::Ack { frame }).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_pending(&mut self) -> Result<Option<u64>, RunnerError> {
+        if self.pending.is_empty() {
+            return Ok(None);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        self.urgent = false;
+        self.services.runner_reported(&self.id, self.generation, pending).await.map(Some)
+    }
+}

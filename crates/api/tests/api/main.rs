@@ -1,0 +1,10 @@
+//! The tables over HTTP, with a small state and a table of their own.
+#![cfg(test)]
+
+mod access;
+mod description;
+mod errors;
+mod fixture;
+mod inputs;
+mod origins;
+mod sockets;
