@@ -1,6 +1,87 @@
 //! The traits that services need from the world. Their documentation is the contract that every adapter keeps and the
 //! conformance suite checks.
 //!
+//! # What there is to implement
+//!
+//! | trait | what it stands for | whoever runs Portway has |
+//! |---|---|---|
+//! | [`Sandboxes`](sandboxes::Sandboxes) | places for agents to work in | processes of the machine |
+//! | [`Store`] | everything that is kept, as a bundle of smaller traits | SQLite |
+//! | [`Health`](health::Health) | whether the store can be used | SQLite |
+//! | [`PubSub`](pubsub::PubSub) | hints for those who watch | queues in the process |
+//! | [`Clock`](system::Clock), [`Entropy`](system::Entropy), [`Spawner`](system::Spawner) | time, randomness, tasks | the operating system and tokio |
+//!
+//! A program that embeds Portway usually brings sandboxes at the most, such as containers of its own; a test brings
+//! whatever it wants to command. A store of one's own is checked with the suite in the crate `portway-conformance`.
+//!
+//! # An adapter
+//!
+//! Adapters are values with a few async methods, so they are easily wrapped. This one lets only so many sandboxes live
+//! at once, wherever they are:
+//!
+//! ```
+//! use std::collections::HashSet;
+//! use std::sync::{Arc, Mutex, PoisonError};
+//!
+//! use async_trait::async_trait;
+//! use portway_domain::ids::SessionId;
+//! use portway_ports::sandboxes::{SandboxError, SandboxOrder, Sandboxes};
+//!
+//! struct AtMost {
+//!     limit: usize,
+//!     sandboxes: Arc<dyn Sandboxes>,
+//!     started: Mutex<HashSet<SessionId>>,
+//! }
+//!
+//! impl AtMost {
+//!     /// Whether there is room for the session, which is taken from then on.
+//!     fn takes(&self, session: &SessionId) -> bool {
+//!         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+//!         let room = started.len() < self.limit || started.contains(session);
+//!         if room {
+//!             started.insert(session.clone());
+//!         }
+//!         room
+//!     }
+//!
+//!     fn leave(&self, session: &SessionId) {
+//!         self.started.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Sandboxes for AtMost {
+//!     async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+//!         let session = order.session.clone();
+//!         if !self.takes(&session) {
+//!             // It is tried again some times; `Refused` would end the session at once.
+//!             return Err(SandboxError::Unavailable("all sandboxes are taken".to_owned()));
+//!         }
+//!         let started = self.sandboxes.start(order).await;
+//!         if started.is_err() {
+//!             self.leave(&session);
+//!         }
+//!         started
+//!     }
+//!
+//!     async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
+//!         self.sandboxes.stop(session, generation).await?;
+//!         self.leave(session);
+//!         Ok(())
+//!     }
+//!
+//!     async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
+//!         self.sandboxes.is_alive(session, generation).await
+//!     }
+//!
+//!     async fn ended(&self, session: &SessionId, generation: u32) -> String {
+//!         let how = self.sandboxes.ended(session, generation).await;
+//!         self.leave(session);
+//!         how
+//!     }
+//! }
+//! ```
+//!
 //! # Rules
 //!
 //! * Absence is `None`, a lost race is an outcome ([`commit::Commit::Conflict`]); only failure is an error.
@@ -9,9 +90,11 @@
 //! * Everything that is written goes through [`commit::Committer::commit`]: all or nothing, with guards. There is no
 //!   transaction to hold open.
 //! * Traits are object safe and their futures are `Send` on every target.
+//! * A future that its documentation allows to be dropped early loses nothing when it is; others are awaited to their end.
 //! * No trait speaks of HTTP, of a database or of a vendor.
 
 pub mod commit;
+pub mod diagnosis;
 pub mod error;
 pub mod health;
 pub mod pages;
@@ -46,6 +129,12 @@ pub struct Stored<T> {
 }
 
 /// Everything that is kept: one object for all storage ports.
-pub trait Store: commit::Committer + sessions::SessionStore + users::UserStore + work::WorkStore {}
+pub trait Store:
+    commit::Committer + diagnosis::Diagnosis + sessions::SessionStore + users::UserStore + work::WorkStore
+{
+}
 
-impl<T: commit::Committer + sessions::SessionStore + users::UserStore + work::WorkStore> Store for T {}
+impl<T> Store for T where
+    T: commit::Committer + diagnosis::Diagnosis + sessions::SessionStore + users::UserStore + work::WorkStore
+{
+}

@@ -20,6 +20,8 @@ pub struct SandboxOrder {
     pub directory: Option<String>,
     /// The secret that the runner presents.
     pub token: TokenSecret,
+    /// The agent's own name of the conversation that an earlier sandbox of the session had with it, to go on with.
+    pub agent_session: Option<String>,
 }
 
 /// How to start an agent.
@@ -34,6 +36,20 @@ pub struct AgentCommand {
     /// Which of the agent's authentication methods to use when it demands one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<String>,
+}
+
+impl AgentCommand {
+    /// A program and its arguments, with nothing else set.
+    ///
+    /// ```
+    /// # use portway_ports::sandboxes::AgentCommand;
+    /// assert_eq!(AgentCommand::new(["gemini", "--acp"]).command, ["gemini", "--acp"]);
+    /// ```
+    #[must_use]
+    pub fn new<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        Self { command, env: BTreeMap::new(), auth_method: None }
+    }
 }
 
 /// Why a sandbox could not be started or stopped.

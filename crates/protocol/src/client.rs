@@ -17,6 +17,9 @@ pub enum ClientFrame {
         /// Which model to use.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// Images and sounds that go with the text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<Attachment>,
     },
     /// Answers a question.
     Answer {
@@ -27,11 +30,31 @@ pub enum ClientFrame {
     },
     /// Ends the turn and drops what is queued.
     Abort {},
+    /// Takes back a prompt and everything after it.
+    Revert {},
+    /// Asks for the changes in the workspace.
+    Diff {},
+    /// Asks for a review of the changes in the workspace.
+    Review {},
+    /// Passes a command such as `undo` to the agent.
+    Command {},
     /// Keeps the connection alive.
     Ping {},
     /// Any other type; older clients have more of them.
     #[serde(other)]
     Unknown,
+}
+
+/// Something that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its media type.
+    pub mime: String,
+    /// Its content, as a `data:` URL in base64.
+    pub url: String,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
 }
 
 /// What to do with a prompt while the agent is busy.

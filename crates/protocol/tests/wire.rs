@@ -27,6 +27,7 @@ fn clients_say() {
         content: "hi".to_owned(),
         queue_mode: Some(QueueMode::Steer),
         model: Some("a/b".to_owned()),
+        attachments: Vec::new(),
     };
     both_ways(&prompt, json!({"type": "prompt", "content": "hi", "queueMode": "steer", "model": "a/b"}));
     let answer = |answer| ClientFrame::Answer { question_id: "q1".to_owned(), answer };
@@ -40,7 +41,7 @@ fn clients_say() {
 #[test]
 fn unknown_types_and_keys_are_ignored() {
     let read = |wire: Value| serde_json::from_value::<ClientFrame>(wire).unwrap();
-    assert_eq!(read(json!({"type": "review", "x": 1})), ClientFrame::Unknown);
+    assert_eq!(read(json!({"type": "novel", "x": 1})), ClientFrame::Unknown);
     assert_eq!(read(json!({"type": "abort", "channelType": "web"})), ClientFrame::Abort {});
     let read = |wire: Value| serde_json::from_value::<RunnerEvent>(wire).unwrap();
     assert_eq!(read(json!({"type": "models", "models": []})), RunnerEvent::Unknown);

@@ -128,7 +128,7 @@ pub struct Runner {
     pub last_command: u64,
     /// The last command that the runner took over.
     pub taken_command: u64,
-    /// The agent's own name of the conversation.
+    /// The agent's own name of the conversation. It outlives generations: the next runner goes on with it.
     pub agent_session: Option<String>,
 }
 

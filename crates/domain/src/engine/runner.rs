@@ -3,6 +3,9 @@
 use super::{AgentStatus, Change, Link, Notice, Refusal, RunnerHello, RunnerReport, StatusNotice, Step, Turn};
 use crate::ids::MessageId;
 
+/// Longest name of a conversation that is kept, in bytes.
+const MAX_AGENT_SESSION: usize = 1_000;
+
 impl Step<'_> {
     pub(super) fn runner_connected(&mut self, hello: RunnerHello) -> Result<(), Refusal> {
         self.refuse_stale(&hello)?;
@@ -99,7 +102,7 @@ impl Step<'_> {
 
     pub(super) fn agent_ready(&mut self, agent_session: Option<String>) {
         self.engine.runner.ready = true;
-        self.engine.runner.agent_session = agent_session;
+        self.engine.runner.agent_session = agent_session.filter(|name| is_kept(name));
         self.drain();
     }
 
@@ -137,4 +140,10 @@ impl Step<'_> {
         let status = if self.engine.turn.is_some() { AgentStatus::Thinking } else { AgentStatus::Idle };
         self.notice(Notice::Agent { status, detail: None });
     }
+}
+
+/// Whether a conversation of that name can be asked for again: the name is kept in every stored state and handed to the
+/// next runner in its environment, where not everything has room.
+fn is_kept(name: &str) -> bool {
+    (1..=MAX_AGENT_SESSION).contains(&name.len()) && !name.contains('\0')
 }

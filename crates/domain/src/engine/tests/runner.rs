@@ -156,3 +156,24 @@ fn ready_again_in_the_middle_of_a_turn_changes_nothing() {
     assert_eq!(commands(&effects), [""; 0]);
     assert_eq!((rig.turn(), rig.queue()), (Some("p"), vec!["a"]));
 }
+
+#[test]
+fn the_conversation_outlives_its_sandbox() {
+    let mut rig = Rig::ready();
+    rig.report(RunnerReport::Ready { agent_session: Some("talk 1".to_owned()) });
+    rig.ok(Event::SandboxRetired);
+    rig.say("a");
+    assert_eq!(rig.engine.runner.generation, 2);
+    assert_eq!(rig.engine.runner.agent_session.as_deref(), Some("talk 1"));
+}
+
+#[test]
+fn a_conversation_that_no_runner_could_be_told_of_is_not_kept() {
+    let mut rig = Rig::ready();
+    for (name, kept) in
+        [("x".repeat(1_000), true), ("x".repeat(1_001), false), ("a\0b".to_owned(), false), (String::new(), false)]
+    {
+        rig.report(RunnerReport::Ready { agent_session: Some(name) });
+        assert_eq!(rig.engine.runner.agent_session.is_some(), kept);
+    }
+}
