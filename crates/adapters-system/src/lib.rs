@@ -10,6 +10,6 @@ mod spawner;
 
 pub use clock::SystemClock;
 pub use entropy::SystemEntropy;
-pub use process_sandboxes::{OpenError, Orphan, ProcessSandboxOptions, ProcessSandboxes};
+pub use process_sandboxes::{OpenError, Orphan, ProcessSandboxOptions, ProcessSandboxes, Sighting, sightings};
 pub use pubsub::LocalPubSub;
 pub use spawner::TokioSpawner;

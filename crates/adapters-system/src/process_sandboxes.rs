@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,9 @@ use self::registry::{Registry, Sandbox, blocking};
 use self::run_file::{RunFile, RunFolder};
 use self::runner_log::RunnerLog;
 use self::session_locks::SessionLocks;
+
+/// Where run files are, in the data folder.
+const RUN_FOLDER: &str = "run";
 
 /// How long what was killed may take to be gone.
 const KILL_WAIT: Duration = Duration::from_secs(5);
@@ -91,6 +94,33 @@ pub struct Orphan {
     pub alive: bool,
 }
 
+/// A sandbox that was started on this machine, as a look from outside finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The session.
+    pub session: SessionId,
+    /// The generation of its runner.
+    pub generation: u32,
+    /// The runner's process, which leads a group of its own.
+    pub pid: i32,
+    /// Whether it lives.
+    pub alive: bool,
+}
+
+/// Looks at the sandboxes of a data folder without touching them, for a program that is not their gateway. Blocks for
+/// moments.
+///
+/// # Errors
+/// When the run folder exists and cannot be read.
+pub fn sightings(data: &Path) -> io::Result<Vec<Sighting>> {
+    let runs = run_file::look(&data.join(RUN_FOLDER))?;
+    let sighting = |run: RunFile| {
+        let alive = run.process().is_some();
+        Sighting { session: run.session, generation: run.generation, pid: run.pid, alive }
+    };
+    Ok(runs.into_iter().map(sighting).collect())
+}
+
 /// Runs each runner as a process on this machine.
 ///
 /// Runners outlive the gateway: dropping this stops none. `<data>/run/` tells the next gateway which there are; it takes
@@ -131,7 +161,7 @@ impl ProcessSandboxes {
         options.data = std::path::absolute(&options.data).map_err(failed(&options.data))?;
         let folders = Folders::new(&options.data);
         folders.make_logs().map_err(failed(&options.data))?;
-        let run = options.data.join("run");
+        let run = options.data.join(RUN_FOLDER);
         let runs = RunFolder::open(run.clone()).map_err(failed(&run))?;
         let registry = Registry::new(runs, folders.clone());
         Ok(Self { inner: Arc::new(Inner { options, folders, registry, locks: SessionLocks::default() }) })
@@ -203,6 +233,7 @@ impl Inner {
             let _ = child.start_kill();
             return Err(SandboxError::Unavailable("the runner's process cannot be looked at".to_owned()));
         };
+        let gate = child.stdin.take();
         let log = self.folders.log(&order.session);
         let began = Instant::now();
         let sandbox = self.registry.add(&order.session, order.generation, process, move |_| async move {
@@ -213,6 +244,7 @@ impl Inner {
             self.end(&sandbox).await?;
             return Err(SandboxError::Unavailable(format!("the run file cannot be written: {error}")));
         }
+        launch::release(gate).await;
         tracing::info!(session = %order.session, generation = order.generation, pid = process.pid(), "a sandbox started");
         Ok(())
     }

@@ -115,6 +115,47 @@ pub(crate) struct ToolFields {
     pub(crate) raw_output: Option<Value>,
     #[serde(default, deserialize_with = "lenient_list")]
     pub(crate) content: Vec<Value>,
+    #[serde(default, rename = "_meta", deserialize_with = "lenient")]
+    pub(crate) meta: Option<ToolMeta>,
+}
+
+/// What a command printed since the agent last told. Agents that run commands by themselves say it only here, under one
+/// of two names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ToolMeta {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) terminal_output: Option<TerminalOutput>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) terminal_output_delta: Option<TerminalOutput>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct TerminalOutput {
+    pub(crate) data: String,
+}
+
+impl ToolFields {
+    /// The end of a call that was not permitted.
+    pub(crate) fn refused(tool_call_id: String) -> Self {
+        Self {
+            tool_call_id,
+            title: None,
+            name: None,
+            kind: None,
+            status: Some(CallStatus::Failed),
+            raw_input: None,
+            raw_output: Some(Value::from("Permission was refused.")),
+            content: Vec::new(),
+            meta: None,
+        }
+    }
+
+    /// What a command printed since the agent last told.
+    pub(crate) fn take_printed(&mut self) -> Option<String> {
+        let meta = self.meta.take()?;
+        meta.terminal_output_delta.or(meta.terminal_output).map(|output| output.data)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

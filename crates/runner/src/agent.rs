@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::descendants::Awaited;
 use crate::lines::{LineReader, MAX_LINE};
 
 /// How much of stderr is kept for error messages.
@@ -86,8 +87,10 @@ impl Agent {
         // Two lines: reading stops soon after the driver does.
         let (output_sender, output) = mpsc::channel(2);
         let (stop, stop_receiver) = oneshot::channel();
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
         let supervisor = Supervisor {
-            group: child.id().and_then(|id| i32::try_from(id).ok()),
+            group,
+            _awaited: group.map(Awaited::new),
             child,
             output: output_sender,
             last_words,
@@ -163,6 +166,7 @@ async fn keep_tail(mut stderr: ChildStderr, tail: Arc<Mutex<Tail>>) {
 struct Supervisor {
     child: Child,
     group: Option<i32>,
+    _awaited: Option<Awaited>,
     output: mpsc::Sender<Output>,
     last_words: JoinHandle<()>,
     grace: Duration,

@@ -17,6 +17,9 @@ const GENERATION: &str = "PORTWAY_RUNNER_GENERATION";
 const AGENT: &str = "PORTWAY_RUNNER_AGENT";
 /// The workspace as an absolute path.
 const WORKSPACE: &str = "PORTWAY_RUNNER_WORKSPACE";
+const START: &str = "PORTWAY_RUNNER_START";
+/// The agent's own name of the conversation to go on with; may be absent.
+const AGENT_SESSION: &str = "PORTWAY_RUNNER_AGENT_SESSION";
 
 /// What of the runner's own environment the agent gets too.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
@@ -34,6 +37,12 @@ pub struct Config {
     pub agent: AgentCommand,
     /// The agent's current folder, and all that it may read and write through the runner.
     pub workspace: PathBuf,
+    /// The agent's own name of the conversation that an earlier runner of the session had with it. It is gone on with
+    /// if the agent can load it.
+    pub agent_session: Option<String>,
+    /// Whether [`crate::run`] waits for a byte on the standard input before it does anything, and ends when the input ends
+    /// without one: whoever started the runner has not written down yet that it exists.
+    pub waits_for_start: bool,
     /// What the agent's environment begins with; [`AgentCommand::env`] is laid over it.
     pub base_env: BTreeMap<String, String>,
     /// How long things may take.
@@ -166,6 +175,8 @@ impl Config {
     /// | `PORTWAY_RUNNER_GENERATION` | a whole number |
     /// | `PORTWAY_RUNNER_AGENT` | `{"command":["program","argument"],"env":{"KEY":"value"},"authMethod":"id"}`; the last two may be left out |
     /// | `PORTWAY_RUNNER_WORKSPACE` | an absolute path |
+    /// | `PORTWAY_RUNNER_START` | `stdin` to wait for a byte on the standard input first, and to end when it ends without one; may be left out |
+    /// | `PORTWAY_RUNNER_AGENT_SESSION` | the agent's own name of the conversation to go on with; may be left out |
     ///
     /// The agent's environment is `PATH`, `HOME`, `LANG` and `TMPDIR` of this process and the agent's own `env`.
     ///
@@ -201,6 +212,8 @@ impl Config {
             generation,
             agent: AgentCommand::from_json(&required(AGENT)?)?,
             workspace,
+            waits_for_start: lookup(START).as_deref() == Some("stdin"),
+            agent_session: lookup(AGENT_SESSION).filter(|name| !name.is_empty()),
             base_env: INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), lookup(name)?))).collect(),
             timing: Timing::default(),
         })
@@ -243,12 +256,22 @@ mod tests {
     fn a_complete_environment_is_read() {
         let config = Config::from_lookup(complete).unwrap();
         assert_eq!(config.generation, 7);
+        assert_eq!(config.agent_session, None);
         assert_eq!(config.agent.command, ["agent", "--acp"]);
         assert_eq!(
             config.base_env.keys().collect::<Vec<_>>(),
             ["HOME", "PATH"],
             "only what exists of the inherited names"
         );
+    }
+
+    #[test]
+    fn a_conversation_may_be_gone_on_with() {
+        let with = |session: &'static str| {
+            Config::from_lookup(|name| if name == AGENT_SESSION { Some(session.to_owned()) } else { complete(name) })
+        };
+        assert_eq!(with("talk 1").unwrap().agent_session.as_deref(), Some("talk 1"));
+        assert_eq!(with("").unwrap().agent_session, None);
     }
 
     #[test]

@@ -12,11 +12,12 @@ use tokio::time::sleep_until;
 use crate::acp::{self, PermissionRequest, StopReason};
 use crate::config::Config;
 use crate::fs_requests;
-use crate::handshake::{Conversation, Handshake, Next};
-use crate::jsonrpc::{Incoming, RpcError};
+use crate::handshake::{Handshake, Next};
+use crate::jsonrpc::{AUTH_REQUIRED, Incoming, RpcError};
 use crate::pacing::Restarts;
 use crate::peer::{Heard, Peer};
-use crate::turn::{Reply, Turn, TurnEnd};
+use crate::phase::{Phase, Running, Starting, Up, reply, reply_to};
+use crate::turn::{Turn, TurnEnd};
 use crate::workspace::Workspace;
 
 /// Prompts that may wait. The gateway sends one at a time, so more than one is rare.
@@ -31,7 +32,10 @@ pub(crate) struct Driver {
     /// Events that wait for room in `events`; the agent is read only while there are none.
     out: Vec<RunnerEvent>,
     prompts: VecDeque<Prompt>,
-    conversation: Option<Conversation>,
+    /// The agent's own name of the conversation; before the first start that of an earlier runner.
+    conversation: Option<String>,
+    /// What to do if the agent wants a login after all.
+    login_help: String,
     restarts: Restarts,
     phase: Phase,
 }
@@ -39,38 +43,6 @@ pub(crate) struct Driver {
 struct Prompt {
     message_id: String,
     content: String,
-}
-
-/// What the agent's process is up to.
-enum Phase {
-    /// There is none. It is started at that time, or by the next prompt.
-    Down(Option<Instant>),
-    /// It was started and does not take prompts yet.
-    Starting(Starting),
-    /// It takes prompts.
-    Up(Up),
-    /// It is being ended, and is started again afterwards or by the next prompt.
-    Ending { peer: Peer, start: bool },
-}
-
-struct Starting {
-    peer: Peer,
-    handshake: Handshake,
-    request: u64,
-    deadline: Instant,
-}
-
-struct Up {
-    peer: Peer,
-    turn: Option<Running>,
-}
-
-struct Running {
-    turn: Turn,
-    /// Our request `session/prompt`.
-    request: u64,
-    /// When an abort is enforced.
-    enforce: Option<Instant>,
 }
 
 impl Driver {
@@ -82,12 +54,13 @@ impl Driver {
         Self {
             workspace: Workspace::new(&config.workspace),
             restarts: Restarts::new(config.timing.restart),
+            conversation: config.agent_session.clone(),
+            login_help: String::new(),
             config,
             commands,
             events,
             out: Vec::new(),
             prompts: VecDeque::new(),
-            conversation: None,
             phase: Phase::Down(Some(Instant::now())),
         }
     }
@@ -134,6 +107,13 @@ impl Driver {
         let now = Instant::now();
         match std::mem::replace(&mut self.phase, Phase::Down(None)) {
             Phase::Down(Some(start)) if start <= now => self.start(),
+            Phase::Starting(Starting { mut peer, handshake, deadline, .. })
+                if deadline <= now && handshake.is_loading() =>
+            {
+                self.forget_conversation();
+                peer.give_up("it did not load its conversation".to_owned());
+                self.phase = Phase::Ending { peer, start: true };
+            }
             Phase::Starting(starting) if starting.deadline <= now => {
                 let error = format!(
                     "The agent did not answer {} within {} s.{} Check [agents.NAME].command: it must be a program that speaks ACP on stdin and stdout.",
@@ -159,15 +139,20 @@ impl Driver {
             Ok(peer) => peer,
             Err(error) => return self.fail(None, format!("The agent cannot be started: {error}")),
         };
-        let previous = self.conversation.as_ref().map(|old| old.id.clone());
         let (handshake, method, params) = Handshake::begin(
             self.config.workspace.to_string_lossy().into_owned(),
             self.config.agent.auth_method.clone(),
-            previous,
+            self.conversation.clone(),
         );
         let request = peer.request(method, &params);
         self.phase =
             Phase::Starting(Starting { peer, handshake, request, deadline: Instant::now() + self.config.timing.start });
+    }
+
+    /// The agent does not survive loading its conversation; a new one is better than none.
+    fn forget_conversation(&mut self) {
+        tracing::warn!("the agent cannot load its conversation, a new one begins");
+        self.conversation = None;
     }
 
     /// The agent cannot be started. A later prompt tries again, since the reason may be gone by then.
@@ -226,7 +211,7 @@ impl Driver {
         let request = peer.request(
             "session/prompt",
             &json!({
-                "sessionId": conversation.id,
+                "sessionId": conversation,
                 "prompt": [{"type": "text", "text": prompt.content}],
             }),
         );
@@ -235,7 +220,7 @@ impl Driver {
 
     fn answer(&mut self, question_id: &str, answer: &Answer) {
         if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase {
-            reply(peer, running.turn.answer(question_id, answer));
+            reply(peer, running.turn.answer(question_id, answer, &mut self.out));
         }
     }
 
@@ -246,7 +231,7 @@ impl Driver {
             if running.enforce.is_none()
                 && let Some(conversation) = &self.conversation
             {
-                peer.notify("session/cancel", &json!({"sessionId": conversation.id}));
+                peer.notify("session/cancel", &json!({"sessionId": conversation}));
                 reply(peer, running.turn.abort(&mut self.out));
                 running.enforce = Some(Instant::now() + self.config.timing.abort);
             }
@@ -303,8 +288,7 @@ impl Driver {
         match method {
             "session/update" => {
                 let (session, update) = acp::decode_update(params);
-                let ours = self.conversation.as_ref().map(|own| own.id.as_str());
-                if session.is_none() || session.as_deref() == ours {
+                if session.is_none() || session == self.conversation {
                     running.turn.update(update, &mut self.out);
                 }
             }
@@ -326,6 +310,9 @@ impl Driver {
                 if let Some(running) = turn.take_if(|running| running.request == id) {
                     let end = match outcome {
                         Ok(result) => TurnEnd::Stopped(StopReason::decode(&result)),
+                        Err(error) if error.code == AUTH_REQUIRED => {
+                            TurnEnd::Failed(format!("The agent wants a login: {}. {}", error.message, self.login_help))
+                        }
                         Err(error) => TurnEnd::Failed(format!("The agent failed: {error}")),
                     };
                     reply(peer, running.turn.end(end, &mut self.out));
@@ -349,8 +336,9 @@ impl Driver {
             }
             Next::Ready(conversation) => {
                 tracing::info!("the agent is ready");
-                self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.id.clone()) });
+                self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.clone()) });
                 self.conversation = Some(conversation);
+                self.login_help = starting.handshake.login_help();
                 self.phase = Phase::Up(Up { peer: starting.peer, turn: None });
                 self.next_turn();
             }
@@ -366,6 +354,10 @@ impl Driver {
         tracing::warn!(reason, "the agent ended");
         match std::mem::replace(&mut self.phase, Phase::Down(None)) {
             Phase::Down(_) => {}
+            Phase::Starting(starting) if starting.handshake.is_loading() => {
+                self.forget_conversation();
+                self.start();
+            }
             Phase::Starting(starting) => {
                 let words = starting.peer.last_words();
                 self.fail(
@@ -389,34 +381,5 @@ impl Driver {
                 }
             }
         }
-    }
-}
-
-impl Phase {
-    fn peer(&mut self) -> Option<&mut Peer> {
-        match self {
-            Self::Down(_) => None,
-            Self::Starting(Starting { peer, .. }) | Self::Up(Up { peer, .. }) | Self::Ending { peer, .. } => Some(peer),
-        }
-    }
-
-    /// What the process does next; never ready without one.
-    async fn next(&mut self) -> Heard {
-        match self.peer() {
-            Some(peer) => peer.next().await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-fn reply(peer: &mut Peer, replies: impl IntoIterator<Item = Reply>) {
-    for (id, result) in replies {
-        peer.answer(&id, Ok(result));
-    }
-}
-
-fn reply_to(phase: &mut Phase, answer: Reply) {
-    if let Some(peer) = phase.peer() {
-        reply(peer, [answer]);
     }
 }

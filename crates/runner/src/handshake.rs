@@ -31,18 +31,10 @@ enum Step {
 pub(crate) enum Next {
     /// Send this request.
     Request(&'static str, Value),
-    /// The agent takes prompts in this conversation.
-    Ready(Conversation),
+    /// The agent takes prompts in the conversation of this name.
+    Ready(String),
     /// It cannot be brought to take any; in words, with what to do about it.
     Failed(String),
-}
-
-/// A conversation with an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Conversation {
-    pub(crate) id: String,
-    /// Whether another process of the agent can go on with it.
-    pub(crate) can_load: bool,
 }
 
 impl Handshake {
@@ -83,29 +75,47 @@ impl Handshake {
                 self.open()
             }
             (Step::Load, Ok(_)) => match self.previous.take() {
-                Some(id) => self.ready(id),
+                Some(id) => Next::Ready(id),
                 None => self.new_session(),
             },
             (Step::New, Ok(result)) => match result["sessionId"].as_str() {
-                Some(id) => self.ready(id.to_owned()),
+                Some(id) => Next::Ready(id.to_owned()),
                 None => Next::Failed("The agent opened a session without an id.".to_owned()),
             },
             (Step::Load | Step::New, Err(error)) if error.code == AUTH_REQUIRED => self.authenticate(&error),
             // It may have forgotten the conversation; a new one is better than none.
             (Step::Load, Err(error)) => {
-                tracing::warn!(code = error.code, "the agent cannot load its conversation");
+                tracing::warn!(code = error.code, "the agent cannot load its conversation, a new one begins");
                 self.previous = None;
                 self.new_session()
             }
-            (step, Err(error)) => Next::Failed(format!(
-                "The agent refused {}: {error}",
-                match step {
-                    Step::Initialize => "to initialize",
-                    Step::Authenticate => "to authenticate",
-                    Step::Load | Step::New => "to open a session",
-                }
-            )),
+            (Step::Authenticate, Err(error)) => {
+                Next::Failed(format!("The login failed: {error}. {}", self.login_help()))
+            }
+            (Step::Initialize, Err(error)) => Next::Failed(format!("The agent refused to initialize: {error}")),
+            (Step::New, Err(error)) => Next::Failed(format!("The agent refused to open a session: {error}")),
         }
+    }
+
+    /// Whether an earlier conversation is being loaded.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.step == Step::Load
+    }
+
+    /// What to do about an agent that wants a login.
+    pub(crate) fn login_help(&self) -> String {
+        let offered: Vec<String> = self
+            .offered
+            .iter()
+            .map(|method| match &method.name {
+                Some(name) => format!("{} ({name})", method.id),
+                None => method.id.clone(),
+            })
+            .collect();
+        format!(
+            "Log in to it where the sandbox runs, or give it a key in [agents.NAME].env, or name a method in [agents.NAME].auth_method. It offers: {}.",
+            if offered.is_empty() { "no method".to_owned() } else { offered.join(", ") }
+        )
     }
 
     fn initialized(&mut self, result: Initialized) -> Next {
@@ -141,23 +151,7 @@ impl Handshake {
             self.step = Step::Authenticate;
             return Next::Request("authenticate", json!({"methodId": method}));
         }
-        let offered: Vec<String> = self
-            .offered
-            .iter()
-            .map(|method| match &method.name {
-                Some(name) => format!("{} ({name})", method.id),
-                None => method.id.clone(),
-            })
-            .collect();
-        Next::Failed(format!(
-            "The agent wants a login: {}. Log in to it where the sandbox runs, or give it a key in [agents.NAME].env, or name a method in [agents.NAME].auth_method. It offers: {}.",
-            error.message,
-            if offered.is_empty() { "no method".to_owned() } else { offered.join(", ") }
-        ))
-    }
-
-    fn ready(&self, id: String) -> Next {
-        Next::Ready(Conversation { id, can_load: self.can_load })
+        Next::Failed(format!("The agent wants a login: {}. {}", error.message, self.login_help()))
     }
 }
 
@@ -185,10 +179,7 @@ mod tests {
         let mut handshake = begin(None, Some("old"));
         let next = handshake.answered(Ok(json!({"protocolVersion": 1})));
         assert_eq!(method(&next), "session/new", "it cannot load");
-        assert_eq!(
-            handshake.answered(Ok(json!({"sessionId": "s", "modes": null}))),
-            Next::Ready(Conversation { id: "s".into(), can_load: false })
-        );
+        assert_eq!(handshake.answered(Ok(json!({"sessionId": "s", "modes": null}))), Next::Ready("s".into()));
     }
 
     #[test]
@@ -197,7 +188,8 @@ mod tests {
         let mut handshake = begin(None, Some("old"));
         let next = handshake.answered(Ok(capable.clone()));
         assert_eq!(method(&next), "session/load");
-        assert!(matches!(handshake.answered(Ok(Value::Null)), Next::Ready(c) if c.id == "old" && c.can_load));
+        assert!(handshake.is_loading());
+        assert_eq!(handshake.answered(Ok(Value::Null)), Next::Ready("old".into()));
 
         let mut handshake = begin(None, Some("old"));
         handshake.answered(Ok(capable));
@@ -221,6 +213,23 @@ mod tests {
             panic!("not failed");
         };
         assert!(text.contains("key (API key)") && text.contains("auth_method"), "{text}");
+    }
+
+    #[test]
+    fn a_login_may_be_wanted_for_loading_and_may_fail() {
+        let mut handshake = begin(Some("key"), Some("old"));
+        handshake.answered(Ok(json!({"agentCapabilities": {"loadSession": true}, "authMethods": [{"id": "key"}]})));
+        assert_eq!(method(&handshake.answered(login())), "authenticate");
+        assert_eq!(method(&handshake.answered(Ok(json!({})))), "session/load");
+        assert!(matches!(handshake.answered(login()), Next::Failed(_)), "once is enough");
+
+        let mut handshake = begin(Some("token"), None);
+        handshake.answered(Ok(json!({"authMethods": [{"id": "key"}]})));
+        handshake.answered(login());
+        let Next::Failed(text) = handshake.answered(Err(RpcError::new(-32602, "unknown method"))) else {
+            panic!("not failed");
+        };
+        assert!(text.contains("unknown method") && text.contains("It offers: key."), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod agent;
 mod config;
 mod connection;
 pub mod demo;
+mod descendants;
 mod driver;
 mod fs_requests;
 mod handshake;
@@ -23,6 +24,7 @@ mod lines;
 mod outbox;
 mod pacing;
 mod peer;
+mod phase;
 mod progress;
 mod socket;
 mod tools;
@@ -33,6 +35,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -77,12 +80,33 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs until the gateway says stop, SIGTERM or SIGINT arrives, or no gateway is there for
-/// [`Timing::give_up`]. The agent and its process group are gone when it returns.
+/// [`Timing::give_up`]. The agent and its process group are gone when it returns, and on Linux all that they started.
+///
+/// It takes this process for its own: on Linux every child of the process is ended at the end, whoever started it.
 pub async fn run(config: Config) -> Exit {
-    run_until(config, terminated()).await
+    if config.waits_for_start && !was_let_start().await {
+        return Exit::Stopped;
+    }
+    descendants::adopt();
+    let exit = tokio::select! {
+        exit = run_until(config, terminated()) => exit,
+        () = descendants::collect() => Exit::Broken,
+    };
+    descendants::end_all().await;
+    exit
 }
 
-/// As [`run`], with `shutdown` in the place of the signals.
+/// Waits until whoever started this process lets it begin; `false` if that will not happen.
+async fn was_let_start() -> bool {
+    let mut input = tokio::io::stdin();
+    tokio::select! {
+        read = input.read_u8() => read.is_ok(),
+        () = terminated() => false,
+    }
+}
+
+/// As [`run`], with `shutdown` in the place of the signals. It leaves alone what the agent started outside of its process
+/// group, so several may run in one process.
 pub async fn run_until(config: Config, shutdown: impl Future<Output = ()>) -> Exit {
     // Fails only if the process has a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

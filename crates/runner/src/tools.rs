@@ -20,6 +20,9 @@ const MAX_ID: usize = 512;
 /// Largest argument or result as JSON, in bytes; larger ones become a clipped text.
 const MAX_VALUE: usize = 1024 * 1024;
 
+/// What is kept of the output of a command that goes on, in bytes: at least its last so many, at most twice that.
+const MAX_PRINTED: usize = 64 * 1024;
+
 /// The calls of a turn.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
@@ -33,6 +36,7 @@ struct Call {
     name: Option<String>,
     kind: Option<String>,
     status: Option<CallStatus>,
+    printed: String,
 }
 
 /// A change that clients see.
@@ -51,7 +55,8 @@ impl Tools {
     }
 
     /// Merges the fields into the call and tells what changed, if anything did that clients see.
-    pub(crate) fn merge(&mut self, turn_id: &str, fields: ToolFields) -> Option<Change> {
+    pub(crate) fn merge(&mut self, turn_id: &str, mut fields: ToolFields) -> Option<Change> {
+        let printed = fields.take_printed();
         let call_id = clip(fields.tool_call_id, MAX_ID);
         let known = self.calls.get(&call_id).cloned();
         let before = known.as_ref().map(|call| (call.display(), call.status()));
@@ -61,9 +66,10 @@ impl Tools {
         call.name = text(fields.name).or(call.name);
         call.kind = text(fields.kind).or(call.kind);
         call.status = fields.status.or(call.status);
+        call.print(printed);
 
         let (tool_name, status) = (call.display(), call.status());
-        let outcome = outcome(&fields.content, fields.raw_output);
+        let outcome = outcome(&fields.content, fields.raw_output).or_else(|| call.told());
         let args = fields.raw_input.filter(|args| !args.is_null()).map(bounded);
         let changed = before.as_ref() != Some(&(tool_name.clone(), status));
         let active = call.active();
@@ -110,6 +116,25 @@ impl Call {
             Some(CallStatus::Completed) => ToolStatus::Completed,
             Some(CallStatus::Failed) => ToolStatus::Error,
         }
+    }
+
+    fn print(&mut self, text: Option<String>) {
+        self.printed.push_str(&text.unwrap_or_default());
+        if self.printed.len() > 2 * MAX_PRINTED {
+            let cut = self.printed.ceil_char_boundary(self.printed.len() - MAX_PRINTED);
+            self.printed.replace_range(..cut, "…");
+        }
+    }
+
+    /// What it printed, once it is over. A result stays until there is another one, so it is told once; an error is
+    /// told again with every update.
+    fn told(&mut self) -> Option<Value> {
+        let text = match self.status() {
+            ToolStatus::Completed => std::mem::take(&mut self.printed),
+            ToolStatus::Error => self.printed.clone(),
+            _ => return None,
+        };
+        (!text.is_empty()).then_some(Value::String(text))
     }
 
     fn active(&self) -> bool {
@@ -232,6 +257,43 @@ mod tests {
             assert_eq!(shown["error"], words);
             assert!(shown.get("result").is_none());
         }
+    }
+
+    fn printing(key: &str, text: &str) -> Value {
+        json!({"toolCallId": "t", "status": "in_progress", "_meta": {key: {"terminal_id": "t", "data": text}}})
+    }
+
+    #[test]
+    fn what_a_command_printed_is_told_when_it_is_over() {
+        for key in ["terminal_output", "terminal_output_delta"] {
+            for (status, told) in [("completed", "result"), ("failed", "error")] {
+                let mut tools = Tools::default();
+                merge(&mut tools, printing(key, "one\n"));
+                assert_eq!(merge(&mut tools, printing(key, "two\n")), None);
+                let end = json!({"toolCallId": "t", "status": status, "_meta": {key: {"data": "three"}}});
+                assert_eq!(merge(&mut tools, end).unwrap()[told], "one\ntwo\nthree");
+                let again = merge(&mut tools, json!({"toolCallId": "t", "status": status, "title": "x"})).unwrap();
+                let stays = again.get(told).is_none() || again[told] == "one\ntwo\nthree";
+                assert!(stays, "{again}");
+            }
+        }
+        let mut tools = Tools::default();
+        merge(&mut tools, printing("terminal_output", "printed"));
+        let end = json!({"toolCallId": "t", "status": "completed", "rawOutput": "told"});
+        assert_eq!(merge(&mut tools, end).unwrap()["result"], "told", "what the agent tells goes first");
+    }
+
+    #[test]
+    fn of_long_output_the_end_is_kept() {
+        let mut tools = Tools::default();
+        for _ in 0..9 {
+            merge(&mut tools, printing("terminal_output", &"ä".repeat(MAX_PRINTED / 4)));
+        }
+        let end = json!({"toolCallId": "t", "status": "completed", "_meta": {"terminal_output": {"data": "end"}}});
+        let shown = merge(&mut tools, end).unwrap();
+        let text = shown["result"].as_str().unwrap();
+        assert!(text.starts_with('…') && text.ends_with("äend"));
+        assert!((MAX_PRINTED..=2 * MAX_PRINTED).contains(&text.len()), "{}", text.len());
     }
 
     #[test]

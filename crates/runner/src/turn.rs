@@ -42,6 +42,8 @@ struct Question {
     /// The agent's id of its request.
     request: Value,
     choices: Vec<Choice>,
+    /// The tool call that waits for the permission.
+    call_id: Option<String>,
 }
 
 /// How a turn ends.
@@ -141,14 +143,15 @@ impl Turn {
         if self.aborted || choices.is_empty() || self.questions.len() >= MAX_QUESTIONS {
             return Some((request, acp::permission_cancelled()));
         }
-        let title = asked.tool_call.and_then(|fields| {
+        let call_id = asked.tool_call.map(|fields| {
             let call_id = fields.tool_call_id.clone();
             self.tool(fields, out);
-            self.tools.title(&call_id)
+            call_id
         });
+        let title = call_id.as_deref().and_then(|call_id| self.tools.title(call_id));
         self.asked += 1;
-        let question =
-            Question { id: format!("{}.q{}", self.message_id, self.asked), request, choices: choices.clone() };
+        let id = format!("{}.q{}", self.message_id, self.asked);
+        let question = Question { id, request, choices: choices.clone(), call_id };
         out.push(RunnerEvent::Question {
             question_id: question.id.clone(),
             text: title.unwrap_or_else(|| "Allow this action?".to_owned()),
@@ -159,7 +162,9 @@ impl Turn {
     }
 
     /// Somebody answered; `None` if the question is not open (any more).
-    pub(crate) fn answer(&mut self, question_id: &str, answer: &Answer) -> Option<Reply> {
+    ///
+    /// A tool call that was refused has failed, also when the agent says no more about it.
+    pub(crate) fn answer(&mut self, question_id: &str, answer: &Answer, out: &mut Vec<RunnerEvent>) -> Option<Reply> {
         let index = self.questions.iter().position(|open| open.id == question_id)?;
         let question = self.questions.remove(index);
         let wanted = match answer {
@@ -169,6 +174,10 @@ impl Turn {
             }
             Answer::Cancelled {} => None,
         };
+        let refuses = |choice: &&Choice| matches!(choice.kind, ChoiceKind::RejectOnce | ChoiceKind::RejectAlways);
+        if let Some(call_id) = question.call_id.filter(|_| wanted.is_some_and(|choice| refuses(&choice))) {
+            self.tool(ToolFields::refused(call_id), out);
+        }
         // Nothing is allowed by an answer that does not say so.
         let outcome = wanted.map_or_else(acp::permission_cancelled, |choice| acp::permission_selected(&choice.id));
         Some((question.request, outcome))

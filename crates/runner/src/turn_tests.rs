@@ -30,6 +30,10 @@ impl Stage {
         self.turn.ask(id, PermissionRequest::decode(params), &mut self.out)
     }
 
+    fn answer(&mut self, question: &str, answer: &Answer) -> Option<Reply> {
+        self.turn.answer(question, answer, &mut self.out)
+    }
+
     fn taken(&mut self) -> Vec<String> {
         kinds(&std::mem::take(&mut self.out))
     }
@@ -161,9 +165,24 @@ fn a_permission_for_an_unannounced_call_shows_the_call_and_asks() {
         ["message.create", "agentStatus:tool_calling", "message.part.tool-update:pending", "question:m.q1"]
     );
     let answer = Answer::Selected { choice: "always".into() };
-    assert_eq!(stage.turn.answer("m.q9", &answer), None);
-    assert_eq!(stage.turn.answer("m.q1", &answer), Some((json!(0), acp::permission_selected("always"))));
-    assert_eq!(stage.turn.answer("m.q1", &answer), None, "answered once");
+    assert_eq!(stage.answer("m.q9", &answer), None);
+    assert_eq!(stage.answer("m.q1", &answer), Some((json!(0), acp::permission_selected("always"))));
+    assert_eq!(stage.answer("m.q1", &answer), None, "answered once");
+}
+
+#[test]
+fn a_refused_call_has_failed_whatever_the_agent_says() {
+    let options = json!([{"optionId": "yes", "name": "Allow", "kind": "allow_once"},
+                         {"optionId": "no", "name": "Refuse", "kind": "reject_once"}]);
+    for (choice, failed) in [("yes", false), ("no", true)] {
+        let mut stage = Stage::new();
+        stage.ask(json!(0), json!({"options": options, "toolCall": {"toolCallId": "t", "title": "Write x"}}));
+        stage.taken();
+        let answer = Answer::Selected { choice: choice.to_owned() };
+        assert_eq!(stage.answer("m.q1", &answer), Some((json!(0), acp::permission_selected(choice))));
+        let expected: &[&str] = if failed { &["agentStatus:thinking", "message.part.tool-update:error"] } else { &[] };
+        assert_eq!(stage.taken(), expected, "{choice}");
+    }
 }
 
 #[test]
@@ -171,7 +190,7 @@ fn an_answer_that_fits_no_choice_allows_nothing() {
     for answer in [Answer::Cancelled {}, Answer::Selected { choice: "?".into() }, Answer::Text { text: "go".into() }] {
         let mut stage = Stage::new();
         stage.ask(json!("a"), json!({"options": options()}));
-        assert_eq!(stage.turn.answer("m.q1", &answer), Some((json!("a"), acp::permission_cancelled())));
+        assert_eq!(stage.answer("m.q1", &answer), Some((json!("a"), acp::permission_cancelled())));
     }
 }
 

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use portway_ports::sandboxes::{SandboxError, SandboxOrder};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::ProcessSandboxOptions;
 
 /// What of the gateway's own environment a runner gets. Everything else may hold secrets of the gateway.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
-/// Starts a runner in `workspace` that writes to `log`. It leads a new process group, so signals that a terminal sends to the
+/// Starts a runner in `workspace` that writes to `log`. It does nothing before [`release`] lets it. It leads a new process group, so signals that a terminal sends to the
 /// gateway do not reach it, and it goes on when its handle is dropped.
 pub(super) fn launch(
     options: &ProcessSandboxOptions,
@@ -35,13 +36,24 @@ pub(super) fn launch(
         .env("PORTWAY_RUNNER_GENERATION", order.generation.to_string())
         .env("PORTWAY_RUNNER_AGENT", agent)
         .env("PORTWAY_RUNNER_WORKSPACE", workspace)
+        .env("PORTWAY_RUNNER_START", "stdin")
+        .envs(order.agent_session.iter().map(|session| ("PORTWAY_RUNNER_AGENT_SESSION", session)))
         .current_dir(workspace)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(log)
         .stderr(second)
         .process_group(0)
         .kill_on_drop(false);
     command.spawn().map_err(|error| not_started(&options.runner, &error))
+}
+
+/// Lets a runner begin. One whose gateway dies before that ends at once, so nobody finds a runner at work that no run file
+/// tells of.
+pub(super) async fn release(gate: Option<ChildStdin>) {
+    if let Some(mut gate) = gate {
+        // A runner that is gone already is noticed by whoever waits for it.
+        let _ = gate.write_all(b"\n").await;
+    }
 }
 
 /// A path is made absolute, because the child's current folder is another one; a bare name is left to the search path.

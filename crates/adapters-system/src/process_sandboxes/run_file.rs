@@ -119,6 +119,17 @@ impl RunFolder {
     }
 }
 
+/// The run files of a folder that may not exist, without making or removing anything.
+pub(super) fn look(folder: &Path) -> io::Result<Vec<RunFile>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(paths.iter().filter(|path| split_name(path).is_some()).filter_map(|path| read(path)).collect())
+}
+
 fn read(path: &Path) -> Option<RunFile> {
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
@@ -179,6 +190,18 @@ mod tests {
         folder.remove(&id("a.1"), 7);
         assert_eq!(folder.read(&id("a.1"), 7), None);
         assert_eq!(generations("a.1"), [5]);
+    }
+
+    #[test]
+    fn a_look_changes_nothing() {
+        let (scratch, folder) = folder();
+        let path = scratch.path().join("run");
+        folder.write(&run("s", 1)).unwrap();
+        fs::write(path.join("broken.1.json"), "{").unwrap();
+        assert_eq!(look(&path).unwrap(), [run("s", 1)]);
+        assert!(path.join("broken.1.json").exists());
+        assert_eq!(look(&scratch.path().join("none")).unwrap(), []);
+        assert!(!scratch.path().join("none").exists());
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Stage {
 pub(crate) struct Setup {
     pub(crate) command: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
+    pub(crate) auth_method: Option<String>,
+    pub(crate) agent_session: Option<String>,
     pub(crate) timing: Timing,
 }
 
@@ -50,6 +52,8 @@ impl Setup {
         Self {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             env: BTreeMap::new(),
+            auth_method: None,
+            agent_session: None,
             timing: Timing {
                 first_retry: Duration::from_millis(5),
                 last_retry: Duration::from_millis(20),
@@ -75,8 +79,10 @@ impl Setup {
             url: stage.url(),
             token: Secret::new(TOKEN),
             generation: 3,
-            agent: AgentCommand { command: self.command, env: self.env, auth_method: None },
+            agent: AgentCommand { command: self.command, env: self.env, auth_method: self.auth_method },
             workspace: stage.workspace.clone(),
+            agent_session: self.agent_session,
+            waits_for_start: false,
             base_env: std::env::var("PATH").map(|path| ("PATH".to_owned(), path)).into_iter().collect(),
             timing: self.timing,
         }

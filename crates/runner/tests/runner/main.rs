@@ -1,6 +1,7 @@
 //! The runner against a gateway in small, with the demo agent and with shell scripts as agents.
 #![cfg(test)]
 
+mod conversations;
 mod gateway;
 mod process;
 mod reconnects;

@@ -15,7 +15,7 @@ async fn the_environment_is_exactly_what_is_promised() {
     let place = Place::new("");
     let options = ProcessSandboxOptions { runner: "/usr/bin/env".into(), runner_args: vec![], ..place.options() };
     let sandboxes = ProcessSandboxes::open(options).unwrap();
-    sandboxes.start(order(7)).await.unwrap();
+    sandboxes.start(SandboxOrder { agent_session: Some("talk 1".to_owned()), ..order(7) }).await.unwrap();
     assert_eq!(sandboxes.ended(&session(), 7).await, "exit code 0");
 
     let log = place.scratch.path().join("logs/runner-s.log");
@@ -32,11 +32,25 @@ async fn the_environment_is_exactly_what_is_promised() {
         ("PORTWAY_RUNNER_TOKEN", token.as_str()),
         ("PORTWAY_RUNNER_GENERATION", "7"),
         ("PORTWAY_RUNNER_AGENT", r#"{"command":["agent","--acp"],"env":{"KEY":"value"}}"#),
+        ("PORTWAY_RUNNER_START", "stdin"),
+        ("PORTWAY_RUNNER_AGENT_SESSION", "talk 1"),
         ("PORTWAY_RUNNER_WORKSPACE", workspace.to_str().unwrap().trim_end_matches('/')),
     ]);
     expected.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
     assert_eq!(found, expected);
     assert_eq!(fs::metadata(log).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_runner_begins_once_its_run_file_is_there() {
+    let place = Place::new("read go; ls run > seen; exec sleep 60");
+    let sandboxes = place.open();
+    let directory = Some(place.scratch.path().display().to_string());
+    sandboxes.start(SandboxOrder { directory, ..order(1) }).await.unwrap();
+    let seen = place.scratch.path().join("seen");
+    let seen = place.until(|| fs::read_to_string(&seen).ok().filter(|text| text.ends_with('\n'))).await;
+    assert_eq!(seen, "s.1.json\n");
+    sandboxes.stop(&session(), 1).await.unwrap();
 }
 
 #[tokio::test]

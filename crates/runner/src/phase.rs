@@ -1,0 +1,75 @@
+//! What the agent's process is up to.
+
+use std::time::Instant;
+
+use crate::handshake::Handshake;
+use crate::peer::{Heard, Peer};
+use crate::turn::{Reply, Turn};
+
+/// What the agent's process is up to.
+pub(crate) enum Phase {
+    /// There is none. It is started at that time, or by the next prompt.
+    Down(Option<Instant>),
+    /// It was started and does not take prompts yet.
+    Starting(Starting),
+    /// It takes prompts.
+    Up(Up),
+    /// It is being ended, and is started again afterwards or by the next prompt.
+    Ending { peer: Peer, start: bool },
+}
+
+/// A process that is brought to take prompts; one request of ours is open.
+pub(crate) struct Starting {
+    pub(crate) peer: Peer,
+    pub(crate) handshake: Handshake,
+    pub(crate) request: u64,
+    /// When that request must be answered.
+    pub(crate) deadline: Instant,
+}
+
+/// A process that takes prompts.
+pub(crate) struct Up {
+    pub(crate) peer: Peer,
+    pub(crate) turn: Option<Running>,
+}
+
+/// A turn that the agent works on.
+pub(crate) struct Running {
+    pub(crate) turn: Turn,
+    /// Our request `session/prompt`.
+    pub(crate) request: u64,
+    /// When an abort is enforced.
+    pub(crate) enforce: Option<Instant>,
+}
+
+impl Phase {
+    /// The process, if there is one.
+    pub(crate) fn peer(&mut self) -> Option<&mut Peer> {
+        match self {
+            Self::Down(_) => None,
+            Self::Starting(Starting { peer, .. }) | Self::Up(Up { peer, .. }) | Self::Ending { peer, .. } => Some(peer),
+        }
+    }
+
+    /// What the process does next; never ready without one.
+    pub(crate) async fn next(&mut self) -> Heard {
+        match self.peer() {
+            Some(peer) => peer.next().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Answers requests of the agent.
+pub(crate) fn reply(peer: &mut Peer, replies: impl IntoIterator<Item = Reply>) {
+    for (id, result) in replies {
+        peer.answer(&id, Ok(result));
+    }
+}
+
+/// Answers a request of the agent, unless the process is gone.
+pub(crate) fn reply_to(phase: &mut Phase, answer: Reply) {
+    if let Some(peer) = phase.peer() {
+        reply(peer, [answer]);
+    }
+}
