@@ -9,6 +9,7 @@ use std::time::Duration;
 use portway_sql::driver::{Read, SqlError, Statement, StepOutcome};
 use portway_sql::row::{Cell, QUERY_RESULT, Row};
 use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 
 use crate::bind::bind;
@@ -43,7 +44,7 @@ impl Connection {
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(refused)?;
-        Ok(Self::new(raw))
+        Self::new(raw).map_err(refused)
     }
 
     /// A connection that cannot write.
@@ -60,7 +61,7 @@ impl Connection {
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(refused)?;
-        Ok(Self::new(raw))
+        Self::new(raw).map_err(refused)
     }
 
     /// A database of its own that ends with the connection.
@@ -68,12 +69,14 @@ impl Connection {
         let refused = |error: rusqlite::Error| refused(Path::new(":memory:"), &error);
         let raw = rusqlite::Connection::open_in_memory().map_err(refused)?;
         raw.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;").map_err(refused)?;
-        Ok(Self::new(raw))
+        Self::new(raw).map_err(refused)
     }
 
-    fn new(raw: rusqlite::Connection) -> Self {
+    fn new(raw: rusqlite::Connection) -> rusqlite::Result<Self> {
         raw.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-        Self { raw, names: RefCell::default(), committing: Flag::new(false) }
+        // Plans that depend on the bound values are made anew with every binding, which costs more than the query.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        Ok(Self { raw, names: RefCell::default(), committing: Flag::new(false) })
     }
 
     /// The connection below, for what is no ordinary statement.

@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portway_sql::dialect::Dialect;
-use portway_sql::driver::{Read, SqlDriver, SqlError, Step, WriteOutcome};
-use portway_sql::migrations::{AppliedMigration, Migration};
+use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
+use portway_sql::migrations::{AppliedMigration, Migration, plan};
+use portway_sql::record::Record;
 use portway_sql::row::Row;
 
 use crate::connection::Connection;
@@ -33,6 +34,8 @@ enum Engine {
         writer: Writer,
         readers: Readers,
     },
+    /// A file that belongs to somebody else.
+    ReadOnly(Readers),
     /// One connection for everybody: it is the database. `None` when closed.
     Memory(Mutex<Option<Connection>>),
 }
@@ -41,6 +44,7 @@ impl fmt::Debug for SqliteDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.engine {
             Engine::File { .. } => "file",
+            Engine::ReadOnly(_) => "read-only file",
             Engine::Memory(_) => "memory",
         };
         f.debug_tuple("SqliteDatabase").field(&kind).finish()
@@ -61,6 +65,15 @@ impl SqliteDatabase {
         let readers = Readers::start(options)?;
         let writer = Writer::start(connection, options.queue_length)?;
         Ok(Self::new(Engine::File { writer, readers }))
+    }
+
+    /// Opens a file that exists to look at it, also while another process writes it. Whatever would change it is
+    /// [`SqlError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file cannot be read.
+    pub fn open_read_only(options: &SqliteOptions) -> Result<Self, OpenError> {
+        Ok(Self::new(Engine::ReadOnly(Readers::start(options)?)))
     }
 
     /// A database of its own in memory, for tests and throw-away use. Same answers as a file, on one connection.
@@ -84,6 +97,7 @@ impl SqliteDatabase {
     pub async fn migrate(&self, all: &[Migration]) -> Result<usize, MigrateError> {
         let count = match &self.engine {
             Engine::File { writer, .. } => writer.migrate(all.to_vec()).await?,
+            Engine::ReadOnly(_) => return Err(read_only().into()),
             Engine::Memory(connection) => migrate(lock(connection).as_ref().ok_or_else(closed)?, all)?,
         };
         *lock(&self.newest) = all.last().copied();
@@ -108,6 +122,28 @@ impl SqliteDatabase {
         }
     }
 
+    /// Looks for damage in the file, and answers with at most `limit` findings in SQLite's words; none is good. Reads
+    /// the whole file.
+    ///
+    /// # Errors
+    /// [`SqlError`] when it cannot be read at all.
+    pub async fn quick_check(&self, limit: u32) -> Result<Vec<String>, SqlError> {
+        let check = Statement { text: format!("PRAGMA quick_check({limit})"), args: Vec::new() };
+        let rows = self.read(Read::unbounded(vec![check])).await?.into_iter().flatten();
+        let findings: Vec<String> = rows.map(|row| row.get("quick_check")).collect::<Result<_, _>>()?;
+        Ok(if findings == ["ok"] { Vec::new() } else { findings })
+    }
+
+    /// Which of the migrations the database lacks, without running any.
+    ///
+    /// # Errors
+    /// [`MigrateError`] when it could not be migrated, for example because a newer program did that.
+    pub async fn pending_migrations(&self, all: &[Migration]) -> Result<usize, MigrateError> {
+        let applied = self.read(Read::bounded(vec![AppliedMigration::all(Dialect::Sqlite)])).await?;
+        let applied = AppliedMigration::decode_all(applied.into_iter().flatten().collect())?;
+        Ok(plan(&applied, all)?.len())
+    }
+
     /// Finishes the reads and writes that were accepted, writes the log back into the file and ends the threads.
     /// Blocks until that is done. Whatever is asked later is [`SqlError::Unavailable`]. Closing twice is harmless.
     pub fn close(&self) {
@@ -117,6 +153,7 @@ impl SqliteDatabase {
                 readers.close();
                 writer.close();
             }
+            Engine::ReadOnly(readers) => readers.close(),
             Engine::Memory(connection) => drop(lock(connection).take()),
         }
     }
@@ -136,7 +173,7 @@ impl SqlDriver for SqliteDatabase {
 
     async fn read(&self, read: Read) -> Result<Vec<Vec<Row>>, SqlError> {
         match &self.engine {
-            Engine::File { readers, .. } => readers.read(read).await,
+            Engine::File { readers, .. } | Engine::ReadOnly(readers) => readers.read(read).await,
             Engine::Memory(connection) => lock(connection).as_ref().ok_or_else(closed)?.read(&read),
         }
     }
@@ -144,6 +181,7 @@ impl SqlDriver for SqliteDatabase {
     async fn write(&self, steps: Vec<Step>) -> Result<WriteOutcome, SqlError> {
         match &self.engine {
             Engine::File { writer, .. } => writer.write(steps).await,
+            Engine::ReadOnly(_) => Err(read_only()),
             Engine::Memory(connection) => {
                 let connection = lock(connection);
                 let connection = connection.as_ref().ok_or_else(closed)?;
@@ -153,6 +191,10 @@ impl SqlDriver for SqliteDatabase {
             }
         }
     }
+}
+
+fn read_only() -> SqlError {
+    SqlError::Unavailable("the database was opened for reading only".into())
 }
 
 /// A panic cannot leave anything half done behind these locks: transactions are undone where they are run.

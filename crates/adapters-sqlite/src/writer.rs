@@ -115,11 +115,13 @@ fn answer(answers: Vec<Answer>, replies: impl Iterator<Item = oneshot::Sender<An
     }
 }
 
-/// Leaves fresh statistics and an empty log behind. Not needed for durability, so a failure is only logged.
+/// Leaves an empty log behind. Not needed for durability, so a failure is only logged.
+///
+/// No statistics are gathered: what they say of a young database, such as that there is one token, would have later
+/// lookups scan the whole table instead of using its index.
 pub(crate) fn finish(connection: &rusqlite::Connection) {
     let tidy = || {
         connection.busy_timeout(CLOSING_BUSY_TIMEOUT)?;
-        connection.execute_batch("PRAGMA analysis_limit = 400; PRAGMA optimize;")?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
     };
     match tidy() {

@@ -21,6 +21,7 @@ mod backend;
 mod change_sets;
 mod commands;
 mod deadlines;
+mod diagnosis;
 mod durability;
 mod engines;
 mod fixture;
@@ -185,6 +186,12 @@ pub fn cases() -> Vec<Case> {
             due_sessions_come_earliest_first,
             the_earliest_deadline_is_known,
             a_deadline_needs_its_session,
+        ]
+        durable = false diagnosis: [
+            sessions_are_counted_by_status,
+            engines_with_a_sandbox_are_read_by_session,
+            overdue_sessions_come_with_their_deadlines,
+            pending_jobs_tell_what_became_of_them,
         ]
         durable = false idempotency: [
             a_result_is_remembered_until_it_expires,

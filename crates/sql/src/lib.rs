@@ -41,6 +41,7 @@ mod audit;
 mod commands;
 mod commit;
 mod deadlines;
+mod diagnosis;
 mod engines;
 mod idempotency;
 mod jobs;

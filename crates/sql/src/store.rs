@@ -1,5 +1,6 @@
 //! The storage ports on one driver.
 
+mod diagnosis;
 mod sessions;
 mod users;
 mod work;

@@ -17,11 +17,21 @@ use portway_sql::row::Row;
 /// The statements that were run, by their text.
 type Seen = Arc<Mutex<BTreeMap<String, Statement>>>;
 
-/// Statements that may walk through a whole index: each ends at the first row that fits.
+/// Statements that may walk through a whole index: they end at the first rows that fit, or are never run for a user.
 const SCANS: &[(&str, &str)] = &[
     // Any row will do.
     (r#"SELECT "id" FROM "users" LIMIT ?"#, "SCAN users"),
+    // The first jobs of all, for an operator.
+    (
+        r#"SELECT "id", "kind", "attempts", "run_at", "lease_until", "last_error" FROM "jobs" ORDER BY "run_at" ASC, "id" ASC LIMIT ?"#,
+        "SCAN jobs USING INDEX jobs_due",
+    ),
+    // Counts for the metrics, every few seconds at most.
+    (COUNT_SESSIONS, "SCAN sessions USING COVERING INDEX"),
+    (COUNT_SESSIONS, "USE TEMP B-TREE FOR GROUP BY"),
 ];
+
+const COUNT_SESSIONS: &str = r#"SELECT "status", COUNT("id") AS "sessions" FROM "sessions" GROUP BY "status""#;
 
 /// A database that remembers what it was asked.
 struct Recorder {

@@ -3,6 +3,7 @@
 
 mod fixture;
 mod lifecycle;
+mod looking;
 mod migrations;
 mod reads;
 mod values;
