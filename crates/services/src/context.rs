@@ -1,7 +1,9 @@
 //! What every operation knows about its request.
 
+use std::sync::{Arc, OnceLock};
+
 use portway_domain::access::{Permission, Principal, Role};
-use portway_domain::ids::IdStream;
+use portway_domain::ids::{IdStream, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 
@@ -27,6 +29,21 @@ pub struct Context {
     pub local: bool,
     /// Scheme and authority under which the caller reached the gateway, without a trailing slash.
     pub base_url: String,
+    /// Where it is noted who the caller turned out to be.
+    pub caller: CallerSlot,
+}
+
+/// Takes a note of who the caller of a request is, as soon as that is known. Clones share the note, so whoever logs the
+/// request can read it afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct CallerSlot(Arc<OnceLock<UserId>>);
+
+impl CallerSlot {
+    /// The caller, if the request came far enough to find out.
+    #[must_use]
+    pub fn get(&self) -> Option<&UserId> {
+        self.0.get()
+    }
 }
 
 /// A caller's key for doing something at most once, kept for 24 hours.
@@ -45,6 +62,7 @@ impl Context {
     /// [`Error::Unauthorized`] without a valid token; [`Error::Forbidden`] when the operation is for administrators.
     pub fn admit(&self, caller: Option<Principal>) -> Result<Principal, Error> {
         let principal = caller.filter(|principal| principal.is_valid_at(self.now)).ok_or(Error::Unauthorized)?;
+        self.caller.0.get_or_init(|| principal.user.clone());
         if self.permission == Permission::Admin && principal.role != Role::Admin {
             return Err(Error::Forbidden("Admin access required"));
         }

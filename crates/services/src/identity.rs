@@ -73,7 +73,7 @@ impl Services {
             expires_at: None,
         };
         let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
-        match self.ports.store.commit(set).await? {
+        match self.commit(set).await? {
             Commit::Done => Ok(Some(secret)),
             Commit::Conflict { .. } => Ok(None),
         }
@@ -99,7 +99,7 @@ impl Services {
             let version = user.version;
             let changed = User { version: version + 1, ..with_change(user, &change, context.now) };
             let set = ChangeSet::new().with(Write::SetUser { user: changed.clone(), version });
-            if self.ports.store.commit(set).await? == Commit::Done {
+            if self.commit(set).await? == Commit::Done {
                 return Ok(changed);
             }
         }
@@ -139,7 +139,7 @@ impl Services {
             created_at: context.now,
             expires_at,
         };
-        match self.ports.store.commit(ChangeSet::new().with(Write::AddToken(token.clone()))).await? {
+        match self.commit(ChangeSet::new().with(Write::AddToken(token.clone()))).await? {
             Commit::Done => Ok(NewToken { token, secret }),
             Commit::Conflict { .. } => Err(contended()),
         }
@@ -152,7 +152,7 @@ impl Services {
     pub async fn revoke_token(&self, context: &Context, id: &TokenId) -> Result<(), Error> {
         let principal = self.principal(context).await?;
         let write = Write::RevokeToken { id: id.clone(), user: principal.user, at: context.now };
-        match self.ports.store.commit(ChangeSet::new().with(write)).await? {
+        match self.commit(ChangeSet::new().with(write)).await? {
             Commit::Done => Ok(()),
             Commit::Conflict { .. } => Err(Error::NotFound { resource: "API key", id: id.to_string() }),
         }
@@ -169,7 +169,7 @@ impl Services {
             return Ok(());
         }
         let write = Write::RevokeToken { id: principal.token, user: principal.user, at: context.now };
-        self.ports.store.commit(ChangeSet::new().with(write)).await?;
+        self.commit(ChangeSet::new().with(write)).await?;
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl Services {
         let now = self.ports.clock.now();
         let jobs = self.ports.store.claim_jobs(now, now.plus(LEASE), CLAIM).await?;
         let count = jobs.len();
+        self.counters.claimed(count);
         for job in jobs {
             let services = self.clone();
             self.ports.spawner.spawn(Box::pin(async move { services.run_job(job).await }));
@@ -65,11 +66,17 @@ impl Services {
         };
         if let Err(error) = result {
             tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
+            self.counters.retried();
             self.retry(&job, &error.to_string()).await;
         }
     }
 
     async fn start_sandbox(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
+        // An earlier attempt got that far and could not say so. Its runner has the secret that is stored: starting another
+        // one would end it, which looks like the loss of the sandbox.
+        if self.ports.sandboxes.is_alive(id, generation).await {
+            return self.sandbox_started(job, id, generation).await;
+        }
         let token = TokenSecret::runner(self.ports.entropy.draw());
         let prepared = Event::SandboxPrepared { generation, token: token.hash() };
         let unwanted = match self.apply(id, vec![prepared], Vec::new(), self.moment()).await {
@@ -81,17 +88,23 @@ impl Services {
             return self.complete(job).await;
         }
         let event = match self.order_sandbox(id, generation, token).await? {
-            Ok(()) => Event::SandboxStarted { generation },
+            Ok(()) => return self.sandbox_started(job, id, generation).await,
             Err(SandboxError::Unavailable(reason)) if job.attempts < MAX_ATTEMPTS => {
                 return Err(Error::Unavailable { message: reason, retry_after: 1 });
             }
-            Err(error) => Event::SandboxFailed { generation, error: error.to_string() },
+            Err(error) => {
+                self.counters.failed();
+                Event::SandboxFailed { generation, error: error.to_string() }
+            }
         };
-        let started = matches!(event, Event::SandboxStarted { .. });
         self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
-        if started {
-            self.watch_sandbox(id.clone(), generation);
-        }
+        Ok(())
+    }
+
+    async fn sandbox_started(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
+        let event = Event::SandboxStarted { generation };
+        self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
+        self.watch_sandbox(id.clone(), generation);
         Ok(())
     }
 
@@ -101,15 +114,21 @@ impl Services {
         generation: u32,
         token: TokenSecret,
     ) -> Result<Result<(), SandboxError>, Error> {
-        let Some((session, _)) = self.ports.store.engine(id).await? else {
+        let Some((session, engine)) = self.ports.store.engine(id).await? else {
             return Ok(Err(SandboxError::Refused("the session is gone".to_owned())));
         };
         let Some(agent) = self.options.agents.get(&session.agent) else {
             let text = format!("the agent '{}' is no longer configured", session.agent);
             return Ok(Err(SandboxError::Refused(text)));
         };
-        let order =
-            SandboxOrder { session: id.clone(), generation, agent: agent.clone(), directory: session.directory, token };
+        let order = SandboxOrder {
+            session: id.clone(),
+            generation,
+            agent: agent.clone(),
+            directory: session.directory,
+            token,
+            agent_session: engine.value.runner.agent_session,
+        };
         Ok(self.ports.sandboxes.start(order).await)
     }
 
@@ -145,14 +164,14 @@ impl Services {
 
     async fn complete(&self, job: &Job) -> Result<(), Error> {
         // A conflict means that the lease ran out and somebody else has the job now.
-        self.ports.store.commit(ChangeSet::new().with(completion(job))).await?;
+        self.commit(ChangeSet::new().with(completion(job))).await?;
         Ok(())
     }
 
     async fn retry(&self, job: &Job, error: &str) {
         let run_at = self.ports.clock.now().plus(backoff(job.attempts));
         let write = Write::RetryJob { id: job.id.clone(), attempts: job.attempts, run_at, error: error.to_owned() };
-        if let Err(error) = self.ports.store.commit(ChangeSet::new().with(write)).await {
+        if let Err(error) = self.commit(ChangeSet::new().with(write)).await {
             tracing::error!(job = %job.id, %error, "a failed job could not be put back; its lease will run out");
         }
     }

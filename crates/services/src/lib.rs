@@ -3,6 +3,59 @@
 //! [`Services`] is all of them together; a host builds one and gives it to the `api` crate. Nothing here knows HTTP, a
 //! database or a runtime: time, randomness, tasks and sandboxes are ports.
 //!
+//! # Calling them
+//!
+//! Whatever the API offers is a method of [`Services`]. It takes a [`Context`], which says on whose behalf the call is made;
+//! [`Services::context`] makes one of an API key. What comes back is durable. What an agent does about it comes later:
+//! watch the session, and read its state whenever something was told.
+//!
+//! ```
+//! use portway_domain::access::{Permission, SessionRole};
+//! use portway_domain::messages::Message;
+//! use portway_domain::tokens::TokenSecret;
+//! use portway_services::prompts::NewPrompt;
+//! use portway_services::sessions::NewSession;
+//! use portway_services::{Error, Services};
+//!
+//! /// Has the default agent answer a question, and returns the whole transcript.
+//! async fn ask(services: &Services, key: &TokenSecret, question: &str) -> Result<Vec<Message>, Error> {
+//!     let new = NewSession { workspace: "questions".to_owned(), ..NewSession::default() };
+//!     let session = services.open_session(&services.context(key, Permission::SignedIn), new).await?.id;
+//!
+//!     let collaborator = services.context(key, Permission::Session(SessionRole::Collaborator));
+//!     let prompt = NewPrompt { content: question.to_owned(), model: None, queue_mode: None };
+//!     services.prompt(&collaborator, &session, prompt).await?;
+//!
+//!     let viewer = || services.context(key, Permission::Session(SessionRole::Viewer));
+//!     let mut watch = services.watch_session(&viewer(), &session).await?;
+//!     loop {
+//!         let (_, transcript) = services.transcript(&viewer(), &session).await?;
+//!         let engine = &transcript.engine.value;
+//!         let answered = engine.turn.is_none() && engine.queue.is_empty();
+//!         // `None` comes when the gateway goes down.
+//!         if answered || watch.subscription.next().await.is_none() {
+//!             return Ok(transcript.messages);
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Building them
+//!
+//! [`Services::new`] takes the [`Ports`] and the [`Options`]. Before anything else, [`Services::bootstrap`] makes the first
+//! administrator in an empty store, and [`Services::recover`] takes over what an earlier process left behind. Two loops
+//! then do the work that sessions order, on tasks of the host's: [`Services::run_jobs`] and [`Services::run_deadlines`].
+//! The crate `portway-host-node` does all this in `portway::Gateway`.
+//!
+//! # Being a runner
+//!
+//! A runner is what sits beside an agent. Most connect over the session's socket; one in the same process says the same with
+//! plain calls: [`Services::runner_connected`] first, then [`Services::pending_commands`] and
+//! [`Services::commands_taken`] for what it is to do, [`Services::runner_reported`] for what happened, and
+//! [`Services::watch_commands`] to wait for more.
+//!
+//! # Where what is
+//!
 //! * [`context`]: what every operation knows about its request.
 //! * [`steps`]: how an event reaches a session's engine, from whichever node it comes.
 //! * The other modules are one concern each, under the name that it has in every crate.
@@ -15,6 +68,7 @@ mod idempotency;
 pub mod identity;
 pub mod jobs;
 mod locks;
+pub mod metrics;
 pub mod presence;
 pub mod prompts;
 pub mod recovery;
@@ -28,6 +82,8 @@ pub mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use portway_domain::access::Permission;
+use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
 use portway_ports::health::Health;
 use portway_ports::pubsub::PubSub;
@@ -76,6 +132,8 @@ pub struct Services {
     pub(crate) presence: presence::PresenceList,
     pub(crate) new_work: Notify,
     pub(crate) last_probe: health::LastProbe,
+    pub(crate) counters: metrics::Counters,
+    pub(crate) last_census: metrics::LastCensus,
 }
 
 impl Services {
@@ -89,6 +147,8 @@ impl Services {
             presence: presence::PresenceList::default(),
             new_work: Notify::new(),
             last_probe: health::LastProbe::default(),
+            counters: metrics::Counters::default(),
+            last_census: metrics::LastCensus::default(),
         }
     }
 
@@ -108,6 +168,28 @@ impl Services {
     #[must_use]
     pub fn default_agent(&self) -> &str {
         &self.options.default_agent
+    }
+
+    /// The context of a call that a program makes itself, as the owner of `token`. `permission` is what the operation
+    /// demands of the caller: the role in a session that the call is made for, or [`Permission::SignedIn`] where there is
+    /// no session.
+    ///
+    /// One context is for one call, since its ids are drawn from it. The call counts as coming from elsewhere: set
+    /// [`Context::local`] if whoever is behind it sits at this machine.
+    #[must_use]
+    pub fn context(&self, token: &TokenSecret, permission: Permission) -> Context {
+        let mut moment = self.moment();
+        Context {
+            credential: Some(token.hash()),
+            permission,
+            request_id: moment.ids.draw_text(),
+            now: moment.now,
+            ids: moment.ids,
+            idempotency: None,
+            local: false,
+            base_url: "http://localhost".to_owned(),
+            caller: context::CallerSlot::default(),
+        }
     }
 
     /// Whether agents are at work in sessions that this process looks after.

@@ -66,6 +66,14 @@ impl Services {
         }
     }
 
+    /// Whether work that was ordered is left to be done, such as stopping a sandbox.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn has_work(&self) -> Result<bool, Error> {
+        Ok(self.ports.store.next_job_at().await?.is_some())
+    }
+
     /// Whether a sandbox of that session and generation is wanted; one that is not can be stopped.
     ///
     /// # Errors

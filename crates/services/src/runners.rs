@@ -1,6 +1,6 @@
 //! The runner's side of a session.
 
-use portway_domain::engine::{Event, Refusal, RunnerHello, RunnerReport};
+use portway_domain::engine::{Engine, Event, Refusal, RunnerHello, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::tokens::TokenHash;
 use portway_ports::sessions::PendingCommand;
@@ -41,17 +41,26 @@ impl Services {
     /// [`Error::Unauthorized`] when it is not, which includes sessions that do not exist or have no sandbox.
     pub async fn admit_runner(&self, id: &SessionId, token: &TokenHash) -> Result<(), Error> {
         let (_, engine) = self.ports.store.engine(id).await?.ok_or(Error::Unauthorized)?;
-        let engine = engine.value;
-        let right = engine.runner.token.as_ref().is_some_and(|wanted| wanted.matches(token));
-        if right && engine.has_sandbox() && !engine.status.is_ended() { Ok(()) } else { Err(Error::Unauthorized) }
+        admit(&engine.value, token)
     }
 
-    /// A runner said hello. Answers the last report that is durable: it goes on after it.
+    /// A runner said hello. Answers the last report that is durable: it goes on after it. Its secret is checked again, in
+    /// the very state that the hello is applied to: another runner may have been prepared since it was let in.
     ///
     /// # Errors
     /// [`RunnerError::Stale`] when it must end.
-    pub async fn runner_connected(&self, id: &SessionId, hello: RunnerHello) -> Result<u64, RunnerError> {
-        let stepped = self.apply(id, vec![Event::RunnerConnected(hello)], Vec::new(), self.moment()).await?;
+    pub async fn runner_connected(
+        &self,
+        id: &SessionId,
+        token: &TokenHash,
+        hello: RunnerHello,
+    ) -> Result<u64, RunnerError> {
+        let events = vec![Event::RunnerConnected(hello)];
+        let stepped = self.apply_if(id, |engine| admit(engine, token), events, Vec::new(), self.moment()).await;
+        let stepped = stepped.map_err(|error| match error {
+            Error::Unauthorized => RunnerError::from(Refusal::StaleRunner),
+            error => error.into(),
+        })?;
         match stepped.refused {
             Some(refusal) => Err(refusal.into()),
             None => Ok(stepped.engine.runner.last_frame),
@@ -107,4 +116,10 @@ impl Services {
             tracing::warn!(session = %id, generation, %error, "the loss of a runner's connection could not be recorded");
         }
     }
+}
+
+/// Whether `token` is the secret of the session's present runner.
+fn admit(engine: &Engine, token: &TokenHash) -> Result<(), Error> {
+    let right = engine.runner.token.as_ref().is_some_and(|wanted| wanted.matches(token));
+    if right && engine.has_sandbox() && !engine.status.is_ended() { Ok(()) } else { Err(Error::Unauthorized) }
 }

@@ -100,7 +100,7 @@ impl Services {
             check_directory(context, &principal, &new)?;
             check_quota(&opening)?;
             let (session, engine, set) = self.opened(context, &opening, agent.clone(), new.clone())?;
-            match self.ports.store.commit(set).await {
+            match self.commit(set).await {
                 Ok(Commit::Done) => {
                     self.publish(&engine.0, 1, engine.1);
                     return Ok(session);

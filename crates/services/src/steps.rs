@@ -72,12 +72,28 @@ impl Services {
         more: Vec<Write>,
         moment: Moment,
     ) -> Result<Stepped, Error> {
+        self.apply_if(id, |_| Ok(()), events, more, moment).await
+    }
+
+    /// As [`Services::apply`], if `admit` lets the state pass that the events are applied to.
+    pub(crate) async fn apply_if(
+        &self,
+        id: &SessionId,
+        admit: impl Fn(&Engine) -> Result<(), Error> + Send,
+        events: Vec<Event>,
+        more: Vec<Write>,
+        moment: Moment,
+    ) -> Result<Stepped, Error> {
         let mut lock = self.locks.lock(id).await;
         for _ in 0..MAX_ATTEMPTS {
             let stored = match lock.take() {
                 Some(stored) => stored,
                 None => self.load_engine(id).await?,
             };
+            if let Err(refusal) = admit(&stored.value) {
+                lock.keep(stored);
+                return Err(refusal);
+            }
             if let Some(stepped) = self.attempt(&mut lock, stored, &events, &more, &moment).await? {
                 return Ok(stepped);
             }
@@ -130,7 +146,7 @@ impl Services {
     /// Commits a step. `false` when the race was lost. A commit whose outcome is unknown is looked up: the step
     /// happened if and only if the stored state is the one that it would have left.
     async fn commit_step(&self, set: ChangeSet, engine: &Engine, version: u64) -> Result<bool, Error> {
-        match self.ports.store.commit(set).await {
+        match self.commit(set).await {
             Ok(Commit::Done) => Ok(true),
             Ok(Commit::Conflict { .. }) => Ok(false),
             Err(StoreError::Unknown(_)) => {

@@ -14,7 +14,7 @@ use crate::sessions::NewSession;
 async fn faulty() -> (World, UnboundedSender<Fault>) {
     let mut faults = None;
     let world = World::over(|driver| {
-        let (driver, send) = FaultyDriver::new(driver);
+        let (driver, send) = FaultyDriver::over(driver);
         faults = Some(send);
         driver
     })

@@ -73,6 +73,7 @@ async fn a_runner_that_never_says_hello_fails_the_session_in_time() {
 async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
     let world = World::new().await;
     let id = world.open_ready().await;
+    assert_eq!(*world.sandboxes.conversation.lock().unwrap(), None);
     world.sandboxes.kill(&id, 1);
     loop {
         let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
@@ -85,6 +86,7 @@ async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
     let say = crate::prompts::NewPrompt { content: "again".to_owned(), model: None, queue_mode: None };
     let prompt = world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
     world.sandboxes.started(&id, 2).await;
+    assert_eq!(world.sandboxes.conversation.lock().unwrap().as_deref(), Some("talk 1"), "it is gone on with");
     world.connect(&id, 2).await;
     let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
     assert_eq!(detail.engine.turn.map(|turn| turn.prompt), Some(prompt));

@@ -1,6 +1,7 @@
 mod faults;
 mod identity;
 mod jobs;
+mod metrics;
 mod prompts;
 mod recovery;
 mod sessions;

@@ -1,7 +1,11 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use portway_domain::engine::Link;
+use portway_domain::engine::{Event, Link};
 use portway_domain::sessions::SessionStatus;
+use portway_domain::tokens::TokenSecret;
+use portway_ports::sandboxes::{AgentCommand, SandboxOrder, Sandboxes};
 
 use super::world::World;
 use crate::prompts::NewPrompt;
@@ -34,6 +38,40 @@ async fn a_sandbox_that_was_never_started_is_waited_for() {
     world.services.recover().await.unwrap();
     let engine = world.services.session(&world.as_owner(), &session.id).await.unwrap().engine;
     assert!(matches!(engine.runner.link, Link::Starting { .. }));
+}
+
+#[tokio::test]
+async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
+    let world = World::new().await;
+    let session = world.open().await;
+    // The earlier gateway was killed after it started the runner and before it wrote that down.
+    let token = TokenSecret::runner([7; 32]);
+    let prepared = Event::SandboxPrepared { generation: 1, token: token.hash() };
+    world.services.apply(&session.id, vec![prepared], Vec::new(), world.services.moment()).await.unwrap();
+    let agent = AgentCommand { command: vec!["agent".to_owned()], env: BTreeMap::new(), auth_method: None };
+    let order = SandboxOrder {
+        session: session.id.clone(),
+        generation: 1,
+        agent,
+        directory: None,
+        token: token.clone(),
+        agent_session: None,
+    };
+    world.sandboxes.start(order).await.unwrap();
+    world.services.recover().await.unwrap();
+    world.start_jobs();
+    while world.store.next_job_at().await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    let detail = world.services.session(&world.as_owner(), &session.id).await.unwrap();
+    assert_eq!(detail.session.status, SessionStatus::Running);
+    assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), 1, "it was not started again");
+    assert_eq!(
+        world.services.admit_runner(&session.id, &token.hash()).await,
+        Ok(()),
+        "its secret is still the right one"
+    );
+    world.connect(&session.id, 1).await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use portway_sql::migrations::SQLITE;
 use portway_sql::row::Row;
 use tokio::sync::{Notify, mpsc};
 
-use crate::context::IdempotencyKey;
+use crate::context::{CallerSlot, IdempotencyKey};
 use crate::sessions::NewSession;
 use crate::{Context, Options, Ports, Services};
 
@@ -83,6 +83,7 @@ impl World {
             idempotency: None,
             local: true,
             base_url: "http://localhost".to_owned(),
+            caller: CallerSlot::default(),
         }
     }
 
@@ -121,14 +122,15 @@ impl World {
             last_frame: 0,
             turn: None,
         };
-        self.services.runner_connected(id, hello).await.unwrap();
-        let ready = RunnerReport::Ready { agent_session: None };
+        let token = self.sandboxes.started(id, generation).await;
+        self.services.runner_connected(id, &token, hello).await.unwrap();
+        let ready = RunnerReport::Ready { agent_session: Some(format!("talk {generation}")) };
         assert_eq!(self.services.runner_reported(id, generation, vec![(1, ready)]).await, Ok(1));
     }
 
     pub(super) fn start_jobs(&self) {
         let services = self.services.clone();
-        tokio::spawn(services.run_jobs());
+        TestSpawner.spawn(Box::pin(services.run_jobs()));
     }
 }
 
@@ -174,6 +176,7 @@ impl Entropy for Counter {
 struct TestSpawner;
 
 impl Spawner for TestSpawner {
+    #[expect(clippy::disallowed_methods, reason = "tests run on tokio")]
     fn spawn(&self, task: Task) {
         tokio::spawn(task);
     }
@@ -194,6 +197,8 @@ pub(super) struct FakeSandboxes {
     alive: Mutex<HashMap<(SessionId, u32), TokenHash>>,
     pub(super) refusal: Mutex<Option<SandboxError>>,
     pub(super) orders: AtomicU64,
+    /// The conversation that the last order named.
+    pub(super) conversation: Mutex<Option<String>>,
     changed: Notify,
 }
 
@@ -230,6 +235,7 @@ impl Sandboxes for FakeSandboxes {
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
+        *self.conversation.lock().unwrap() = order.agent_session;
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();
         Ok(())
@@ -300,7 +306,7 @@ pub(super) struct FaultyDriver {
 }
 
 impl FaultyDriver {
-    pub(super) fn new(inner: Arc<dyn SqlDriver>) -> (Arc<dyn SqlDriver>, mpsc::UnboundedSender<Fault>) {
+    pub(super) fn over(inner: Arc<dyn SqlDriver>) -> (Arc<dyn SqlDriver>, mpsc::UnboundedSender<Fault>) {
         let (send, receive) = mpsc::unbounded_channel();
         (Arc::new(Self { inner, faults: Mutex::new(receive) }), send)
     }
