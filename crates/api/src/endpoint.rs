@@ -37,6 +37,8 @@ pub(crate) enum Kind<S> {
     OpenApi,
     /// The page that shows the published description.
     Docs,
+    /// The numbers of the running gateway.
+    Metrics,
 }
 
 /// One endpoint, over the application state `S`.
@@ -167,6 +169,12 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
     /// Answers under any host name.
     pub fn any_host(mut self) -> Self {
         self.row.any_host = true;
+        self
+    }
+
+    /// Is logged only where everything is: at level DEBUG.
+    pub fn quiet(mut self) -> Self {
+        self.row.quiet = true;
         self
     }
 

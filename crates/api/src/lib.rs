@@ -3,7 +3,7 @@
 //! Every use case is one row of the [`OperationTable`]: name, method, path, permission, rate class, surfaces, input
 //! and output types and a handler. What is no plain call (sockets, event streams, raw bodies) is a row of the
 //! [`EndpointTable`]. [`router`] serves both over HTTP and publishes them as OpenAPI 3.1 under `/openapi.json`, with a
-//! page to read it under `/docs`. The crate is generic over the application state `S` that handlers work on, depends
+//! page to read it under `/docs`, and metrics for Prometheus under `/metrics`. The crate is generic over the application state `S` that handlers work on, depends
 //! on no runtime and compiles to WebAssembly.
 //!
 //! # Adding an operation
@@ -60,6 +60,7 @@ mod docs;
 mod endpoint;
 mod error;
 mod input;
+mod metrics;
 mod openapi;
 mod operation;
 mod operations;
@@ -75,6 +76,7 @@ mod surfaces;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointTable};
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FieldError, Quota};
 pub use input::{NoInput, Pair, decode};
+pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable, SchemaFn};
 pub use operations::operations;

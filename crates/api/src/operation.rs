@@ -191,6 +191,12 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
         self
     }
 
+    /// Is logged only where everything is: at level DEBUG.
+    pub fn quiet(mut self) -> Self {
+        self.row.quiet = true;
+        self
+    }
+
     /// Completes the row with what carries it out.
     pub fn handler<F, Fut, In, Out>(self, handler: F) -> Operation<S>
     where

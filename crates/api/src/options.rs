@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 use http::request::Parts;
 use portway_ports::system::{Clock, Entropy};
 
+use crate::metrics::MetricsOptions;
+
 /// Body limit of operations that set none, in bytes.
 pub const DEFAULT_BODY_BYTES: usize = 1024 * 1024;
+
+/// Time for a whole body unless a host chooses another.
+const DEFAULT_BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answers requests for paths that are in no table, such as the files of a web console; `None` means *not found*.
 pub type Fallback = Arc<dyn Fn(&Parts) -> Option<Response> + Send + Sync>;
@@ -38,6 +44,12 @@ pub struct ApiOptions {
     pub allowed_origins: Vec<String>,
     /// Most bytes of a body, where the operation sets no limit of its own.
     pub max_body_bytes: usize,
+    /// How long a body may take to arrive, from its first byte to its last.
+    pub body_timeout: Duration,
+    /// Whether each request is logged: at level INFO under the target `portway::access`, those of probes at DEBUG.
+    pub access_log: bool,
+    /// Who may read `/metrics`, and what it tells besides requests and sockets.
+    pub metrics: MetricsOptions,
     /// Where the time of each request comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the ids of each request come from.
@@ -47,7 +59,8 @@ pub struct ApiOptions {
 }
 
 impl ApiOptions {
-    /// Loopback names only, the development servers of the web client as origins, 1 MiB bodies.
+    /// Loopback names only, the development servers of the web client as origins, bodies of 1 MiB within 30 seconds, a log
+    /// line for each request.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self {
@@ -57,6 +70,9 @@ impl ApiOptions {
             allowed_hosts: Vec::new(),
             allowed_origins: ["http://localhost:5173", "http://localhost:4173"].map(str::to_owned).to_vec(),
             max_body_bytes: DEFAULT_BODY_BYTES,
+            body_timeout: DEFAULT_BODY_TIME,
+            access_log: true,
+            metrics: MetricsOptions::default(),
             clock,
             entropy,
             fallback: None,
@@ -71,6 +87,9 @@ impl fmt::Debug for ApiOptions {
             .field("allowed_hosts", &self.allowed_hosts)
             .field("allowed_origins", &self.allowed_origins)
             .field("max_body_bytes", &self.max_body_bytes)
+            .field("body_timeout", &self.body_timeout)
+            .field("access_log", &self.access_log)
+            .field("metrics", &self.metrics)
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,15 @@
 //! The tables over HTTP.
 
+mod access_log;
 mod body;
+mod caught;
 mod credential;
 mod draw;
 mod guard;
 mod headers;
 mod idempotency;
+mod limits;
+mod metrics;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -41,7 +45,7 @@ pub enum BuildError {
     Options(#[from] OptionsError),
 }
 
-/// Makes the router of both tables, with `/openapi.json` and `/docs`. Build it once, and clone it.
+/// Makes the router of both tables, with `/openapi.json`, `/docs` and `/metrics`. Build it once, and clone it.
 ///
 /// # Errors
 /// [`BuildError`] when the tables do not fit together or an option cannot be used.
@@ -52,7 +56,7 @@ pub fn router<S: Send + Sync + 'static>(
     options: ApiOptions,
     upgrade: Arc<dyn Upgrade>,
 ) -> Result<Router, BuildError> {
-    for endpoint in description() {
+    for endpoint in own_rows() {
         endpoints.push(endpoint);
     }
     let operation_rows = operations.iter().map(Operation::row);
@@ -75,8 +79,8 @@ pub fn router<S: Send + Sync + 'static>(
     Ok(router.fallback(elsewhere))
 }
 
-/// The rows of the description itself.
-fn description<S: Send + Sync + 'static>() -> [Endpoint<S>; 2] {
+/// The rows of the api itself.
+fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 3] {
     let row = |name, path| {
         Endpoint::<S>::new(name, Method::GET, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
     };
@@ -89,6 +93,16 @@ fn description<S: Send + Sync + 'static>() -> [Endpoint<S>; 2] {
             .summary("This description, as a page")
             .produces("text/html")
             .complete::<NoInput>(Kind::Docs),
+        row("system.metrics", "/metrics")
+            .summary("Metrics for Prometheus")
+            .describe(
+                "In the OpenMetrics text format. Only for callers on the gateway's own machine unless it is \
+                       configured otherwise; for others there is no such path.",
+            )
+            .produces("application/openmetrics-text")
+            .any_host()
+            .quiet()
+            .complete::<NoInput>(Kind::Metrics),
     ]
 }
 
@@ -140,6 +154,10 @@ impl<S: Send + Sync + 'static> PathEntry<S> {
     fn find(&self, method: &Method) -> Option<&Target<S>> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         self.targets.iter().find(|target| target.row().method == *method)
+    }
+
+    fn is_metrics(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Endpoint(row) if matches!(row.kind, Kind::Metrics)))
     }
 
     fn allow(&self) -> Option<HeaderValue> {

@@ -29,6 +29,8 @@ pub struct Row {
     pub tag: &'static str,
     /// Whether it answers under any host name, as probes need that come by address.
     pub any_host: bool,
+    /// Whether its requests are too many and too much alike for an ordinary log, as those of probes are.
+    pub quiet: bool,
 }
 
 impl Row {
@@ -43,6 +45,7 @@ impl Row {
             description: "",
             tag: name.split_once('.').map_or(name, |(tag, _)| tag),
             any_host: false,
+            quiet: false,
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .rate(RateClass::Unlimited)
             .surfaces(Surfaces::REST)
             .any_host()
+            .quiet()
             .handler(health),
         Operation::new("ready", Method::GET, "/ready", Permission::Public)
             .tag("health")
@@ -28,6 +29,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .rate(RateClass::Unlimited)
             .surfaces(Surfaces::REST)
             .any_host()
+            .quiet()
             .handler(ready),
     ]
 }

@@ -162,6 +162,20 @@ struct CreateMessage {
     #[garde(skip)]
     #[serde(default)]
     interrupt: bool,
+    /// Not served yet: refused rather than ignored.
+    #[garde(length(max = 0))]
+    #[serde(default)]
+    attachments: Vec<Attachment>,
+}
+
+/// Something that goes with a message.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "attachments are refused so far")]
+struct Attachment {
+    /// Its name.
+    name: String,
+    /// Its content.
+    data: String,
 }
 
 /// The prompt was taken.

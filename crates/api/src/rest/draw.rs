@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use portway_domain::ids::IdStream;
 use portway_domain::time::Timestamp;
+use portway_services::context::CallerSlot;
 
 use super::headers::X_REQUEST_ID;
 use crate::options::ApiOptions;
@@ -14,6 +15,7 @@ pub(super) struct Draw {
     pub(super) now: Timestamp,
     pub(super) ids: IdStream,
     pub(super) request_id: String,
+    pub(super) caller: CallerSlot,
 }
 
 impl Draw {
@@ -21,7 +23,7 @@ impl Draw {
         let now = options.clock.now();
         let mut ids = options.entropy.ids(now);
         let request_id = given_id(headers).unwrap_or_else(|| ids.draw_text());
-        Self { now, ids, request_id }
+        Self { now, ids, request_id, caller: CallerSlot::default() }
     }
 }
 

@@ -13,9 +13,12 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use portway_domain::access::Permission;
 use portway_services::context::{Context, IdempotencyKey};
 
+use super::access_log::Visit;
+use super::caught::caught;
 use super::draw::Draw;
 use super::guard::{Guard, OptionsError};
-use super::{PathEntry, Target, body, credential, headers, idempotency};
+use super::metrics::Metrics;
+use super::{PathEntry, Target, body, credential, headers, idempotency, limits};
 use crate::docs;
 use crate::endpoint::{Endpoint, EndpointTable, Kind};
 use crate::error::{ApiError, ErrorCode};
@@ -36,6 +39,7 @@ pub(super) struct Api<S> {
     upgrade: Arc<dyn Upgrade>,
     document: OnceLock<Bytes>,
     page: OnceLock<docs::Page>,
+    metrics: Metrics,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -46,6 +50,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         options: ApiOptions,
         upgrade: Arc<dyn Upgrade>,
     ) -> Result<Self, OptionsError> {
+        let metrics = Metrics::new(options.metrics.sources.clone());
         Ok(Self {
             guard: Guard::new(&options)?,
             operations,
@@ -55,6 +60,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             upgrade,
             document: OnceLock::new(),
             page: OnceLock::new(),
+            metrics,
         })
     }
 
@@ -62,26 +68,45 @@ impl<S: Send + Sync + 'static> Api<S> {
     pub(super) async fn serve(&self, entry: Option<&PathEntry<S>>, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         let draw = Draw::new(&self.options, &parts.headers);
-        let id = draw.request_id.clone();
+        let (id, began) = (draw.request_id.clone(), draw.now);
+        let entry = entry.filter(|entry| self.is_shown(entry, &parts));
+        let target = entry.and_then(|entry| entry.find(&parts.method));
+        let row = target.map(Target::row);
+        let visit = self.options.access_log.then(|| Visit::begin(row, &parts, &draw));
         let origin = self.guard.foreign_origin(&parts);
         let head = parts.method == Method::HEAD;
-        let mut response = match self.respond(entry, parts, body, draw).await {
+        let body = body::punctual(body, &self.options.clock, self.options.body_timeout);
+        let mut response = match caught(self.respond(entry, target, parts, body, draw)).await {
             Ok(response) => response,
             Err(error) => error.into_response(&id),
         };
         headers::complete(response.headers_mut(), &id);
         Guard::share(response.headers_mut(), origin);
-        if head { headers::without_body(response) } else { response }
+        if head {
+            response = headers::without_body(response);
+        }
+        let ended = self.options.clock.now();
+        self.metrics.answered(row, response.status(), began, ended);
+        if let Some(visit) = visit {
+            visit.log(&id, &response, ended.since(began));
+        }
+        response
+    }
+
+    /// Whether there is such a path for this caller.
+    fn is_shown(&self, entry: &PathEntry<S>, parts: &Parts) -> bool {
+        !entry.is_metrics() || self.options.metrics.public || is_local(parts)
     }
 
     async fn respond(
         &self,
         entry: Option<&PathEntry<S>>,
+        target: Option<&Target<S>>,
         parts: Parts,
         body: Body,
         draw: Draw,
     ) -> Result<Response, ApiError> {
-        let target = entry.and_then(|entry| entry.find(&parts.method));
+        limits::check_uri(&parts.uri)?;
         if !target.is_some_and(|target| target.row().any_host) {
             self.guard.check_host(&parts)?;
         }
@@ -169,10 +194,12 @@ impl<S: Send + Sync + 'static> Api<S> {
                         .with_status(StatusCode::UPGRADE_REQUIRED));
                 }
                 let serve = handler(state, context, &pairs).await?;
+                let serve = self.metrics.counted(endpoint.row(), serve);
                 Ok(self.upgrade.upgrade(parts, serve).await)
             }
             Kind::OpenApi => Ok(content(StatusCode::OK, "application/json", self.document().clone())),
             Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
+            Kind::Metrics => self.metrics.page().await,
         }
     }
 
@@ -205,6 +232,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             idempotency: None,
             local: is_local(parts),
             base_url: self.guard.base_url(parts),
+            caller: draw.caller,
         })
     }
 }
@@ -249,7 +277,7 @@ fn empty(status: StatusCode) -> Response {
     response
 }
 
-fn content(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Response {
+pub(super) fn content(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     let media_type = HeaderValue::from_static(media_type);

@@ -117,13 +117,19 @@ impl Client {
         };
         let done = match frame {
             ClientFrame::Ping {} => return send(socket, &ServerFrame::Pong {}).await,
-            ClientFrame::Prompt { content, queue_mode, model } => {
+            ClientFrame::Prompt { attachments, .. } if !attachments.is_empty() => {
+                return send(socket, &not_available("Attachments are")).await;
+            }
+            ClientFrame::Prompt { content, queue_mode, model, .. } => {
                 let prompt = NewPrompt { content, model, queue_mode: queue_mode.map(mode) };
                 self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
             }
             ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
             ClientFrame::Abort {} => {
                 self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
+            }
+            ClientFrame::Revert {} | ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command {} => {
+                return send(socket, &not_available("This command is")).await;
             }
             ClientFrame::Unknown => return Ok(()),
         };
@@ -155,6 +161,11 @@ fn mode(mode: QueueModeFrame) -> QueueMode {
         QueueModeFrame::Steer => QueueMode::Steer,
         QueueModeFrame::Collect => QueueMode::Collect,
     }
+}
+
+/// Tells the sender that the gateway does not do this yet, so that nothing waits for an answer.
+fn not_available(what: &str) -> ServerFrame {
+    refusal(&ApiError::new(ErrorCode::NotAvailable, format!("{what} not available in this gateway")))
 }
 
 /// Tells the sender why a frame was not carried out.

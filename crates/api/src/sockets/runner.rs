@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use portway_domain::engine::{Notice, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
 use portway_protocol::runner::{FromRunner, Hello, ToRunner};
 use portway_protocol::{CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_RESTART, REPLACED_REASON, RUNNER_PROTOCOL};
@@ -34,11 +35,11 @@ const FLUSH_BYTES: usize = 8 * 1024;
 const BATCH: usize = 256;
 
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
-    let token = context.credential.as_ref().ok_or(Error::Unauthorized)?;
-    services.admit_runner(&id, token).await?;
+    let token = context.credential.clone().ok_or(Error::Unauthorized)?;
+    services.admit_runner(&id, &token).await?;
     let connection = context.ids.clone().draw_text();
     Ok(serve_socket(move |mut socket| async move {
-        let end = accept(services, id, connection, &mut *socket).await;
+        let end = accept(services, id, &token, connection, &mut *socket).await;
         end.tell(&mut *socket).await;
     }))
 }
@@ -95,7 +96,13 @@ impl From<Error> for End {
     }
 }
 
-async fn accept(services: Arc<Services>, id: SessionId, connection: String, socket: &mut dyn Socket) -> End {
+async fn accept(
+    services: Arc<Services>,
+    id: SessionId,
+    token: &TokenHash,
+    connection: String,
+    socket: &mut dyn Socket,
+) -> End {
     let hello = match read_hello(&services, socket).await {
         Ok(hello) => hello,
         Err(end) => return end,
@@ -105,7 +112,7 @@ async fn accept(services: Arc<Services>, id: SessionId, connection: String, sock
     };
     // Before the hello takes effect, so that no command which it sets free is missed.
     let subscription = services.watch_commands(&id).await;
-    let last_frame = match services.runner_connected(&id, said).await {
+    let last_frame = match services.runner_connected(&id, token, said).await {
         Ok(last_frame) => last_frame,
         Err(error) => return error.into(),
     };

@@ -17,7 +17,8 @@ use portway_api::{
     ApiError, ApiOptions, Endpoint, EndpointTable, Incoming, NoInput, Operation, OperationTable, RateClass,
     ServeSocket, Socket, SocketClosed, Surfaces, Upgrade, read_body, router, serve_socket,
 };
-use portway_domain::access::Permission;
+use portway_domain::access::{Permission, Principal, Role};
+use portway_domain::ids::{TokenId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::system::{Clock, Entropy};
@@ -44,10 +45,20 @@ pub(crate) struct State {
 impl State {
     fn admit(&self, context: &Context) -> Result<(), Error> {
         self.contexts.lock().unwrap().push(context.clone());
-        match &context.credential {
-            Some(hash) if *hash == TokenHash::of(TOKEN) => Ok(()),
-            _ => Err(Error::Unauthorized),
-        }
+        let known = context.credential.as_ref().is_some_and(|hash| *hash == TokenHash::of(TOKEN));
+        context.admit(known.then(caller)).map(drop)
+    }
+}
+
+fn caller() -> Principal {
+    Principal {
+        user: UserId::parse("u-notes").unwrap(),
+        token: TokenId::parse("t-notes").unwrap(),
+        role: Role::Member,
+        email: "notes@localhost".to_owned(),
+        name: None,
+        avatar_url: None,
+        expires_at: None,
     }
 }
 
@@ -139,6 +150,7 @@ async fn remove(state: Arc<State>, context: Context, input: OneNote) -> Result<(
     match input.id.as_str() {
         "absent" => Err(Error::NotFound { resource: "Note", id: input.id }),
         "broken" => Err(Error::Internal("the disk is on fire".into())),
+        "panics" => panic!("the note bites"),
         "many" => Err(Error::SessionQuota { active: 3, limit: 3 }),
         _ => Ok(()),
     }
@@ -190,6 +202,7 @@ pub(crate) fn operations() -> OperationTable<State> {
             .rate(RateClass::Unlimited)
             .surfaces(Surfaces::REST)
             .any_host()
+            .quiet()
             .handler(health),
         Operation::new("notes.list", Method::GET, "/api/notes", Permission::SignedIn)
             .summary("List notes")

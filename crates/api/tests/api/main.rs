@@ -6,5 +6,8 @@ mod description;
 mod errors;
 mod fixture;
 mod inputs;
+mod limits;
+mod logs;
+mod metrics;
 mod origins;
 mod sockets;

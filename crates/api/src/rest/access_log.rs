@@ -1,0 +1,76 @@
+//! One line in the log for each request.
+
+use std::time::Duration;
+
+use axum::body::HttpBody;
+use axum::response::Response;
+use http::request::Parts;
+use http::{Method, Uri};
+use portway_services::context::CallerSlot;
+
+use super::draw::Draw;
+use crate::row::Row;
+
+/// Longest path that is logged whole, in bytes.
+const MAX_PATH_BYTES: usize = 256;
+
+/// A request that is being answered: what its line will say. Queries may carry tokens, so they are left out.
+pub(super) struct Visit<'a> {
+    row: Option<&'a Row>,
+    method: Method,
+    uri: Uri,
+    caller: CallerSlot,
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn begin(row: Option<&'a Row>, parts: &Parts, draw: &Draw) -> Self {
+        let (method, uri) = (parts.method.clone(), parts.uri.clone());
+        Self { row, method, uri, caller: draw.caller.clone() }
+    }
+
+    /// Writes the line.
+    pub(super) fn log(&self, request_id: &str, response: &Response, duration: Duration) {
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "portway::access",
+                    $level,
+                    request_id,
+                    method = self.method.as_str(),
+                    path = shortened(self.uri.path()),
+                    route = self.row.map(|row| row.name),
+                    status = response.status().as_u16(),
+                    duration_ms = duration.as_micros() as f64 / 1_000.0,
+                    caller = self.caller.get().map(|user| user.as_str()),
+                    bytes = response.body().size_hint().exact(),
+                    "request"
+                )
+            };
+        }
+        if self.row.is_some_and(|row| row.quiet) {
+            line!(tracing::Level::DEBUG);
+        } else {
+            line!(tracing::Level::INFO);
+        }
+    }
+}
+
+fn shortened(path: &str) -> &str {
+    let mut end = path.len().min(MAX_PATH_BYTES);
+    while !path.is_char_boundary(end) {
+        end -= 1;
+    }
+    &path[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_paths_are_cut_between_characters() {
+        assert_eq!(shortened("/a"), "/a");
+        let long = format!("/{}", "ü".repeat(MAX_PATH_BYTES));
+        assert_eq!(shortened(&long).len(), MAX_PATH_BYTES - 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! Requests and sockets, counted, and the page that tells all metrics.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::response::Response;
+use futures_util::future::join_all;
+use http::StatusCode;
+use portway_domain::time::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::serve::content;
+use crate::error::ApiError;
+use crate::metrics::{Collected, MetricsSource};
+use crate::row::Row;
+use crate::socket::{ServeSocket, serve_socket};
+
+const PREFIX: &str = "portway";
+
+/// The format that [`prometheus_client`] writes.
+const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the groups that durations are counted in, in seconds.
+const DURATIONS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// What requests for a path that is in no table are counted under.
+const NO_OPERATION: &str = "none";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    operation: &'static str,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Outcome, Counter<u64, AtomicU64>>,
+    durations: Family<Route, Histogram>,
+    sockets: Family<Kind, Gauge>,
+    sources: Vec<Arc<dyn MetricsSource>>,
+}
+
+impl Metrics {
+    pub(super) fn new(sources: Vec<Arc<dyn MetricsSource>>) -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let requests = Family::default();
+        registry.register("http_requests", "Requests by operation and class of the status", requests.clone());
+        let durations = Family::new_with_constructor((|| Histogram::new(DURATIONS)) as fn() -> Histogram);
+        let help = "Time from the head of a request to its response; for sockets, to their opening";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
+        let sockets = Family::default();
+        registry.register("sockets_open", "Open WebSockets by kind", sockets.clone());
+        Self { registry, requests, durations, sockets, sources }
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn answered(&self, row: Option<&Row>, status: StatusCode, began: Timestamp, ended: Timestamp) {
+        let operation = row.map_or(NO_OPERATION, |row| row.name);
+        self.requests.get_or_create(&Outcome { operation, class: class(status) }).inc();
+        self.durations.get_or_create(&Route { operation }).observe(ended.since(began).as_secs_f64());
+    }
+
+    /// The same socket, counted for as long as it is open.
+    pub(super) fn counted(&self, row: &Row, serve: ServeSocket) -> ServeSocket {
+        let open = self.sockets.get_or_create_owned(&Kind { kind: row.name });
+        serve_socket(move |socket| async move {
+            let _open = Open::count(open);
+            serve(socket).await;
+        })
+    }
+
+    /// The page.
+    pub(super) async fn page(&self) -> Result<Response, ApiError> {
+        let collected = join_all(self.sources.iter().map(|source| source.metrics())).await;
+        let mut there = Registry::with_prefix(PREFIX);
+        there.register_collector(Box::new(Collected(collected.into_iter().flatten().collect())));
+        let text = self.text(&there).map_err(|_| ApiError::internal("the metrics cannot be written"))?;
+        Ok(content(StatusCode::OK, MEDIA_TYPE, text.into()))
+    }
+
+    fn text(&self, there: &Registry) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, there)?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// A socket that is open; dropping it, even by a panic, counts it as closed.
+struct Open(Gauge);
+
+impl Open {
+    fn count(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
