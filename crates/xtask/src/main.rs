@@ -6,9 +6,11 @@
 )]
 
 mod agents;
+mod bench;
 mod clippy_config;
 mod dependency_rule;
 mod failure;
+mod fuzz;
 mod manifests;
 mod process;
 mod test;
@@ -43,6 +45,18 @@ enum Command {
     CheckDeps,
     /// Compile the portable crates for wasm32-unknown-unknown
     WasmCheck,
+    /// Measure the gateway next to a bare server and write docs/benchmarks.md
+    Bench {
+        /// Ask less: good for trying
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Feed broken input to every parser that strangers reach
+    Fuzz {
+        /// How long for each target
+        #[arg(long, env = "PORTWAY_FUZZ_SECONDS", default_value_t = 60)]
+        seconds: u64,
+    },
     /// Check file sizes, code paths named in documents, and paths of one machine
     Tidy,
 }
@@ -63,6 +77,8 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Test { fast } => test::run(&workspace, *fast),
         Command::CheckDeps => dependency_rule::run(&workspace),
         Command::WasmCheck => wasm::run(&workspace),
+        Command::Bench { quick } => bench::run(&workspace, *quick),
+        Command::Fuzz { seconds } => fuzz::run(&workspace, *seconds),
         Command::Tidy => tidy::run(&workspace),
     }
 }

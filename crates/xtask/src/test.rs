@@ -1,15 +1,15 @@
 //! `cargo xtask test`: every check and every test, in the order in which they fail soonest.
 
 use std::env;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cargo_metadata::TargetKind;
 
+use crate::agents::{TEST_AGENTS, Variables};
 use crate::failure::Failure;
 use crate::workspace::{Workspace, folder};
-use crate::{agents, dependency_rule, process, tidy, wasm};
+use crate::{dependency_rule, fuzz, process, tidy, wasm};
 
 /// The crate whose integration tests are the end-to-end tests.
 const END_TO_END: &str = "host-node";
@@ -29,8 +29,12 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         stages.run("docs", || docs(workspace))?;
         // With the tests, so that one set of features serves both.
         stages.run("build", || cargo(&["build", "--workspace", "--bins", "--tests"]))?;
-        let agent = stages.run("test agents", || test_agent(workspace))?;
-        stages.run("tests", || all_tests(workspace, agent))?;
+        let agents = stages.run("test agents", || test_agents(workspace))?;
+        stages.run("tests", || all_tests(workspace, agents))?;
+        stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
+        stages.run("examples outside the workspace", || {
+            cargo(&["test", "--workspace", "--test", "examples", "--", "--ignored"])
+        })?;
     }
     stages.print_summary();
     Ok(())
@@ -46,12 +50,10 @@ fn docs(workspace: &Workspace) -> Result<(), Failure> {
     process::run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn all_tests(workspace: &Workspace, agent: Option<PathBuf>) -> Result<(), Failure> {
+fn all_tests(workspace: &Workspace, agents: Variables) -> Result<(), Failure> {
     let mut command = cargo(workspace);
     command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
-    if let Some(agent) = agent {
-        command.env("PORTWAY_TEST_ACP_AGENT", agent);
-    }
+    command.envs(agents);
     if is_ci() {
         command.env("PORTWAY_REQUIRE_COMPONENTS", "1");
     }
@@ -76,19 +78,28 @@ fn fast_tests(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Without npm or its registry the tests that need an agent say that they skip; continuous integration has no such excuse.
-fn test_agent(workspace: &Workspace) -> Result<Option<PathBuf>, Failure> {
-    match agents::install(workspace) {
-        Ok(agent) => Ok(Some(agent)),
-        Err(failure) if is_ci() => Err(failure),
-        Err(failure) => {
-            eprintln!("warning: {failure}\nwarning: tests that need a real agent will SKIP");
-            Ok(None)
+fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
+    let mut variables = Variables::new();
+    for agent in &TEST_AGENTS {
+        match agent.install(workspace) {
+            Ok(files) => variables.extend(files),
+            Err(failure) if is_ci() => return Err(failure),
+            Err(failure) => {
+                eprintln!("warning: {failure}\nwarning: tests that need {} will SKIP", agent.name);
+            }
         }
     }
+    Ok(variables)
 }
 
 fn is_ci() -> bool {
     env::var("CI").is_ok_and(|value| says_yes(&value))
+}
+
+/// How long each target is fed: a minute in continuous integration, a moment elsewhere.
+fn fuzz_seconds() -> u64 {
+    let chosen = env::var("PORTWAY_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    chosen.unwrap_or(if is_ci() { 60 } else { 3 })
 }
 
 fn says_yes(value: &str) -> bool {

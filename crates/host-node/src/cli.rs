@@ -1,0 +1,100 @@
+//! The command line of the binary `portway`.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `portway chat` has more, see [`crate::chat`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::agents::AgentsArgs;
+use crate::chat::ChatArgs;
+use crate::config::ServeArgs;
+use crate::doctor::DoctorArgs;
+use crate::{agents, chat, child, doctor, logging, serve};
+
+/// The portable gateway for coding-agent sessions.
+#[derive(Debug, Parser)]
+#[command(name = "portway", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (what happens when no command is named).
+    Serve(ServeArgs),
+    /// Talk to an agent in this terminal.
+    Chat(ChatArgs),
+    /// List the agents, what they lack and how to get it.
+    Agents(AgentsArgs),
+    /// Look for trouble with a gateway's data, database, agents and work, and say what to do about it.
+    Doctor(DoctorArgs),
+    /// Sit beside an agent; the gateway starts it.
+    #[command(hide = true)]
+    Runner,
+    /// The built-in demo agent, on standard input and output; a runner starts it.
+    #[command(hide = true)]
+    DemoAgent,
+}
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One crypto provider for the whole process. It can be installed once only, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli.command {
+        None => run_serve(cli.serve),
+        Some(Command::Serve(args)) => run_serve(args),
+        Some(Command::Chat(args)) => on_runtime(false, chat::run(args)),
+        Some(Command::Agents(args)) => agents::run(args),
+        Some(Command::Doctor(args)) => on_runtime(false, doctor::run(args)),
+        Some(Command::Runner) => child::runner(),
+        Some(Command::DemoAgent) => child::demo_agent(),
+    }
+}
+
+fn run_serve(args: ServeArgs) -> ExitCode {
+    logging::start(logging::Form::for_terminal());
+    on_runtime(true, serve::run(args))
+}
+
+fn on_runtime(parallel: bool, program: impl Future<Output = ExitCode>) -> ExitCode {
+    let mut builder = if parallel {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(program);
+    // A read of standard input that nobody waits for must not hold the process.
+    runtime.shutdown_background();
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        let cli = Cli::try_parse_from(["portway", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.listen.map(|address| address.port()), Some(0));
+    }
+}

@@ -1,0 +1,127 @@
+//! The folder for everything that is kept.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The data folder of this process. No other gateway can use it while this is held.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// Another gateway uses it.
+    #[error("the data folder {0} is in use by another gateway: stop that one, or choose another folder with --data")]
+    InUse(PathBuf),
+    /// The operating system refuses.
+    #[error("the data folder {path} cannot be used: {source}")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl DataFolder {
+    /// Makes the folder, for its owner only, and takes it.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be made or is in use.
+    pub fn open(path: &Path) -> Result<Self, DataFolderError> {
+        let failed = |source| DataFolderError::Io { path: path.to_owned(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let path = fs::canonicalize(path).map_err(failed)?;
+        let lock = options().create(true).truncate(false).write(true).open(lock_in(&path)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse(path)),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Where it is: an absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        database_in(&self.path)
+    }
+
+    /// The file with the first administrator's key.
+    #[must_use]
+    pub fn bootstrap_key(&self) -> PathBuf {
+        self.path.join("bootstrap-key")
+    }
+
+    /// Writes the first administrator's key, readable by the owner only.
+    ///
+    /// # Errors
+    /// [`DataFolderError::Io`] when it cannot be written.
+    pub fn write_bootstrap_key(&self, key: &str) -> Result<(), DataFolderError> {
+        let path = self.bootstrap_key();
+        let write = || -> io::Result<()> {
+            // An older file may have a wider mode, which opening would keep.
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = options().create_new(true).write(true).open(&path)?;
+            writeln!(file, "{key}")?;
+            file.sync_all()
+        };
+        write().map_err(|source| DataFolderError::Io { path: path.clone(), source })
+    }
+}
+
+/// The database file of a data folder.
+pub(crate) fn database_in(folder: &Path) -> PathBuf {
+    folder.join("portway.db")
+}
+
+/// The file that a gateway locks while it uses the folder.
+pub(crate) fn lock_in(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_belongs_to_one_gateway() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a/b");
+        let first = DataFolder::open(&path).unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(DataFolderError::InUse(_))));
+        drop(first);
+        assert!(DataFolder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn the_key_is_for_its_owner_only() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(scratch.path()).unwrap();
+        fs::write(folder.bootstrap_key(), "old").unwrap();
+        folder.write_bootstrap_key("sk_live_x").unwrap();
+        let mode = fs::metadata(folder.bootstrap_key()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(folder.bootstrap_key()).unwrap(), "sk_live_x\n");
+    }
+}

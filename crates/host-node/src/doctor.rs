@@ -1,0 +1,85 @@
+//! `portway doctor`: looks at everything that a gateway stands on, and says what to do about what is wrong.
+//!
+//! It changes nothing but for a small file that it writes and removes to time the disk, and works beside a running gateway as well as without one. Exit codes: 0 nothing is wrong, 1
+//! problems were found, 2 wrong usage.
+
+mod agents;
+mod clock;
+mod data_folder;
+mod database;
+mod report;
+mod sandboxes;
+mod server;
+mod work;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::report::Report;
+use self::server::Server;
+use crate::config::{Config, ServeArgs};
+
+/// Flags of `portway doctor`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DoctorArgs {
+    /// Data folder of the gateway [default: ./portway-data]
+    #[arg(long, env = "PORTWAY_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration file of the gateway [default: portway.toml in the data folder]
+    #[arg(long, env = "PORTWAY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address that the gateway listens on, if it is not the configured one
+    #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Looks, and prints what it finds.
+pub async fn run(args: DoctorArgs) -> ExitCode {
+    let json = args.json;
+    let report = examine(args).await;
+    let text = if json { report.json() } else { report.text() };
+    // Whoever reads may stop reading.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn examine(args: DoctorArgs) -> Report {
+    let mut report = Report::default();
+    let data = args.data.clone().unwrap_or_else(|| PathBuf::from("portway-data"));
+    // Who is asked where a gateway listens does not start one there.
+    let serve =
+        ServeArgs { data: args.data, config: args.config, listen: args.listen, insecure: true, ..ServeArgs::default() };
+    let config = match Config::load(serve) {
+        Ok(config) => {
+            report.fine("configuration", "it can be used");
+            Some(config)
+        }
+        Err(error) => {
+            for mistake in error.0 {
+                report.problem("configuration", mistake, "correct it: the gateway does not start with it");
+            }
+            None
+        }
+    };
+    if let Some(config) = &config {
+        agents::check(&mut report, config);
+    }
+    clock::check(&mut report, &data).await;
+    if !data_folder::check(&mut report, &data) {
+        return report;
+    }
+    let server = server::check(&mut report, &data, config.as_ref().map(|config| config.listen)).await;
+    let running = matches!(server, Server::Running);
+    if let Some(database) = database::check(&mut report, &data, running).await {
+        let engines = work::check(&mut report, &database, running).await;
+        sandboxes::check(&mut report, &data, engines.as_deref(), running);
+    }
+    report
+}

@@ -1,0 +1,202 @@
+//! `portway serve`: from the listening socket to the drained end.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tower::Service;
+
+use crate::config::{Config, ServeArgs};
+use crate::gateway::{Gateway, GatewayBuilder};
+use crate::lingering::Lingering;
+use crate::peer::peer;
+
+/// How long a peer may take to send the head of a request.
+const HEADERS: Duration = Duration::from_secs(10);
+
+/// Most bytes of the head of a request, and so of its URI and of all its headers together. hyper itself takes at most a
+/// hundred headers.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Most connections at once; further ones wait to be accepted.
+const CONNECTIONS: usize = 10_000;
+
+/// How long requests and sockets may take to close once no agent is at work.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// Runs the gateway until it is told to stop.
+pub async fn run(args: ServeArgs) -> ExitCode {
+    let config = match Config::load(args) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let listener = match TcpListener::bind(config.listen).await {
+        Ok(listener) => listener,
+        Err(error) => return refuse(&format!("cannot listen on {}: {error}", config.listen)),
+    };
+    let address = match listener.local_addr() {
+        Ok(address) => address,
+        Err(error) => return refuse(&format!("cannot listen on {}: {error}", config.listen)),
+    };
+    // Before anything is started: a signal that came without them would leave it behind.
+    let Ok(signals) = Signals::listen() else {
+        return refuse("signals cannot be received");
+    };
+    let gateway = match builder(&config, address).build().await {
+        Ok(gateway) => gateway,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    tokio::spawn(gateway.run());
+    greet(&gateway, address);
+    serve(listener, gateway, config.drain, signals).await
+}
+
+/// What the operator decided, for the gateway.
+fn builder(config: &Config, address: SocketAddr) -> GatewayBuilder {
+    let mut builder = Gateway::builder()
+        .data_folder(&config.data)
+        .gateway_address(address)
+        .default_agent(&config.default_agent)
+        .timeouts(config.timeouts)
+        .access_log(config.access_log)
+        .public_metrics(config.public_metrics)
+        .allowed_origins(&config.allowed_origins);
+    for (name, command) in &config.agents {
+        builder = builder.agent(name, command.clone());
+    }
+    if let Some(url) = &config.public_url {
+        builder = builder.public_url(url);
+    }
+    if let Some(key) = &config.bootstrap_key {
+        builder = builder.bootstrap_key(key.clone());
+    }
+    builder
+}
+
+/// Says on standard error why nothing was started.
+fn refuse(reason: &str) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    for line in reason.lines() {
+        let _ = writeln!(stderr, "portway: {line}");
+    }
+    ExitCode::from(2)
+}
+
+/// Says on standard output where the gateway is, and the first time how to get in.
+fn greet(gateway: &Gateway, address: SocketAddr) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "Portway listens on http://{address} (API: http://{address}/docs)");
+    if let Some(key) = gateway.first_key() {
+        let file = gateway.folder().map(|folder| format!(", also in {}", folder.bootstrap_key().display()));
+        let _ = writeln!(stdout, "Administrator key{}: {}", file.unwrap_or_default(), key.reveal());
+        let _ = writeln!(stdout, "Talk to the demo agent in another terminal: portway chat");
+    }
+    let _ = stdout.flush();
+}
+
+/// What tells the gateway to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut signals: Signals) -> ExitCode {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let router = gateway.service();
+    loop {
+        tokio::select! {
+            accepted = accept(&listener, &connections) => {
+                let Some((stream, peer, permit)) = accepted else { continue };
+                let connection = connection(stream, peer, router.clone());
+                let watched = graceful.watch(connection);
+                tokio::spawn(async move {
+                    // Peers that vanish or speak no HTTP are the ordinary weather of a network.
+                    if let Err(error) = watched.await {
+                        tracing::debug!(%peer, %error, "a connection ended early");
+                    }
+                    drop(permit);
+                });
+            }
+            () = signals.next() => break,
+        }
+    }
+    drop(listener);
+    tracing::info!("stopping; a second signal stops at once");
+    let shutdown = async {
+        if !gateway.idle(drain).await {
+            tracing::warn!("some agents were still at work; their turns end with an error");
+        }
+        gateway.close_sockets();
+        if tokio::time::timeout(CLOSE, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not close in time");
+        }
+        gateway.stop().await;
+    };
+    tokio::select! {
+        () = shutdown => ExitCode::SUCCESS,
+        () = signals.next() => ExitCode::FAILURE,
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = connections.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            // Out of file descriptors, most likely: trying again at once would only burn time.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + Send {
+    let _ = stream.set_nodelay(true);
+    let peer = peer(address);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEAD_BYTES);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
+    builder.serve_connection_with_upgrades(TokioIo::new(Lingering::new(stream)), service).into_owned()
+}

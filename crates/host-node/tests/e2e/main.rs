@@ -1,0 +1,73 @@
+//! The binary `portway` from end to end: every test starts it as a process and talks to it over its public API.
+//!
+//! Tests that drive an agent run with the built-in demo agent and with the example agent of the TypeScript ACP library,
+//! which `cargo xtask test` installs. Where that is missing, its tests show as ignored; with
+//! `PORTWAY_REQUIRE_COMPONENTS=1` they fail instead. What the tests find out about processes they read from `/proc`.
+#![cfg(test)]
+
+mod aborts;
+mod agents_command;
+mod api_keys;
+mod broken_agents;
+mod codex;
+mod crashes;
+mod doctor;
+mod events;
+mod fake_model;
+mod garbage;
+mod harness;
+mod idempotency;
+mod kills;
+mod limits;
+mod logs;
+mod metrics;
+mod permissions;
+mod prompts;
+mod queue;
+mod requests;
+mod sessions;
+mod starting;
+mod stopping;
+mod termination;
+mod trials;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+use crate::trials::Trials;
+
+/// Tests wait more than they compute.
+const THREADS: usize = 6;
+
+fn main() -> ExitCode {
+    // Fails only if the process has a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let mut trials = Trials::default();
+    // The longest first, so that nothing waits for it at the end.
+    kills::add(&mut trials);
+    garbage::add(&mut trials);
+    codex::add(&mut trials);
+    broken_agents::add(&mut trials);
+    prompts::add(&mut trials);
+    permissions::add(&mut trials);
+    aborts::add(&mut trials);
+    crashes::add(&mut trials);
+    queue::add(&mut trials);
+    stopping::add(&mut trials);
+    starting::add(&mut trials);
+    termination::add(&mut trials);
+    sessions::add(&mut trials);
+    requests::add(&mut trials);
+    limits::add(&mut trials);
+    doctor::add(&mut trials);
+    logs::add(&mut trials);
+    metrics::add(&mut trials);
+    idempotency::add(&mut trials);
+    api_keys::add(&mut trials);
+    events::add(&mut trials);
+    agents_command::add(&mut trials);
+    libtest_mimic::run(&arguments, trials.into_list()).exit_code()
+}

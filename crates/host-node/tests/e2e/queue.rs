@@ -1,0 +1,114 @@
+//! Prompts that come while the agent is busy.
+
+use portway_protocol::client::QueueMode;
+use portway_protocol::message::FinishReason;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::api::send;
+use crate::harness::gateway::Gateway;
+use crate::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("queue::followups_run_in_order", followups_run_in_order);
+    trials.add("queue::steering_ends_the_turn_and_goes_next", steering_ends_the_turn_and_goes_next);
+    trials.add("queue::clearing_drops_what_waits", clearing_drops_what_waits);
+    trials.add("queue::an_abort_drops_what_waits", an_abort_drops_what_waits);
+    trials.add("queue::prompts_wait_for_the_agent_to_start", prompts_wait_for_the_agent_to_start);
+}
+
+async fn followups_run_in_order() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let mut prompts = vec![socket.prompt("/slow 10", None).await];
+    socket.text_of(&prompts[0], 1).await;
+    for (place, text) in [(1, "/say one"), (2, "/say two"), (3, "/say three")] {
+        prompts.push(socket.prompt(text, Some(QueueMode::Followup)).await);
+        let queued = socket.wait_status("its place", |data| data.prompt_queued.is_some()).await;
+        assert_eq!(queued.queue_position, Some(place));
+    }
+    assert_eq!(session.detail().await["doStatus"]["queuedPrompts"], 3);
+    for (remaining, text) in [(2, "one"), (1, "two"), (0, "three")] {
+        let dequeued = socket.wait_status("its turn", |data| data.prompt_dequeued.is_some()).await;
+        assert_eq!(dequeued.remaining, Some(remaining));
+        let prompt = &prompts[3 - remaining];
+        assert_eq!(socket.answer_to(prompt).await.content, text);
+    }
+    socket.turn_end().await;
+    let expected: Vec<String> =
+        [&prompts[0], &format!("{}.1", prompts[0]), &prompts[1], &prompts[2], &prompts[3]].map(String::clone).to_vec();
+    let transcript = session.transcript().await;
+    // What was said while the agent wrote stands below it, in the order in which it was said.
+    assert_eq!(transcript[..5].iter().map(|entry| entry.id.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(transcript[5..].iter().map(|entry| entry.content.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert_eq!(transcript, socket.mirror.messages);
+}
+
+async fn steering_ends_the_turn_and_goes_next() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/slow 1000", None).await;
+    socket.text_of(&first, 1).await;
+    let dropped = socket.prompt("/say never", None).await;
+    let second = session.prompt_with(json!({"content": "/say turned", "queueMode": "steer"})).await;
+    assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::Canceled));
+    assert_eq!(socket.answer_to(&second).await.content, "turned");
+    socket.turn_end().await;
+    assert_eq!(socket.mirror.answer_to(&dropped), None);
+    assert_eq!(session.transcript().await, socket.mirror.messages);
+
+    let third = socket.prompt("/slow 1000", None).await;
+    socket.text_of(&third, 1).await;
+    let fourth = session.prompt_with(json!({"content": "/say interrupted", "interrupt": true})).await;
+    assert_eq!(socket.answer_to(&third).await.finish(), Some(FinishReason::Canceled));
+    assert_eq!(socket.answer_to(&fourth).await.content, "interrupted");
+}
+
+async fn clearing_drops_what_waits() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/slow 12", None).await;
+    socket.text_of(&first, 1).await;
+    let dropped = [socket.prompt("/say one", None).await, socket.prompt("/say two", None).await];
+    let cleared = send(session.api.request(Method::POST, &session.path("/clear-queue"))).await.expect(200);
+    assert_eq!(cleared, json!({"success": true, "cleared": 2}));
+    let status = socket.wait_status("the queue is empty", |data| data.queue_cleared.is_some()).await;
+    assert_eq!(status.cleared, Some(2));
+    assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::EndTurn));
+    assert_eq!(socket.turn_end().await.aborted, None);
+    let next = socket.prompt("/say three", None).await;
+    assert_eq!(socket.answer_to(&next).await.content, "three");
+    for prompt in dropped {
+        assert!(socket.mirror.message(&prompt).is_some(), "what was said stays");
+        assert_eq!(socket.mirror.answer_to(&prompt), None);
+    }
+}
+
+async fn an_abort_drops_what_waits() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/slow 1000", None).await;
+    socket.text_of(&first, 1).await;
+    let dropped = socket.prompt("/say never", None).await;
+    session.abort().await.expect(200);
+    assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::Canceled));
+    socket.turn_end().await;
+    let next = socket.prompt("/say next", None).await;
+    assert_eq!(socket.answer_to(&next).await.content, "next");
+    assert_eq!(socket.mirror.answer_to(&dropped), None);
+}
+
+async fn prompts_wait_for_the_agent_to_start() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let prompts =
+        [session.prompt("/say one").await, session.prompt("/say two").await, session.prompt("/say three").await];
+    let mut socket = session.socket().await;
+    for (prompt, text) in prompts.iter().zip(["one", "two", "three"]) {
+        assert_eq!(socket.answer_to(prompt).await.content, text);
+    }
+}
