@@ -1,0 +1,267 @@
+//! The cases: what is asked of whom, and what it is held against.
+
+use std::time::Duration;
+
+use crate::client::{Connection, Request};
+use crate::failure::Failure;
+use crate::load::{self, Load, Sample, median};
+use crate::report::{Bar, Detail, Report, Row, Unit};
+use crate::server::{Program, Server};
+use crate::world::{AccessLog, People, World};
+
+/// Connections of the cases that measure processor time.
+const CONNECTIONS: usize = 16;
+
+/// Clients that insert at the same time.
+const INSERTING_CLIENTS: usize = 32;
+
+/// Client sockets that are open and silent.
+const SOCKETS: usize = 1_000;
+
+/// Sockets that are opened and closed one after the other before the memory is looked at.
+const FIRST_SOCKETS: usize = 200;
+
+/// How long a server is left alone before its memory is looked at.
+const REST: Duration = Duration::from_secs(1);
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// How much is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// How often each server takes its turn in a case.
+    pub(crate) rounds: usize,
+    /// How often a server is started to see how long that takes.
+    pub(crate) starts: usize,
+    /// Requests of one turn; cases that cost little ask for a multiple.
+    pub(crate) requests: usize,
+}
+
+impl Effort {
+    /// Enough to tell a few per cent apart.
+    pub(crate) const FULL: Self = Self { rounds: 7, starts: 15, requests: 10_000 };
+    /// Enough to see that everything works.
+    pub(crate) const QUICK: Self = Self { rounds: 5, starts: 5, requests: 2_500 };
+}
+
+/// Runs all cases.
+pub(crate) async fn run(world: &World, effort: Effort) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    starts(world, effort, &mut report)?;
+    at_rest(world, &mut report).await?;
+    sockets(world, &mut report).await?;
+    let floor = world.floor(People::Alone)?.start()?;
+    let portway = world.portway(People::Alone, AccessLog::Off)?.start()?;
+    for request in [world.list(), world.one()] {
+        same_answer(&request, &floor, &portway).await?;
+    }
+    let mut bench = Bench { world, effort, report: &mut report };
+    bench.reads(&floor, &portway).await?;
+    bench.crowd(&portway).await?;
+    bench.access_log(&portway).await?;
+    bench.inserts(&floor, &portway).await?;
+    floor.stop()?;
+    portway.stop()?;
+    Ok(report)
+}
+
+/// Two servers that do not say the same cannot be compared.
+async fn same_answer(request: &Request, floor: &Server, portway: &Server) -> Result<(), Failure> {
+    let mut answers = Vec::new();
+    for server in [floor, portway] {
+        let mut connection = Connection::open(server.address).await?;
+        let (status, body) = connection.fetch(&request.bytes(server.address)).await?;
+        if status != 200 {
+            return Err(Failure::Server(format!("{} answers with status {status}", server.name)));
+        }
+        answers.push(serde_json::from_slice::<serde_json::Value>(body)?);
+    }
+    if answers[0] == answers[1] {
+        return Ok(());
+    }
+    Err(Failure::Server(format!(
+        "the floor and Portway give different answers, so they cannot be compared:\n{}\n{}",
+        answers[0], answers[1]
+    )))
+}
+
+struct Bench<'a> {
+    world: &'a World,
+    effort: Effort,
+    report: &'a mut Report,
+}
+
+impl Bench<'_> {
+    /// Puts a load on each server in turn, round after round, and answers the medians in the order of the servers.
+    async fn alternate(
+        &mut self,
+        case: &'static str,
+        load: &Load,
+        servers: [(&'static str, &Server); 2],
+    ) -> Result<[Sample; 2], Failure> {
+        let mut samples = [Vec::new(), Vec::new()];
+        for round in 0..=self.effort.rounds {
+            for ((_, server), samples) in servers.iter().zip(&mut samples) {
+                let sample = load::run(server, load).await?;
+                // The first round fills caches.
+                if round > 0 {
+                    samples.push(sample);
+                }
+            }
+        }
+        let medians = samples.map(|samples| Sample::median(&samples));
+        for ((subject, _), sample) in servers.into_iter().zip(medians) {
+            self.report.details.push(Detail { case, subject, sample });
+        }
+        Ok(medians)
+    }
+
+    fn load(&self, request: Request, times: usize) -> Load {
+        Load { request, status: 200, connections: CONNECTIONS, requests: self.effort.requests * times }
+    }
+
+    fn cpu(&mut self, case: &'static str, against: &'static str, figures: [Sample; 2], bar: Bar) {
+        self.report.rows.push(Row {
+            case,
+            unit: Unit::CpuMicros,
+            against: Some((against, figures[0].cpu)),
+            portway: figures[1].cpu,
+            bar,
+        });
+    }
+
+    async fn reads(&mut self, floor: &Server, portway: &Server) -> Result<(), Failure> {
+        let health = Request::get("/health");
+        let cases = [
+            ("list of 20 out of 1,000 sessions", self.world.list(), 1, Bar::RatioAtMost(1.25)),
+            ("one session", self.world.one(), 1, Bar::RatioAtMost(1.6)),
+            ("health", health, 10, Bar::Stated),
+        ];
+        for (case, request, times, bar) in cases {
+            let load = self.load(request, times);
+            let figures = self.alternate(case, &load, [("floor", floor), ("Portway", portway)]).await?;
+            self.cpu(case, "floor", figures, bar);
+        }
+        Ok(())
+    }
+
+    async fn crowd(&mut self, portway: &Server) -> Result<(), Failure> {
+        let case = "list of 20, beside 20,000 sessions of other people";
+        let crowded = self.world.portway(People::Crowded, AccessLog::Off)?.start()?;
+        let load = self.load(self.world.list(), 1);
+        let servers = [("Portway, without them", portway), ("Portway, with them", &crowded)];
+        let figures = self.alternate(case, &load, servers).await?;
+        self.cpu(case, "Portway without them", figures, Bar::RatioAtMost(1.1));
+        crowded.stop()
+    }
+
+    async fn access_log(&mut self, portway: &Server) -> Result<(), Failure> {
+        let case = "list of 20, with the access log";
+        let logging = self.world.portway(People::Alone, AccessLog::On)?.start()?;
+        let load = self.load(self.world.list(), 1);
+        let servers = [("Portway, log off", portway), ("Portway, log on", &logging)];
+        let figures = self.alternate(case, &load, servers).await?;
+        self.cpu(case, "Portway with the log off", figures, Bar::Stated);
+        logging.stop()
+    }
+
+    async fn inserts(&mut self, floor: &Server, portway: &Server) -> Result<(), Failure> {
+        let case = "durable insert, 32 clients";
+        let request =
+            Request::post("/api/api-keys", r#"{"name":"a key of the benchmark"}"#).by(&self.world.seeded.token);
+        let requests = self.effort.requests;
+        let load = Load { request, status: 201, connections: INSERTING_CLIENTS, requests };
+        let [floor, portway] = self.alternate(case, &load, [("floor", floor), ("Portway", portway)]).await?;
+        let mut row = |case, unit, figures: [f64; 2], bar| {
+            self.report.rows.push(Row { case, unit, against: Some(("floor", figures[0])), portway: figures[1], bar });
+        };
+        row(case, Unit::PerSecond, [floor.per_second, portway.per_second], Bar::RatioAtLeast(4.0));
+        let late = "durable insert, 32 clients, 99 of 100 within";
+        row(late, Unit::Millis, [floor.p99, portway.p99], Bar::RatioAtMost(1.0));
+        Ok(())
+    }
+}
+
+fn starts(world: &World, effort: Effort, report: &mut Report) -> Result<(), Failure> {
+    let floor = world.floor(People::Crowded)?;
+    let portway = world.portway(People::Crowded, AccessLog::Off)?;
+    let mut times = [Vec::new(), Vec::new()];
+    let start = |program: &Program| -> Result<f64, Failure> {
+        let server = program.start()?;
+        let time = server.started_in.as_secs_f64() * 1e3;
+        server.stop()?;
+        Ok(time)
+    };
+    for _ in 0..effort.starts {
+        for (program, times) in [&floor, &portway].into_iter().zip(&mut times) {
+            times.push(start(program)?);
+        }
+    }
+    let [floor, portway] = times.map(median);
+    report.rows.push(Row {
+        case: "start of the process to the first list",
+        unit: Unit::Millis,
+        against: Some(("floor", floor)),
+        portway,
+        bar: Bar::ValueAtMost(50.0),
+    });
+    Ok(())
+}
+
+async fn at_rest(world: &World, report: &mut Report) -> Result<(), Failure> {
+    let floor = world.floor(People::Crowded)?.start()?;
+    let portway = world.portway(People::Crowded, AccessLog::Off)?.start()?;
+    tokio::time::sleep(REST).await;
+    report.rows.push(Row {
+        case: "memory at rest",
+        unit: Unit::MebiBytes,
+        against: Some(("floor", floor.resident_bytes()? / MIB)),
+        portway: portway.resident_bytes()? / MIB,
+        bar: Bar::ValueAtMost(20.0),
+    });
+    floor.stop()?;
+    portway.stop()
+}
+
+async fn sockets(world: &World, report: &mut Report) -> Result<(), Failure> {
+    check_open_files()?;
+    let portway = world.portway(People::Alone, AccessLog::Off)?.start()?;
+    let sessions = &world.seeded.sessions;
+    let open = async |number: usize| -> Result<tokio::net::TcpStream, Failure> {
+        let id = sessions.get(number % sessions.len()).map(|id| id.as_str()).unwrap_or_default();
+        let request = Request::get(&format!("/api/sessions/{id}/ws?role=client")).by(&world.seeded.token).upgrade();
+        Connection::open(portway.address).await?.into_socket(&request.bytes(portway.address)).await
+    };
+    for number in 0..FIRST_SOCKETS {
+        drop(open(number).await?);
+    }
+    tokio::time::sleep(REST).await;
+    let before = portway.resident_bytes()?;
+    let mut sockets = Vec::with_capacity(SOCKETS);
+    for number in 0..SOCKETS {
+        sockets.push(open(number).await?);
+    }
+    tokio::time::sleep(REST).await;
+    let each = (portway.resident_bytes()? - before) / SOCKETS as f64;
+    drop(sockets);
+    report.rows.push(Row {
+        case: "idle client socket, one of 1,000",
+        unit: Unit::KibiBytes,
+        against: None,
+        portway: each / KIB,
+        bar: Bar::ValueAtMost(8.0),
+    });
+    portway.stop()
+}
+
+/// Both ends of a socket are open files of a process each.
+fn check_open_files() -> Result<(), Failure> {
+    let limits = std::fs::read_to_string("/proc/self/limits").map_err(Failure::io("reading the limits"))?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    if soft.is_some_and(|soft| soft < SOCKETS + 200) {
+        return Err(Failure::Server("too few files may be open at once: say `ulimit -n 4096` first".into()));
+    }
+    Ok(())
+}

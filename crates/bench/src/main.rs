@@ -1,0 +1,72 @@
+//! The driver of the benchmarks: starts the servers, asks them, and writes down what it cost. `cargo xtask bench` builds
+//! and runs it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program talks to its user on the terminal"
+)]
+
+mod cases;
+mod client;
+mod failure;
+mod load;
+mod machine;
+mod report;
+mod seed;
+mod server;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cases::Effort;
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::world::World;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The binary `portway`.
+    #[arg(long)]
+    portway: PathBuf,
+    /// The binary `floor`.
+    #[arg(long)]
+    floor: PathBuf,
+    /// A folder for databases, on the disk that is to be measured.
+    #[arg(long)]
+    scratch: PathBuf,
+    /// Where the document goes.
+    #[arg(long)]
+    report: PathBuf,
+    /// Asks less: good for trying.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A bar that is missed is a result, not an error.
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    println!("filling the databases");
+    let world = World::make(arguments.portway, arguments.floor, &arguments.scratch).await?;
+    let machine = Machine::look(world.folder())?;
+    println!("asking");
+    let report = cases::run(&world, effort).await?;
+    let document = report.document(&machine, arguments.quick);
+    std::fs::write(&arguments.report, &document).map_err(Failure::file(&arguments.report))?;
+    println!("{document}");
+    println!("{} figure(s) miss their bar; written to {}", report.missed(), arguments.report.display());
+    Ok(())
+}

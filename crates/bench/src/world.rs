@@ -1,0 +1,124 @@
+//! What there is to measure: the programs and the databases that they read.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::client::Request;
+use crate::failure::Failure;
+use crate::seed::{Seed, Seeded};
+use crate::server::Program;
+
+/// The file that the gateway keeps its database in, inside the data folder.
+const DATABASE: &str = "portway.db";
+
+/// Which database a server reads. The first has the sessions of one user, the other those of other people as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum People {
+    Alone,
+    Crowded,
+}
+
+/// Whether the gateway writes a line for each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccessLog {
+    Off,
+    On,
+}
+
+/// The programs, and a folder for all that they write, which is removed at the end.
+pub(crate) struct World {
+    scratch: TempDir,
+    portway: PathBuf,
+    floor: PathBuf,
+    pub(crate) seeded: Seeded,
+}
+
+impl World {
+    /// Fills the databases, below `folder`.
+    pub(crate) async fn make(portway: PathBuf, floor: PathBuf, folder: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder).map_err(Failure::file(folder))?;
+        let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(folder).map_err(Failure::file(folder))?;
+        let (alone, crowded) = (scratch.path().join("alone.db"), scratch.path().join("crowded.db"));
+        let mut seed = Seed::open(&alone, 1).await?;
+        let seeded = seed.own().await?;
+        seed.close();
+        copy(&alone, &crowded)?;
+        let mut seed = Seed::open(&crowded, 2).await?;
+        seed.others().await?;
+        seed.close();
+        Ok(Self { scratch, portway, floor, seeded })
+    }
+
+    /// The folder for all that is written.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The first page of the user's sessions.
+    pub(crate) fn list(&self) -> Request {
+        Request::get("/api/sessions?limit=20").by(&self.seeded.token)
+    }
+
+    /// The session in the middle, which has a transcript.
+    pub(crate) fn one(&self) -> Request {
+        let middle = self.seeded.sessions.get(self.seeded.sessions.len() / 2);
+        let id = middle.map(|id| id.as_str()).unwrap_or_default();
+        Request::get(&format!("/api/sessions/{id}")).by(&self.seeded.token)
+    }
+
+    /// The floor on a database of its own.
+    pub(crate) fn floor(&self, people: People) -> Result<Program, Failure> {
+        let folder = self.fresh_folder("floor", people)?;
+        let (program, database) = (self.floor.clone(), folder.join(DATABASE));
+        Ok(Program {
+            name: "the floor",
+            command: Box::new(move |address: SocketAddr| {
+                let mut command = Command::new(&program);
+                command.env_clear().arg("--database").arg(&database).arg("--listen").arg(address.to_string());
+                command
+            }),
+            log: folder.join("output"),
+            first: self.list(),
+        })
+    }
+
+    /// The gateway on a database of its own.
+    pub(crate) fn portway(&self, people: People, access_log: AccessLog) -> Result<Program, Failure> {
+        let folder = self.fresh_folder("portway", people)?;
+        let (program, data) = (self.portway.clone(), folder.clone());
+        Ok(Program {
+            name: "Portway",
+            command: Box::new(move |address: SocketAddr| {
+                let mut command = Command::new(&program);
+                command.env_clear().arg("serve").arg("--data").arg(&data);
+                command.arg("--listen").arg(address.to_string());
+                if access_log == AccessLog::Off {
+                    command.env("PORTWAY_ACCESS_LOG", "off").env("PORTWAY_LOG", "warn");
+                }
+                command
+            }),
+            log: folder.join("output"),
+            first: self.list(),
+        })
+    }
+
+    /// A new folder with a copy of a database.
+    fn fresh_folder(&self, name: &str, people: People) -> Result<PathBuf, Failure> {
+        let folder = tempfile::Builder::new().prefix(name).tempdir_in(self.folder());
+        let folder = folder.map_err(Failure::file(self.folder()))?.keep();
+        let source = match people {
+            People::Alone => "alone.db",
+            People::Crowded => "crowded.db",
+        };
+        copy(&self.folder().join(source), &folder.join(DATABASE))?;
+        Ok(folder)
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::copy(from, to).map(|_| ()).map_err(Failure::file(from))
+}

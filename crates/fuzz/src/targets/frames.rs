@@ -1,0 +1,36 @@
+//! Frames of clients and runners.
+
+use std::fmt::Debug;
+
+use portway_protocol::client::ClientFrame;
+use portway_protocol::runner::{FromRunner, ToRunner};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Target, kind};
+
+pub(super) struct Frames;
+
+impl Target for Frames {
+    fn feed(&mut self, input: &[u8]) -> Result<String, String> {
+        let outcomes =
+            [read_again::<ClientFrame>(input)?, read_again::<FromRunner>(input)?, read_again::<ToRunner>(input)?];
+        Ok(outcomes.join("; "))
+    }
+}
+
+/// What was read is the same after it was written and read again.
+fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &[u8]) -> Result<String, String> {
+    let frame: T = match serde_json::from_slice(input) {
+        Ok(frame) => frame,
+        Err(error) => return Ok(kind(&error.to_string())),
+    };
+    let Ok(text) = serde_json::to_string(&frame) else {
+        // Kinds that only other versions know are never written.
+        return Ok("unknown".to_owned());
+    };
+    match serde_json::from_str::<T>(&text) {
+        Ok(again) if again == frame => Ok(text.split(',').next().unwrap_or_default().chars().take(40).collect()),
+        other => Err(format!("{frame:?} is written as {text} and read as {other:?}")),
+    }
+}
