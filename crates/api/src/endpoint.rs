@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::input::{self, Pair};
 use crate::operation::SchemaFn;
 use crate::rate::RateClass;
-use crate::row::{Row, TableError, check};
+use crate::row::{Row, TableError, check, row_setters};
 use crate::socket::ServeSocket;
 
 type SocketHandler<S> =
@@ -123,37 +123,9 @@ impl<S> fmt::Debug for EndpointBuilder<S> {
     }
 }
 
+row_setters!(EndpointBuilder);
+
 impl<S: Send + Sync + 'static> EndpointBuilder<S> {
-    /// One line about it.
-    pub fn summary(mut self, text: &'static str) -> Self {
-        self.row.summary = text;
-        self
-    }
-
-    /// More about it, in Markdown.
-    pub fn describe(mut self, text: &'static str) -> Self {
-        self.row.description = text;
-        self
-    }
-
-    /// The group in the published description.
-    pub fn tag(mut self, tag: &'static str) -> Self {
-        self.row.tag = tag;
-        self
-    }
-
-    /// The class whose limit it counts against.
-    pub fn rate(mut self, class: RateClass) -> Self {
-        self.row.rate = class;
-        self
-    }
-
-    /// The status of success.
-    pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
-        self
-    }
-
     /// Media type of the answer.
     pub fn produces(mut self, media_type: &'static str) -> Self {
         self.produces = Some(media_type);
@@ -163,18 +135,6 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
     /// Media type of the body that is taken.
     pub fn consumes(mut self, media_type: &'static str) -> Self {
         self.consumes = Some(media_type);
-        self
-    }
-
-    /// Answers under any host name.
-    pub fn any_host(mut self) -> Self {
-        self.row.any_host = true;
-        self
-    }
-
-    /// Is logged only where everything is: at level DEBUG.
-    pub fn quiet(mut self) -> Self {
-        self.row.quiet = true;
         self
     }
 

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ApiError;
 use crate::input::{self, Pair};
 use crate::rate::RateClass;
-use crate::row::{Row, TableError, check};
+use crate::row::{Row, TableError, check, row_setters};
 use crate::surfaces::Surfaces;
 
 /// Makes the schema of a type; references go to the generator's definitions.
@@ -136,37 +136,9 @@ impl<S> fmt::Debug for OperationBuilder<S> {
     }
 }
 
+row_setters!(OperationBuilder);
+
 impl<S: Send + Sync + 'static> OperationBuilder<S> {
-    /// One line about it.
-    pub fn summary(mut self, text: &'static str) -> Self {
-        self.row.summary = text;
-        self
-    }
-
-    /// More about it, in Markdown.
-    pub fn describe(mut self, text: &'static str) -> Self {
-        self.row.description = text;
-        self
-    }
-
-    /// The group in the published description.
-    pub fn tag(mut self, tag: &'static str) -> Self {
-        self.row.tag = tag;
-        self
-    }
-
-    /// The status of success.
-    pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
-        self
-    }
-
-    /// The class whose limit it counts against.
-    pub fn rate(mut self, class: RateClass) -> Self {
-        self.row.rate = class;
-        self
-    }
-
     /// Where it is offered.
     pub fn surfaces(mut self, surfaces: Surfaces) -> Self {
         self.surfaces = surfaces;
@@ -182,18 +154,6 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
     /// Takes bodies of up to `bytes`.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
-        self
-    }
-
-    /// Answers under any host name.
-    pub fn any_host(mut self) -> Self {
-        self.row.any_host = true;
-        self
-    }
-
-    /// Is logged only where everything is: at level DEBUG.
-    pub fn quiet(mut self) -> Self {
-        self.row.quiet = true;
         self
     }
 

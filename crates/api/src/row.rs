@@ -55,6 +55,57 @@ impl Row {
     }
 }
 
+/// What can be said of a row whatever it is: the setters that both builders share.
+macro_rules! row_setters {
+    ($builder:ident) => {
+        impl<S: Send + Sync + 'static> $builder<S> {
+            /// One line about it.
+            pub fn summary(mut self, text: &'static str) -> Self {
+                self.row.summary = text;
+                self
+            }
+
+            /// More about it, in Markdown.
+            pub fn describe(mut self, text: &'static str) -> Self {
+                self.row.description = text;
+                self
+            }
+
+            /// The group in the published description.
+            pub fn tag(mut self, tag: &'static str) -> Self {
+                self.row.tag = tag;
+                self
+            }
+
+            /// The status of success.
+            pub fn status(mut self, status: StatusCode) -> Self {
+                self.status = status;
+                self
+            }
+
+            /// The class whose limit it counts against.
+            pub fn rate(mut self, class: RateClass) -> Self {
+                self.row.rate = class;
+                self
+            }
+
+            /// Answers under any host name.
+            pub fn any_host(mut self) -> Self {
+                self.row.any_host = true;
+                self
+            }
+
+            /// Is logged only where everything is: at level DEBUG.
+            pub fn quiet(mut self) -> Self {
+                self.row.quiet = true;
+                self
+            }
+        }
+    };
+}
+
+pub(crate) use row_setters;
+
 /// The name of a permission in the published description.
 pub(crate) fn permission_name(permission: Permission) -> &'static str {
     match permission {

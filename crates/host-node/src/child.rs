@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::logging;
+use crate::runtime::run_alone;
 
 /// The only argument of a program that is to be a runner.
 pub(crate) const RUNNER: &str = "portway-runner";
@@ -51,7 +52,7 @@ pub(crate) fn can_be_child() -> bool {
 /// The program as a runner.
 pub(crate) fn runner() -> ExitCode {
     logging::start(logging::Form::Plain);
-    on_runtime(async {
+    run_alone(async {
         match portway_runner::Config::from_env() {
             Ok(config) => portway_runner::run(config).await.into(),
             Err(error) => {
@@ -64,19 +65,5 @@ pub(crate) fn runner() -> ExitCode {
 
 /// The program as the demo agent.
 pub(crate) fn demo_agent() -> ExitCode {
-    on_runtime(portway_runner::demo::run())
-}
-
-fn on_runtime(program: impl Future<Output = ExitCode>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the runtime cannot start");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(program);
-    // A read of standard input that nobody waits for must not hold the process.
-    runtime.shutdown_background();
-    code
+    run_alone(portway_runner::demo::run())
 }

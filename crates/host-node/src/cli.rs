@@ -10,6 +10,7 @@ use crate::agents::AgentsArgs;
 use crate::chat::ChatArgs;
 use crate::config::ServeArgs;
 use crate::doctor::DoctorArgs;
+use crate::runtime::{run_alone, run_parallel};
 use crate::{agents, chat, child, doctor, logging, serve};
 
 /// The portable gateway for coding-agent sessions.
@@ -49,9 +50,9 @@ pub fn main() -> ExitCode {
     match cli.command {
         None => run_serve(cli.serve),
         Some(Command::Serve(args)) => run_serve(args),
-        Some(Command::Chat(args)) => on_runtime(false, chat::run(args)),
+        Some(Command::Chat(args)) => run_alone(chat::run(args)),
         Some(Command::Agents(args)) => agents::run(args),
-        Some(Command::Doctor(args)) => on_runtime(false, doctor::run(args)),
+        Some(Command::Doctor(args)) => run_alone(doctor::run(args)),
         Some(Command::Runner) => child::runner(),
         Some(Command::DemoAgent) => child::demo_agent(),
     }
@@ -59,26 +60,7 @@ pub fn main() -> ExitCode {
 
 fn run_serve(args: ServeArgs) -> ExitCode {
     logging::start(logging::Form::for_terminal());
-    on_runtime(true, serve::run(args))
-}
-
-fn on_runtime(parallel: bool, program: impl Future<Output = ExitCode>) -> ExitCode {
-    let mut builder = if parallel {
-        tokio::runtime::Builder::new_multi_thread()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-    };
-    let runtime = match builder.enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the runtime cannot start");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(program);
-    // A read of standard input that nobody waits for must not hold the process.
-    runtime.shutdown_background();
-    code
+    run_parallel(serve::run(args))
 }
 
 #[cfg(test)]

@@ -19,19 +19,35 @@ pub const DEMO_AGENT: &str = "demo";
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
-/// Flags of `portway serve`.
+/// Where a gateway keeps its things.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ServeArgs {
+pub struct PlaceArgs {
     /// Folder for everything that is kept [default: ./portway-data]
     #[arg(long, env = "PORTWAY_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Configuration file [default: portway.toml in the data folder]
     #[arg(long, env = "PORTWAY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    /// The data folder.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from("portway-data"))
+    }
+}
+
+/// Flags of `portway serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Where the gateway keeps its things.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Address to listen on [default: 127.0.0.1:8787]
     #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Scheme and host under which users reach the gateway, such as https://gateway.example.com
+    /// Scheme and host under which users reach the gateway; https, for anybody but yourself
     #[arg(long, env = "PORTWAY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Listen on an address that others can reach although the public URL is not https
@@ -140,9 +156,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with every mistake, each with where it is and what to do about it.
     pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
-        let data = args.data.clone().unwrap_or_else(|| PathBuf::from("portway-data"));
-        let path = args.config.clone().unwrap_or_else(|| data.join("portway.toml"));
-        let file = read_file(&path, args.config.is_some())?;
+        let data = args.place.data_folder();
+        let path = args.place.config.clone().unwrap_or_else(|| data.join("portway.toml"));
+        let file = read_file(&path, args.place.config.is_some())?;
         Self::combine(args, data, file, &path, &|name| std::env::var_os(name))
     }
 

@@ -14,24 +14,20 @@ mod work;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use self::report::Report;
 use self::server::Server;
-use crate::config::{Config, ServeArgs};
+use crate::config::{Config, PlaceArgs, ServeArgs};
 
 /// Flags of `portway doctor`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DoctorArgs {
-    /// Data folder of the gateway [default: ./portway-data]
-    #[arg(long, env = "PORTWAY_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Configuration file of the gateway [default: portway.toml in the data folder]
-    #[arg(long, env = "PORTWAY_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Where the gateway keeps its things.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Address that the gateway listens on, if it is not the configured one
     #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -52,10 +48,9 @@ pub async fn run(args: DoctorArgs) -> ExitCode {
 
 async fn examine(args: DoctorArgs) -> Report {
     let mut report = Report::default();
-    let data = args.data.clone().unwrap_or_else(|| PathBuf::from("portway-data"));
+    let data = args.place.data_folder();
     // Who is asked where a gateway listens does not start one there.
-    let serve =
-        ServeArgs { data: args.data, config: args.config, listen: args.listen, insecure: true, ..ServeArgs::default() };
+    let serve = ServeArgs { place: args.place, listen: args.listen, insecure: true, ..ServeArgs::default() };
     let config = match Config::load(serve) {
         Ok(config) => {
             report.fine("configuration", "it can be used");

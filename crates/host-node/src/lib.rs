@@ -129,6 +129,7 @@ mod lingering;
 pub mod logging;
 mod peer;
 mod process_metrics;
+mod runtime;
 pub mod serve;
 mod web_socket;
 

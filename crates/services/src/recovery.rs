@@ -19,16 +19,21 @@ impl Services {
     /// The store's failure.
     pub async fn recover(self: &Arc<Self>) -> Result<(), Error> {
         self.ports.store.release_leases().await?;
-        let mut last: Option<SessionId> = None;
+        for id in self.sessions_with_sandbox().await? {
+            self.recover_session(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Every session that has a sandbox or waits for one.
+    async fn sessions_with_sandbox(&self) -> Result<Vec<SessionId>, Error> {
+        let mut all: Vec<SessionId> = Vec::new();
         loop {
-            let page = self.ports.store.sessions_with_sandbox(last.as_ref(), PAGE).await?;
-            let Some(end) = page.last().cloned() else {
-                return Ok(());
-            };
-            for id in page {
-                self.recover_session(&id).await?;
+            let mut page = self.ports.store.sessions_with_sandbox(all.last(), PAGE).await?;
+            if page.is_empty() {
+                return Ok(all);
             }
-            last = Some(end);
+            all.append(&mut page);
         }
     }
 
@@ -53,17 +58,10 @@ impl Services {
     /// # Errors
     /// The store's failure.
     pub async fn retire_sandboxes(&self) -> Result<(), Error> {
-        let mut last: Option<SessionId> = None;
-        loop {
-            let page = self.ports.store.sessions_with_sandbox(last.as_ref(), PAGE).await?;
-            let Some(end) = page.last().cloned() else {
-                return Ok(());
-            };
-            for id in page {
-                self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
-            }
-            last = Some(end);
+        for id in self.sessions_with_sandbox().await? {
+            self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
         }
+        Ok(())
     }
 
     /// Whether work that was ordered is left to be done, such as stopping a sandbox.

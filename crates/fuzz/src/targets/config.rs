@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use portway::config::{Config, ServeArgs};
+use portway::config::{Config, PlaceArgs, ServeArgs};
 use tempfile::TempDir;
 
 use super::{Target, kind};
@@ -24,7 +24,10 @@ impl Target for ConfigFile {
     fn feed(&mut self, input: &[u8]) -> Result<String, String> {
         let path = self.folder.path().join("portway.toml");
         std::fs::write(&path, input).map_err(|error| error.to_string())?;
-        match Config::load(ServeArgs { config: Some(path.clone()), ..ServeArgs::default() }) {
+        match Config::load(ServeArgs {
+            place: PlaceArgs { config: Some(path.clone()), ..PlaceArgs::default() },
+            ..ServeArgs::default()
+        }) {
             Ok(config) => Ok(format!("{} agents, {}", config.agents.len(), config.access_log)),
             Err(error) if error.0.is_empty() => Err("refused without a reason".to_owned()),
             Err(error) => {

@@ -8,17 +8,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{KnownAgent, Source};
-use crate::config::{Config, DEMO_AGENT, ServeArgs};
+use crate::config::{Config, DEMO_AGENT, PlaceArgs, ServeArgs};
 
 /// Flags of `portway agents`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AgentsArgs {
-    /// Data folder of the gateway [default: ./portway-data]
-    #[arg(long, env = "PORTWAY_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Configuration file of the gateway [default: portway.toml in the data folder]
-    #[arg(long, env = "PORTWAY_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Where the gateway keeps its things.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -27,7 +24,7 @@ pub struct AgentsArgs {
 /// Prints the agents that a gateway would have that was started here now.
 #[must_use]
 pub fn run(args: AgentsArgs) -> ExitCode {
-    let config = match Config::load(ServeArgs { data: args.data, config: args.config, ..ServeArgs::default() }) {
+    let config = match Config::load(ServeArgs { place: args.place, ..ServeArgs::default() }) {
         Ok(config) => config,
         Err(error) => {
             let mut stderr = std::io::stderr().lock();
