@@ -10,14 +10,11 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::users::TokenListItem;
 
 use crate::error::Error;
-use crate::steps::contended;
+use crate::steps::{MAX_ATTEMPTS, contended};
 use crate::{Context, Services};
 
 /// Most tokens that a list shows.
 const TOKEN_LIST: u32 = 100;
-
-/// How often a change of one's own row is tried again after a lost race.
-const MAX_ATTEMPTS: usize = 16;
 
 /// Fields of one's own row to change; absent ones stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -48,10 +48,11 @@ impl SessionLock<'_> {
         self.slot.as_mut().and_then(|slot| slot.take())
     }
 
-    /// Keeps the committed state for the next step. Only sessions in which something is going on are kept.
+    /// Keeps the committed state for the next step, in the place of an older one. Only sessions in which something is
+    /// going on are kept.
     pub(crate) fn keep(&mut self, state: Stored<Engine>) {
-        if let Some(slot) = self.slot.as_mut().filter(|_| state.value.turn.is_some()) {
-            **slot = Some(state);
+        if let Some(slot) = self.slot.as_mut() {
+            **slot = Some(state).filter(|state| state.value.turn.is_some());
         }
     }
 }

@@ -9,11 +9,8 @@ use portway_domain::sessions::QueueMode;
 
 use crate::error::Error;
 use crate::sessions::actor;
-use crate::steps::contended;
+use crate::steps::{MAX_ATTEMPTS, Moment, contended};
 use crate::{Context, Services};
-
-/// How often a prompt is tried again after a lost race.
-const MAX_ATTEMPTS: usize = 16;
 
 /// Something to say to the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +47,9 @@ impl Services {
                 queue_mode: new.queue_mode,
             })];
             let more: Vec<_> = context.remember(&principal.user, &message)?.into_iter().collect();
-            let moment = crate::steps::Moment { now: context.now, ids: ids.clone() };
-            let before = state.engine.clone();
-            // A refused prompt must not use up its key.
-            let refused = before.value.clone().apply(events[0].clone(), moment.now, &mut ids.clone()).err();
-            if let Some(refusal) = refused {
-                return Err(refusal.into());
-            }
-            if self.attempt(&mut lock, before, &events, &more, &moment).await?.is_some() {
-                return Ok(message);
+            let moment = Moment { now: context.now, ids: ids.clone() };
+            if let Some(stepped) = self.attempt(&mut lock, state.engine, &events, &more, &moment).await? {
+                return stepped.refused.map_or(Ok(message), |refusal| Err(refusal.into()));
             }
         }
         Err(contended())
@@ -97,9 +88,8 @@ impl Services {
     /// # Errors
     /// [`Error::NotFound`] when there is no session that the caller may change.
     pub async fn clear_queue(&self, context: &Context, id: &SessionId) -> Result<usize, Error> {
-        let waiting = self.acting(context, id).await?.1.engine.value.queue.len();
-        self.act(context, id, |_| Event::QueueCleared).await?;
-        Ok(waiting)
+        let before = self.act(context, id, |_| Event::QueueCleared).await?;
+        Ok(before.queue.len())
     }
 }
 

@@ -11,11 +11,8 @@ use portway_ports::sessions::{MessageRange, Opening, SessionAccess, SessionFilte
 use portway_ports::{Seen, StoreError, Stored};
 
 use crate::error::Error;
-use crate::steps::{contended, push_changes, session_not_found};
+use crate::steps::{MAX_ATTEMPTS, contended, push_changes, session_not_found};
 use crate::{Context, Services};
-
-/// How often opening a session is tried again after a lost race for the owner's row.
-const MAX_ATTEMPTS: usize = 16;
 
 /// What a new session is to be.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -258,7 +255,7 @@ impl Services {
         Ok((principal, state))
     }
 
-    /// Lets a caller do something in a session, if their role allows it. Answers the state after it.
+    /// Lets a caller do something in a session, if their role allows it. Answers the state before it.
     pub(crate) async fn act(
         &self,
         context: &Context,
@@ -269,12 +266,9 @@ impl Services {
         for _ in 0..MAX_ATTEMPTS {
             let (principal, state) = self.acting(context, id).await?;
             let events = [event(&principal)];
-            let stored: Stored<Engine> = state.engine;
-            if let Some(stepped) = self.attempt(&mut lock, stored, &events, &[], &context.into()).await? {
-                return match stepped.refused {
-                    Some(refusal) => Err(refusal.into()),
-                    None => Ok(stepped.engine),
-                };
+            let before: Stored<Engine> = state.engine;
+            if let Some(stepped) = self.attempt(&mut lock, before.clone(), &events, &[], &context.into()).await? {
+                return stepped.refused.map_or(Ok(before.value), |refusal| Err(refusal.into()));
             }
         }
         Err(contended())

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::locks::SessionLock;
 use crate::{Context, Services};
 
-/// How often a step is repeated after a lost race before the caller is told to come back.
-const MAX_ATTEMPTS: usize = 16;
+/// How often anything is tried again after a lost race before the caller is told to come back.
+pub(crate) const MAX_ATTEMPTS: usize = 16;
 
 /// What became of a step.
 #[derive(Debug)]
@@ -101,7 +101,8 @@ impl Services {
         Err(contended())
     }
 
-    /// One attempt on a state that was just loaded. `None` when the race was lost.
+    /// One attempt on a state that was just loaded. `None` when the race was lost. `more` is written only if no event is
+    /// refused: what is refused must not use up the caller's idempotency key.
     pub(crate) async fn attempt(
         &self,
         lock: &mut SessionLock<'_>,
@@ -123,6 +124,7 @@ impl Services {
                 }
             }
         }
+        let more = if refused.is_some() { &[] } else { more };
         let nothing_to_write =
             effects.changes.is_empty() && effects.notices.is_empty() && engine == stored.value && more.is_empty();
         let mut version = stored.version;

@@ -92,6 +92,8 @@ async fn what_cannot_be_a_prompt_is_refused() {
     let context = world.with_key(world.as_owner(), "key", "digest");
     let refused = world.services.prompt(&context, &id, say("too late")).await;
     assert_eq!(refused, Err(Error::SessionEnded { status: "terminated" }));
+    let kept = world.store.session_state(&world.admin.hash(), &id, Some("key"), world.as_owner().now).await.unwrap();
+    assert_eq!(kept.value.unwrap().remembered, None, "a refused prompt used up its key");
     assert!(contents(&world, &id).await.is_empty());
 }
 
