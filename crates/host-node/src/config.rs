@@ -84,6 +84,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Origins whose pages may call the gateway.
     pub allowed_origins: Vec<String>,
+    /// Host names that are answered besides the loopback names and the public one.
+    pub allowed_hosts: Vec<String>,
     /// The agents that sessions can be opened with, by name, without the built-in one.
     pub agents: BTreeMap<String, AgentCommand>,
     /// The same agents with where they come from, and the presets that are not installed.
@@ -115,6 +117,8 @@ pub(crate) struct File {
     public_url: Option<String>,
     #[serde(default)]
     allowed_origins: Vec<String>,
+    #[serde(default)]
+    allowed_hosts: Vec<String>,
     default_agent: Option<String>,
     #[serde(default)]
     agents: BTreeMap<String, Section>,
@@ -198,6 +202,7 @@ impl Config {
             listen,
             public_url,
             allowed_origins: file.allowed_origins,
+            allowed_hosts: file.allowed_hosts,
             agents,
             known_agents,
             default_agent,
@@ -340,6 +345,13 @@ mod tests {
         assert!(!on(None, "[log]\naccess = false"));
         assert!(!on(Some(Switch::Off), ""));
         assert!(on(Some(Switch::On), "[log]\naccess = false"));
+    }
+
+    #[test]
+    fn other_host_names_are_answered_when_configured() {
+        assert!(combine(ServeArgs::default(), "").unwrap().allowed_hosts.is_empty());
+        let config = combine(ServeArgs::default(), "allowed_hosts = [\"gateway.lan\"]").unwrap();
+        assert_eq!(config.allowed_hosts, ["gateway.lan"]);
     }
 
     #[test]

@@ -74,6 +74,7 @@ fn builder(config: &Config, address: SocketAddr) -> GatewayBuilder {
         .timeouts(config.timeouts)
         .access_log(config.access_log)
         .public_metrics(config.public_metrics)
+        .allowed_hosts(&config.allowed_hosts)
         .allowed_origins(&config.allowed_origins);
     for (name, command) in &config.agents {
         builder = builder.agent(name, command.clone());
