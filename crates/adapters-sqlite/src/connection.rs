@@ -274,7 +274,7 @@ mod tests {
     fn the_names_of_a_statement_are_shared_and_bounded() {
         let connection = Connection::memory().unwrap();
         for number in 0..2 * CACHED_STATEMENTS {
-            let statement = Statement { text: format!("SELECT {number} AS n{number}"), args: vec![] };
+            let statement = Statement { text: format!("SELECT {number} AS n{number}").into(), args: vec![] };
             for _ in 0..2 {
                 let rows = connection.query(&statement).unwrap();
                 assert_eq!(rows[0].names(), [format!("n{number}")]);

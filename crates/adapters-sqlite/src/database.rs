@@ -128,7 +128,7 @@ impl SqliteDatabase {
     /// # Errors
     /// [`SqlError`] when it cannot be read at all.
     pub async fn quick_check(&self, limit: u32) -> Result<Vec<String>, SqlError> {
-        let check = Statement { text: format!("PRAGMA quick_check({limit})"), args: Vec::new() };
+        let check = Statement { text: format!("PRAGMA quick_check({limit})").into(), args: Vec::new() };
         let rows = self.read(Read::unbounded(vec![check])).await?.into_iter().flatten();
         let findings: Vec<String> = rows.map(|row| row.get("quick_check")).collect::<Result<_, _>>()?;
         Ok(if findings == ["ok"] { Vec::new() } else { findings })

@@ -169,7 +169,7 @@ mod tests {
     use crate::writer::PANIC;
 
     fn step(text: &str) -> Step {
-        Step::new(Statement { text: text.into(), args: vec![] })
+        Step::new(Statement { text: text.to_owned().into(), args: vec![] })
     }
 
     fn insert(id: &str) -> Step {

@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::Row;
-use crate::sessions::Scope;
+use crate::sessions::{Scope, ScopedShape};
 
 record! {
     struct AuditRow in "audit_log" {
@@ -38,12 +38,14 @@ impl From<AuditRow> for AuditEntry {
 
 /// The newest entries of a session, newest first.
 pub(crate) fn newest(dialect: Dialect, scope: Scope<'_>, limit: u32) -> Statement {
-    let select = AuditRow::select()
-        .and_where(Expr::col("session_id").eq(scope.session()))
-        .order_by("seq", Order::Desc)
-        .limit(limit.into())
-        .take();
-    dialect.statement(&select)
+    static NEWEST: ScopedShape = ScopedShape::new();
+    NEWEST.fill(dialect, scope, [limit.into()], |session, [limit]| {
+        AuditRow::select()
+            .and_where(Expr::col("session_id").eq(session))
+            .order_by("seq", Order::Desc)
+            .limit(limit.as_number())
+            .take()
+    })
 }
 
 /// The entries in the answer to [`newest`], oldest first.
@@ -62,5 +64,5 @@ pub(crate) fn add(dialect: Dialect, session: &SessionId, entry: AuditEntry) -> R
         actor: entry.actor,
         created_at: entry.created_at,
     };
-    Ok(Step::new(dialect.statement(&row.insert(dialect)?)))
+    Ok(Step::new(row.insert(dialect)?))
 }

@@ -11,6 +11,7 @@ use crate::json_text::JsonText;
 use crate::messages;
 use crate::record::{Cells, Record, record};
 use crate::row::Row;
+use crate::shape::{Parameter, Shape};
 use crate::value::IntoValue;
 
 const TABLE: &str = CommandRow::TABLE;
@@ -46,20 +47,24 @@ pub(crate) fn pending(
     after: u64,
     limit: u32,
 ) -> Result<Statement, SqlError> {
-    let text = Expr::col((messages::TABLE, "session_id"))
-        .equals((TABLE, "session_id"))
-        .and(Expr::col((messages::TABLE, "id")).equals((TABLE, "prompt_id")));
-    let mut select = Query::select();
-    select
-        .columns([(TABLE, "number"), (TABLE, "command"), (messages::TABLE, "content")])
-        .from(TABLE)
-        .left_join(messages::TABLE, text)
-        .and_where(Expr::col((TABLE, "session_id")).eq(session.as_str()))
-        .and_where(Expr::col((TABLE, "generation")).eq(generation.into_value(dialect)?))
-        .and_where(Expr::col((TABLE, "number")).gt(after.into_value(dialect)?))
-        .order_by((TABLE, "number"), Order::Asc)
-        .limit(limit.into());
-    Ok(dialect.statement(&select))
+    static PENDING: Shape = Shape::new();
+    let arguments =
+        [session.as_str().into(), generation.into_value(dialect)?, after.into_value(dialect)?, limit.into()];
+    Ok(PENDING.fill(dialect, arguments, |[session, generation, after, limit]| {
+        let text = Expr::col((messages::TABLE, "session_id"))
+            .equals((TABLE, "session_id"))
+            .and(Expr::col((messages::TABLE, "id")).equals((TABLE, "prompt_id")));
+        Query::select()
+            .columns([(TABLE, "number"), (TABLE, "command"), (messages::TABLE, "content")])
+            .from(TABLE)
+            .left_join(messages::TABLE, text)
+            .and_where(Expr::col((TABLE, "session_id")).eq(session))
+            .and_where(Expr::col((TABLE, "generation")).eq(generation))
+            .and_where(Expr::col((TABLE, "number")).gt(after))
+            .order_by((TABLE, "number"), Order::Asc)
+            .limit(limit.as_number())
+            .take()
+    }))
 }
 
 /// The commands in the answer to [`pending`].
@@ -82,25 +87,28 @@ pub(crate) fn give(
     number: u64,
     command: Command,
 ) -> Result<Vec<Step>, SqlError> {
+    static OLDER: Shape = Shape::new();
     let mut steps = Vec::new();
     if number == 1 {
-        let older = Expr::col("generation").lt(generation.into_value(dialect)?);
-        steps.push(Step::new(dialect.statement(of(session).and_where(older))));
+        let arguments = [session.as_str().into(), generation.into_value(dialect)?];
+        steps.push(Step::new(OLDER.fill(dialect, arguments, |[session, generation]| {
+            of(session).and_where(Expr::col("generation").lt(generation)).take()
+        })));
     }
     let row = CommandRow::new(session, generation, number, command);
-    steps.push(Step::new(dialect.statement(&row.insert(dialect)?)));
+    steps.push(Step::new(row.insert(dialect)?));
     Ok(steps)
 }
 
 /// Removes the commands of a generation up to a number.
 pub(crate) fn take(dialect: Dialect, session: &SessionId, generation: u32, number: u64) -> Result<Step, SqlError> {
-    let mut delete = of(session);
-    delete
-        .and_where(Expr::col("generation").eq(generation.into_value(dialect)?))
-        .and_where(Expr::col("number").lte(number.into_value(dialect)?));
-    Ok(Step::new(dialect.statement(&delete)))
+    static TAKE: Shape = Shape::new();
+    let arguments = [session.as_str().into(), generation.into_value(dialect)?, number.into_value(dialect)?];
+    Ok(Step::new(TAKE.fill(dialect, arguments, |[session, generation, number]| {
+        of(session).and_where(Expr::col("generation").eq(generation)).and_where(Expr::col("number").lte(number)).take()
+    })))
 }
 
-fn of(session: &SessionId) -> DeleteStatement {
-    Query::delete().from_table(TABLE).and_where(Expr::col("session_id").eq(session.as_str())).take()
+fn of(session: Parameter) -> DeleteStatement {
+    Query::delete().from_table(TABLE).and_where(Expr::col("session_id").eq(session)).take()
 }

@@ -22,7 +22,7 @@ impl Dialect {
             Self::Sqlite => query.build(SqliteQueryBuilder),
             Self::Postgres => query.build(PostgresQueryBuilder),
         };
-        Statement { text, args: values.0 }
+        Statement { text: text.into(), args: values.0 }
     }
 
     /// A point in time as an argument: microseconds since the epoch.

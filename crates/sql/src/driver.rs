@@ -3,6 +3,7 @@
 //! A driver takes data, never a closure: a write can be sent in one batch, repeated word for word, logged and compared
 //! in a test. No transaction stays open while the program waits for something else.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use crate::row::Row;
 #[derive(Clone, PartialEq)]
 pub struct Statement {
     /// SQL text with the placeholders of the dialect that rendered it.
-    pub text: String,
+    pub text: Cow<'static, str>,
     /// One value for each placeholder, in their order.
     pub args: Vec<Value>,
 }

@@ -13,6 +13,7 @@ use crate::messages;
 use crate::record::{Cells, Record, record};
 use crate::row::Row;
 use crate::sessions::SessionRow;
+use crate::shape::Shape;
 use crate::value::IntoValue;
 
 const TABLE: &str = EngineRow::TABLE;
@@ -58,13 +59,15 @@ pub(crate) struct Loaded {
 
 /// A session, its engine and the number of its messages, whoever owns it.
 pub(crate) fn load(dialect: Dialect, id: &SessionId) -> Statement {
-    let mut select = SessionRow::select();
-    select
-        .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
-        .expr_as(messages::count(id), "message_count")
-        .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
-        .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id.as_str()));
-    dialect.statement(&select)
+    static LOAD: Shape = Shape::new();
+    LOAD.fill(dialect, [id.as_str().into()], |[id]| {
+        SessionRow::select()
+            .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
+            .expr_as(messages::count(id), "message_count")
+            .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
+            .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id))
+            .take()
+    })
 }
 
 /// The session and engine in the answer to [`load`].
@@ -94,20 +97,13 @@ pub(crate) fn with_sandbox(dialect: Dialect, after: Option<&SessionId>, limit: u
 
 /// Adds the first state of a session's engine.
 pub(crate) fn add(dialect: Dialect, engine: Engine) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&EngineRow::new(engine, 1).insert(dialect)?)))
+    Ok(Step::new(EngineRow::new(engine, 1).insert(dialect)?))
 }
 
 /// Sets the state of a session's engine.
 pub(crate) fn set(dialect: Dialect, engine: Engine, version: u64) -> Result<Step, SqlError> {
-    let session = engine.session.clone();
-    let row = EngineRow::new(engine, version.saturating_add(1));
-    // Naming the key in the assignment would make the database check every reference to it.
-    let assignments = row.assignments(dialect)?.into_iter().filter(|(column, _)| *column != "session_id");
-    let update = Query::update()
-        .table(TABLE)
-        .values(assignments)
-        .and_where(Expr::col("session_id").eq(session.as_str()))
-        .and_where(Expr::col("version").eq(version.into_value(dialect)?))
-        .take();
-    Ok(Step::guarded(dialect.statement(&update)))
+    static SET: Shape = Shape::new();
+    let mut values = EngineRow::new(engine, version.saturating_add(1)).into_values(dialect)?;
+    values.push(version.into_value(dialect)?);
+    SET.fill_values(dialect, &values, |values| Ok(EngineRow::update_of(values, "session_id"))).map(Step::guarded)
 }

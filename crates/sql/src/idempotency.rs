@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::Row;
+use crate::shape::Shape;
 use crate::tokens::user_of;
 
 const TABLE: &str = RememberedRow::TABLE;
@@ -53,12 +54,14 @@ impl From<RememberedRow> for Remembered {
 
 /// What the caller's key led to, unless that has expired.
 pub(crate) fn of_caller(dialect: Dialect, caller: &TokenHash, key: &str, now: Timestamp) -> Statement {
-    let select = RememberedRow::select()
-        .and_where(Expr::col("user_id").eq(user_of(caller)))
-        .and_where(Expr::col("key").eq(key))
-        .and_where(Expr::col("expires_at").gt(dialect.time(now)))
-        .take();
-    dialect.statement(&select)
+    static OF_CALLER: Shape = Shape::new();
+    OF_CALLER.fill(dialect, [caller.as_str().into(), key.into(), dialect.time(now)], |[caller, key, now]| {
+        RememberedRow::select()
+            .and_where(Expr::col("user_id").eq(user_of(caller)))
+            .and_where(Expr::col("key").eq(key))
+            .and_where(Expr::col("expires_at").gt(now))
+            .take()
+    })
 }
 
 /// The result in the answer to [`of_caller`].
@@ -68,9 +71,13 @@ pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Remembered>, SqlError> {
 
 /// Adds a result, in place of one that has expired.
 pub(crate) fn remember(dialect: Dialect, remembered: Remembered) -> Result<Step, SqlError> {
-    let expired = Expr::col((TABLE, "expires_at")).lte(dialect.time(remembered.created_at));
-    let mut insert = RememberedRow::from(remembered).insert(dialect)?;
-    let mut replace = OnConflict::columns(["user_id", "key"]);
-    replace.update_columns(["digest", "result", "created_at", "expires_at"]).action_and_where(expired);
-    Ok(Step::guarded(dialect.statement(insert.on_conflict(replace))))
+    static REMEMBER: Shape = Shape::new();
+    let values = RememberedRow::from(remembered).into_values(dialect)?;
+    let remember = REMEMBER.fill_values(dialect, &values, |values| {
+        let expired = Expr::col((TABLE, "expires_at")).lte(Expr::col(("excluded", "created_at")));
+        let mut replace = OnConflict::columns(["user_id", "key"]);
+        replace.update_columns(["digest", "result", "created_at", "expires_at"]).action_and_where(expired);
+        Ok(RememberedRow::insert_of(values.iter().copied())?.on_conflict(replace).take())
+    });
+    remember.map(Step::guarded)
 }

@@ -111,7 +111,7 @@ pub(crate) fn release_all(dialect: Dialect) -> Step {
 
 /// Adds a job.
 pub(crate) fn add(dialect: Dialect, job: Job) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&NewJobRow::from(job).insert(dialect)?)))
+    Ok(Step::new(NewJobRow::from(job).insert(dialect)?))
 }
 
 /// Removes a job that was done.

@@ -51,6 +51,7 @@ mod names;
 mod open_message;
 mod questions;
 mod sessions;
+mod shape;
 mod store;
 mod subquery;
 mod tokens;

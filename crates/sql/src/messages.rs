@@ -12,7 +12,8 @@ use crate::json_text::JsonText;
 use crate::open_message;
 use crate::record::{Record, record};
 use crate::row::Row;
-use crate::sessions::Scope;
+use crate::sessions::{Scope, ScopedShape};
+use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
 use crate::value::IntoValue;
 
@@ -98,22 +99,25 @@ pub(crate) fn is_open() -> Expr {
     Expr::col((TABLE, "is_open")).eq(Expr::Constant(Value::Bool(Some(true))))
 }
 
-fn in_order(scope: Scope<'_>) -> SelectStatement {
+fn in_order(session: Expr) -> SelectStatement {
     let mut select = MessageRow::select();
-    select.and_where(Expr::col((TABLE, "session_id")).eq(scope.session())).order_by("position", Order::Asc);
+    select.and_where(Expr::col((TABLE, "session_id")).eq(session)).order_by("position", Order::Asc);
     select
 }
 
 /// All messages of a session in order.
 pub(crate) fn all(dialect: Dialect, scope: Scope<'_>) -> Statement {
-    dialect.statement(&in_order(scope))
+    static ALL: ScopedShape = ScopedShape::new();
+    ALL.fill(dialect, scope, [], |session, []| in_order(session))
 }
 
 /// Some messages of a session in order.
 pub(crate) fn range(dialect: Dialect, scope: Scope<'_>, range: MessageRange) -> Result<Statement, SqlError> {
-    let mut select = in_order(scope);
-    select.and_where(Expr::col("position").gt(range.after.into_value(dialect)?)).limit(range.limit.into());
-    Ok(dialect.statement(&select))
+    static RANGE: ScopedShape = ScopedShape::new();
+    let more = [range.after.into_value(dialect)?, range.limit.into()];
+    Ok(RANGE.fill(dialect, scope, more, |session, [after, limit]| {
+        in_order(session).and_where(Expr::col("position").gt(after)).limit(limit.as_number()).take()
+    }))
 }
 
 /// The messages in the answer to [`all`] or [`range()`], with the open one as it stands in place of its row.
@@ -130,11 +134,10 @@ pub(crate) fn decode_all(rows: Vec<Row>, mut open: Option<Message>) -> Result<Ve
 
 /// The open message of a session, without what was written so far.
 pub(crate) fn open(dialect: Dialect, scope: Scope<'_>) -> Statement {
-    let select = MessageRow::select()
-        .and_where(Expr::col((TABLE, "session_id")).eq(scope.session()))
-        .and_where(is_open())
-        .take();
-    dialect.statement(&select)
+    static OPEN: ScopedShape = ScopedShape::new();
+    OPEN.fill(dialect, scope, [], |session, []| {
+        MessageRow::select().and_where(Expr::col((TABLE, "session_id")).eq(session)).and_where(is_open()).take()
+    })
 }
 
 /// The message in the answer to [`open`].
@@ -143,12 +146,12 @@ pub(crate) fn decode_open(rows: Vec<Row>) -> Result<Option<Message>, SqlError> {
 }
 
 /// How many messages a session has.
-pub(crate) fn count(session: &SessionId) -> Expr {
+pub(crate) fn count(session: Parameter) -> Expr {
     scalar(
         Query::select()
             .expr(Expr::col((TABLE, "position")).count())
             .from(TABLE)
-            .and_where(Expr::col((TABLE, "session_id")).eq(session.as_str()))
+            .and_where(Expr::col((TABLE, "session_id")).eq(session))
             .take(),
     )
 }
@@ -166,22 +169,32 @@ pub(crate) fn position(dialect: Dialect, session: &SessionId, id: &MessageId) ->
 
 /// Adds a message. One of the agent without parts is the open one.
 pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&MessageRow::new(session, message).insert(dialect)?)))
+    Ok(Step::new(MessageRow::new(session, message).insert(dialect)?))
 }
 
 /// Finishes the open message: all of it is in its row then.
 pub(crate) fn finish(dialect: Dialect, session: &SessionId, message: Message) -> Result<Vec<Step>, SqlError> {
-    let update = Query::update()
-        .table(TABLE)
-        .value("seq", message.seq.into_value(dialect)?)
-        .value("content", message.content)
-        .value("parts", JsonText(message.parts).into_value(dialect)?)
-        .value("is_open", false)
-        .and_where(Expr::col("session_id").eq(session.as_str()))
-        .and_where(Expr::col("id").eq(message.id.as_str()))
-        .and_where(is_open())
-        .take();
-    let mut steps = vec![Step::guarded(dialect.statement(&update))];
+    static FINISH: Shape = Shape::new();
+    let arguments = [
+        session.as_str().into(),
+        message.id.as_str().into(),
+        message.seq.into_value(dialect)?,
+        message.content.into(),
+        JsonText(message.parts).into_value(dialect)?,
+    ];
+    let finish = FINISH.fill(dialect, arguments, |[session, id, seq, content, parts]| {
+        Query::update()
+            .table(TABLE)
+            .value("seq", seq)
+            .value("content", content)
+            .value("parts", parts)
+            .value("is_open", false)
+            .and_where(Expr::col("session_id").eq(session))
+            .and_where(Expr::col("id").eq(id))
+            .and_where(is_open())
+            .take()
+    });
+    let mut steps = vec![Step::guarded(finish)];
     steps.extend(open_message::remove(dialect, session, &message.id));
     Ok(steps)
 }

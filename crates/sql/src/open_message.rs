@@ -16,7 +16,8 @@ use crate::json_text::JsonText;
 use crate::messages;
 use crate::record::{Record, record};
 use crate::row::Row;
-use crate::sessions::Scope;
+use crate::sessions::{Scope, ScopedShape};
+use crate::shape::{Parameter, Shape};
 
 record! {
     struct PartRow in "message_parts" {
@@ -60,36 +61,36 @@ pub(crate) fn load(dialect: Dialect, scope: Scope<'_>) -> [Statement; 3] {
 
 /// The tool calls and plans of the open message.
 fn parts(dialect: Dialect, scope: Scope<'_>) -> Statement {
-    dialect.statement(PartRow::select_of(scope).order_by("part_index", Order::Asc))
+    static PARTS: ScopedShape = ScopedShape::new();
+    PARTS.fill(dialect, scope, [], |session, []| PartRow::select_of(session).order_by("part_index", Order::Asc).take())
 }
 
 /// The text of the open message.
 fn segments(dialect: Dialect, scope: Scope<'_>) -> Statement {
-    let mut select = SegmentRow::select_of(scope);
-    dialect.statement(select.order_by("part_index", Order::Asc).order_by("byte_offset", Order::Asc))
+    static SEGMENTS: ScopedShape = ScopedShape::new();
+    SEGMENTS.fill(dialect, scope, [], |session, []| {
+        SegmentRow::select_of(session).order_by("part_index", Order::Asc).order_by("byte_offset", Order::Asc).take()
+    })
 }
 
 trait PieceRow: Record {
     /// Only the open message has such rows, so the session alone finds them.
-    fn select_of(scope: Scope<'_>) -> SelectStatement {
+    fn select_of(session: Expr) -> SelectStatement {
         let mut select = Self::select();
-        select.and_where(Expr::col("session_id").eq(scope.session())).order_by("message_id", Order::Asc);
+        select.and_where(Expr::col("session_id").eq(session)).order_by("message_id", Order::Asc);
         select
     }
 
-    /// An insert that does nothing unless the message is open.
-    fn insert_into_open(
-        self,
-        dialect: Dialect,
-        session: &SessionId,
-        message: &MessageId,
-    ) -> Result<InsertStatement, SqlError> {
-        let values = self.into_values(dialect)?;
+    /// An insert that does nothing unless the message is open. The session and the message come first of the columns.
+    fn insert_into_open(values: &[Parameter]) -> Result<InsertStatement, SqlError> {
+        let [session, message, ..] = values else {
+            return Err(SqlError::Statement("a piece has a session and a message".into()));
+        };
         let select = Query::select()
-            .exprs(values.into_iter().map(Expr::from))
+            .exprs(values.iter().copied().map(Expr::from))
             .from(messages::TABLE)
-            .and_where(Expr::col("session_id").eq(session.as_str()))
-            .and_where(Expr::col("id").eq(message.as_str()))
+            .and_where(Expr::col("session_id").eq(*session))
+            .and_where(Expr::col("id").eq(*message))
             .and_where(messages::is_open())
             .take();
         let mut insert = Query::insert();
@@ -156,7 +157,7 @@ fn append(parts: &mut BTreeMap<u32, OpenPart>, row: SegmentRow) -> Result<(), Sq
 
 /// Adds text to the open message.
 pub(crate) fn append_text(dialect: Dialect, session: &SessionId, segment: Segment) -> Result<Step, SqlError> {
-    let message = segment.message.clone();
+    static APPEND: Shape = Shape::new();
     let row = SegmentRow {
         session: session.clone(),
         message: segment.message,
@@ -165,8 +166,7 @@ pub(crate) fn append_text(dialect: Dialect, session: &SessionId, segment: Segmen
         kind: segment.kind,
         text: segment.text,
     };
-    let insert = row.insert_into_open(dialect, session, &message)?;
-    Ok(Step::guarded(dialect.statement(&insert)))
+    APPEND.fill_values(dialect, &row.into_values(dialect)?, SegmentRow::insert_into_open).map(Step::guarded)
 }
 
 /// Sets a tool call or plan of the open message.
@@ -178,22 +178,29 @@ pub(crate) fn set_part(
     part: Part,
     seq: u64,
 ) -> Result<Step, SqlError> {
+    static SET: Shape = Shape::new();
     let row = PartRow { session: session.clone(), message: message.clone(), index, part: JsonText(part), seq };
-    let mut insert = row.insert_into_open(dialect, session, message)?;
-    let mut replace = OnConflict::columns(["session_id", "message_id", "part_index"]);
-    replace.update_columns(["part", "seq"]);
-    Ok(Step::guarded(dialect.statement(insert.on_conflict(replace))))
+    let set = SET.fill_values(dialect, &row.into_values(dialect)?, |values| {
+        let mut replace = OnConflict::columns(["session_id", "message_id", "part_index"]);
+        replace.update_columns(["part", "seq"]);
+        Ok(PartRow::insert_into_open(values)?.on_conflict(replace).take())
+    });
+    set.map(Step::guarded)
 }
 
 /// Removes the pieces of a message.
 pub(crate) fn remove(dialect: Dialect, session: &SessionId, message: &MessageId) -> [Step; 2] {
-    [PartRow::TABLE, SegmentRow::TABLE].map(|table| {
-        let delete = Query::delete()
-            .from_table(table)
-            .and_where(Expr::col("session_id").eq(session.as_str()))
-            .and_where(Expr::col("message_id").eq(message.as_str()))
-            .take();
-        Step::new(dialect.statement(&delete))
+    static PARTS: Shape = Shape::new();
+    static SEGMENTS: Shape = Shape::new();
+    [(&PARTS, PartRow::TABLE), (&SEGMENTS, SegmentRow::TABLE)].map(|(shape, table)| {
+        let arguments = [session.as_str().into(), message.as_str().into()];
+        Step::new(shape.fill(dialect, arguments, |[session, message]| {
+            Query::delete()
+                .from_table(table)
+                .and_where(Expr::col("session_id").eq(session))
+                .and_where(Expr::col("message_id").eq(message))
+                .take()
+        }))
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn add(dialect: Dialect, session: &SessionId, question: Question, seq
         is_expired: false,
         seq,
     };
-    Ok(Step::new(dialect.statement(&row.insert(dialect)?)))
+    Ok(Step::new(row.insert(dialect)?))
 }
 
 /// Closes an open question.

@@ -1,10 +1,10 @@
 //! Rows of a table as structs: the column list, the values of an insert and the order of decoding come from one
 //! declaration, so they cannot drift apart.
 
-use sea_query::{Expr, InsertStatement, Query, SelectStatement, Value};
+use sea_query::{Expr, ExprTrait, InsertStatement, Query, SelectStatement, UpdateStatement, Value};
 
 use crate::dialect::Dialect;
-use crate::driver::SqlError;
+use crate::driver::{SqlError, Statement};
 use crate::row::{Cell, FromCell, Row};
 use crate::value::IntoValue;
 
@@ -68,25 +68,38 @@ pub trait Record: Sized {
         select
     }
 
-    /// `INSERT` of this record.
+    /// `INSERT` of a record with these values, in the order of [`Record::COLUMNS`].
     ///
     /// # Errors
-    /// As [`Record::into_values`].
-    fn insert(self, dialect: Dialect) -> Result<InsertStatement, SqlError> {
-        let values = self.into_values(dialect)?;
+    /// [`SqlError::Statement`] when there are more or fewer values than columns.
+    fn insert_of<T: Into<Expr>>(values: impl IntoIterator<Item = T>) -> Result<InsertStatement, SqlError> {
         let mut insert = Query::insert();
         insert.into_table(Self::TABLE).columns(Self::COLUMNS.iter().copied());
-        insert.values(values.into_iter().map(Expr::from)).map_err(|error| SqlError::Statement(error.to_string()))?;
+        insert.values(values.into_iter().map(Into::into)).map_err(|error| SqlError::Statement(error.to_string()))?;
         Ok(insert)
     }
 
-    /// Column and value pairs, for the `SET` of an `UPDATE`.
+    /// The statement that inserts this record.
     ///
     /// # Errors
     /// As [`Record::into_values`].
-    fn assignments(self, dialect: Dialect) -> Result<Vec<(&'static str, Expr)>, SqlError> {
-        let values = self.into_values(dialect)?.into_iter().map(Expr::from);
-        Ok(Self::COLUMNS.iter().copied().zip(values).collect())
+    fn insert(self, dialect: Dialect) -> Result<Statement, SqlError>;
+
+    /// `UPDATE` of all columns but `key` of the record that has this key and a version. The values are those of the
+    /// columns, in the order of [`Record::COLUMNS`], and behind them the version that the record must have.
+    fn update_of<T: Into<Expr> + Copy>(values: &[T], key: &'static str) -> UpdateStatement {
+        let mut update = Query::update();
+        update.table(Self::TABLE);
+        for (column, value) in Self::COLUMNS.iter().copied().zip(values) {
+            // Naming the key in an assignment would make the database check every reference to it.
+            if column == key {
+                update.and_where(Expr::col(column).eq(*value));
+            } else {
+                update.value(column, *value);
+            }
+        }
+        let version = values.last().copied().map(|version| Expr::col("version").eq(version));
+        update.and_where_option(version).take()
     }
 }
 
@@ -185,6 +198,15 @@ macro_rules! record {
                     $crate::record::record!(@column $field $($column)?),
                 )?,)*])
             }
+
+            fn insert(
+                self,
+                dialect: $crate::dialect::Dialect,
+            ) -> ::core::result::Result<$crate::driver::Statement, $crate::driver::SqlError> {
+                static INSERT: $crate::shape::Shape = $crate::shape::Shape::new();
+                let values = self.into_values(dialect)?;
+                INSERT.fill_values(dialect, &values, |values| Self::insert_of(values.iter().copied()))
+            }
         }
     };
 }
@@ -244,7 +266,7 @@ mod tests {
             select.text,
             r#"SELECT "notes"."id", "notes"."type", "notes"."size", "notes"."pinned_at", "notes"."tags" FROM "notes""#
         );
-        let insert = Dialect::Sqlite.statement(&note().insert(Dialect::Sqlite).unwrap());
+        let insert = note().insert(Dialect::Sqlite).unwrap();
         assert_eq!(
             insert.text,
             r#"INSERT INTO "notes" ("id", "type", "size", "pinned_at", "tags") VALUES (?, ?, ?, ?, ?)"#
@@ -272,7 +294,7 @@ mod tests {
     fn a_value_that_cannot_be_stored_names_table_and_column() {
         let mut huge = note();
         huge.size = u64::MAX;
-        let error = huge.assignments(Dialect::Sqlite).unwrap_err();
+        let error = huge.into_values(Dialect::Sqlite).unwrap_err();
         assert!(error.to_string().contains("notes.size"), "{error}");
     }
 

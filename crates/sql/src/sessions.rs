@@ -7,12 +7,13 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pages::{Cursor, PageRequest};
 use portway_ports::sessions::{SessionAccess, SessionFilter, SessionListItem};
-use sea_query::{Expr, ExprTrait, Order, Query};
+use sea_query::{Expr, ExprTrait, Order, Query, QueryStatementWriter, Value};
 
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::Row;
+use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
 use crate::tokens::user_of;
 use crate::value::IntoValue;
@@ -80,21 +81,48 @@ pub(crate) struct Scope<'a> {
     pub(crate) caller: Option<&'a TokenHash>,
 }
 
-impl Scope<'_> {
-    /// The id of the session; `NULL` when it is none of the caller's business.
-    pub(crate) fn session(self) -> Expr {
-        let Some(caller) = self.caller else {
-            return Expr::from(self.id.as_str());
-        };
-        scalar(
-            Query::select()
-                .column((TABLE, "id"))
-                .from(TABLE)
-                .and_where(Expr::col((TABLE, "id")).eq(self.id.as_str()))
-                .and_where(Expr::col((TABLE, "owner_id")).eq(user_of(caller)))
-                .take(),
-        )
+/// A statement about a session that is read for a caller as well as for the gateway itself.
+pub(crate) struct ScopedShape {
+    caller: Shape,
+    gateway: Shape,
+}
+
+impl ScopedShape {
+    pub(crate) const fn new() -> Self {
+        Self { caller: Shape::new(), gateway: Shape::new() }
     }
+
+    /// The statement for a scope. `build` gets the id of the session, which is `NULL` when it is none of the caller's
+    /// business, and the parameters of the other arguments.
+    pub(crate) fn fill<const N: usize, Q: QueryStatementWriter>(
+        &'static self,
+        dialect: Dialect,
+        scope: Scope<'_>,
+        arguments: [Value; N],
+        build: impl FnOnce(Expr, [Parameter; N]) -> Q,
+    ) -> Statement {
+        let id = scope.id.as_str().into();
+        match scope.caller {
+            None => self.gateway.fill_both(dialect, [id], arguments, |[id], others| build(id.into(), others)),
+            Some(caller) => {
+                let scope = [id, caller.as_str().into()];
+                self.caller
+                    .fill_both(dialect, scope, arguments, |[id, caller], others| build(owned(id, caller), others))
+            }
+        }
+    }
+}
+
+/// The id of a session; `NULL` when it is none of the caller's business.
+fn owned(id: Parameter, caller: Parameter) -> Expr {
+    scalar(
+        Query::select()
+            .column((TABLE, "id"))
+            .from(TABLE)
+            .and_where(Expr::col((TABLE, "id")).eq(id))
+            .and_where(Expr::col((TABLE, "owner_id")).eq(user_of(caller)))
+            .take(),
+    )
 }
 
 /// A page of the caller's sessions, newest first, and one row more if there is another page.
@@ -104,20 +132,30 @@ pub(crate) fn list(
     status: Option<SessionStatus>,
     page: &PageRequest,
 ) -> Statement {
-    let mut select = SessionRow::select();
-    select
-        .and_where(Expr::col("owner_id").eq(user_of(caller)))
-        .and_where_option(status.map(|status| Expr::col("status").eq(status.as_str())))
-        .and_where_option(page.after.as_ref().map(|cursor| older(dialect, cursor)))
-        .order_by("created_at", Order::Desc)
-        .order_by("id", Order::Desc)
-        .limit(u64::from(page.limit()) + 1);
-    dialect.statement(&select)
+    // By what a page is narrowed: nothing, its status, what came before it, both.
+    static LIST: [Shape; 4] = [const { Shape::new() }; 4];
+    let shape = &LIST[usize::from(status.is_some()) + 2 * usize::from(page.after.is_some())];
+    let arguments = [
+        caller.as_str().into(),
+        (u64::from(page.limit()) + 1).into(),
+        status.map(SessionStatus::as_str).into(),
+        dialect.optional_time(page.after.as_ref().map(|cursor| cursor.at)),
+        page.after.as_ref().map(|cursor| cursor.id.as_str()).into(),
+    ];
+    shape.fill(dialect, arguments, |[caller, limit, of_status, at, id]| {
+        SessionRow::select()
+            .and_where(Expr::col("owner_id").eq(user_of(caller)))
+            .and_where_option(status.map(|_| Expr::col("status").eq(of_status)))
+            .and_where_option(page.after.as_ref().map(|_| older(at, id)))
+            .order_by("created_at", Order::Desc)
+            .order_by("id", Order::Desc)
+            .limit(limit.as_number())
+            .take()
+    })
 }
 
-fn older(dialect: Dialect, cursor: &Cursor) -> Expr {
-    let last = [Expr::from(dialect.time(cursor.at)), Expr::from(cursor.id.as_str())];
-    Expr::tuple([Expr::col("created_at"), Expr::col("id")]).lt(Expr::tuple(last))
+fn older(at: Parameter, id: Parameter) -> Expr {
+    Expr::tuple([Expr::col("created_at"), Expr::col("id")]).lt(Expr::tuple([at, id].map(Expr::from)))
 }
 
 /// The sessions in the answer to [`list`]. All of them belong to the caller.
@@ -149,7 +187,8 @@ pub(crate) fn matches_something(filter: SessionFilter) -> bool {
 
 /// The session of that id, whoever owns it.
 pub(crate) fn by_id(dialect: Dialect, id: &SessionId) -> Statement {
-    dialect.statement(&SessionRow::select().and_where(Expr::col("id").eq(id.as_str())).take())
+    static BY_ID: Shape = Shape::new();
+    BY_ID.fill(dialect, [id.as_str().into()], |[id]| SessionRow::select().and_where(Expr::col("id").eq(id)).take())
 }
 
 /// The session in the answer to [`by_id`].
@@ -165,19 +204,20 @@ pub(crate) fn access(session: Session, caller: &Principal) -> SessionAccess {
 
 /// How many active sessions the caller owns, as `active`.
 pub(crate) fn count_active(dialect: Dialect, caller: &TokenHash) -> Statement {
-    let active = SessionStatus::ACTIVE.map(SessionStatus::as_str);
-    let select = Query::select()
-        .expr_as(Expr::col("id").count(), "active")
-        .from(TABLE)
-        .and_where(Expr::col("owner_id").eq(user_of(caller)))
-        .and_where(Expr::col("status").is_in(active))
-        .take();
-    dialect.statement(&select)
+    static ACTIVE: Shape = Shape::new();
+    ACTIVE.fill(dialect, [caller.as_str().into()], |[caller]| {
+        Query::select()
+            .expr_as(Expr::col("id").count(), "active")
+            .from(TABLE)
+            .and_where(Expr::col("owner_id").eq(user_of(caller)))
+            .and_where(Expr::col("status").is_in(SessionStatus::ACTIVE.map(SessionStatus::as_str)))
+            .take()
+    })
 }
 
 /// Adds a session.
 pub(crate) fn add(dialect: Dialect, session: Session) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&SessionRow::from(session).insert(dialect)?)))
+    Ok(Step::new(SessionRow::from(session).insert(dialect)?))
 }
 
 /// What changes in a session's row besides the time.
@@ -192,13 +232,26 @@ pub(crate) struct Touch {
 
 /// Changes a session's row.
 pub(crate) fn touch(dialect: Dialect, id: &SessionId, touch: Touch, at: Timestamp) -> Result<Step, SqlError> {
-    let mut update = Query::update();
-    update.table(TABLE).value("last_active_at", dialect.time(at)).and_where(Expr::col("id").eq(id.as_str()));
-    if let Some(status) = touch.status {
-        update.value("status", status.as_str()).value("error_message", touch.error.into_value(dialect)?);
-    }
-    if let Some(title) = touch.title {
-        update.value("title", title);
-    }
-    Ok(Step::guarded(dialect.statement(&update)))
+    // By what changes besides: nothing, the status, the title, both.
+    static TOUCH: [Shape; 4] = [const { Shape::new() }; 4];
+    let (has_status, has_title) = (touch.status.is_some(), touch.title.is_some());
+    let arguments = [
+        id.as_str().into(),
+        dialect.time(at),
+        touch.status.into_value(dialect)?,
+        touch.error.into_value(dialect)?,
+        touch.title.into_value(dialect)?,
+    ];
+    let shape = &TOUCH[usize::from(has_status) + 2 * usize::from(has_title)];
+    Ok(Step::guarded(shape.fill(dialect, arguments, |[id, at, status, error, title]| {
+        let mut update = Query::update();
+        update.table(TABLE).value("last_active_at", at).and_where(Expr::col("id").eq(id));
+        if has_status {
+            update.value("status", status).value("error_message", error);
+        }
+        if has_title {
+            update.value("title", title);
+        }
+        update
+    })))
 }

@@ -11,6 +11,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Cells, Record, record};
 use crate::row::Row;
+use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
 
 const TABLE: &str = TokenRow::TABLE;
@@ -75,13 +76,13 @@ impl From<TokenRow> for AccessToken {
     }
 }
 
-/// The id of the user whom the token signs in; `NULL` when nobody is.
-pub(crate) fn user_of(caller: &TokenHash) -> Expr {
+/// The id of the user whom the token of that hash signs in; `NULL` when nobody is.
+pub(crate) fn user_of(caller: Parameter) -> Expr {
     scalar(
         Query::select()
             .column((TABLE, "user_id"))
             .from(TABLE)
-            .and_where(Expr::col((TABLE, "token_hash")).eq(caller.as_str()))
+            .and_where(Expr::col((TABLE, "token_hash")).eq(caller))
             .and_where(Expr::col((TABLE, "revoked_at")).is_null())
             .take(),
     )
@@ -89,13 +90,15 @@ pub(crate) fn user_of(caller: &TokenHash) -> Expr {
 
 /// Who the caller is.
 pub(crate) fn principal(dialect: Dialect, caller: &TokenHash) -> Statement {
-    let mut select = PresentedToken::select();
-    select
-        .columns(Identity::COLUMNS.iter().map(|column| (Identity::TABLE, *column)))
-        .inner_join(Identity::TABLE, Expr::col((Identity::TABLE, "id")).equals((TABLE, "user_id")))
-        .and_where(Expr::col((TABLE, "token_hash")).eq(caller.as_str()))
-        .and_where(Expr::col((TABLE, "revoked_at")).is_null());
-    dialect.statement(&select)
+    static PRINCIPAL: Shape = Shape::new();
+    PRINCIPAL.fill(dialect, [caller.as_str().into()], |[caller]| {
+        PresentedToken::select()
+            .columns(Identity::COLUMNS.iter().map(|column| (Identity::TABLE, *column)))
+            .inner_join(Identity::TABLE, Expr::col((Identity::TABLE, "id")).equals((TABLE, "user_id")))
+            .and_where(Expr::col((TABLE, "token_hash")).eq(caller))
+            .and_where(Expr::col((TABLE, "revoked_at")).is_null())
+            .take()
+    })
 }
 
 /// The caller in the answer to [`principal`].
@@ -119,16 +122,18 @@ pub(crate) fn decode_principal(rows: Vec<Row>) -> Result<Option<Principal>, SqlE
 
 /// The caller's tokens made for programs, newest first.
 pub(crate) fn list(dialect: Dialect, caller: &TokenHash, limit: u32) -> Statement {
-    let select = TokenRow::select()
-        .column((TABLE, "last_used_at"))
-        .and_where(Expr::col("user_id").eq(user_of(caller)))
-        .and_where(Expr::col("kind").eq(TokenKind::Api.as_str()))
-        .and_where(Expr::col("revoked_at").is_null())
-        .order_by("created_at", Order::Desc)
-        .order_by("id", Order::Desc)
-        .limit(limit.into())
-        .take();
-    dialect.statement(&select)
+    static LIST: Shape = Shape::new();
+    LIST.fill(dialect, [caller.as_str().into(), limit.into()], |[caller, limit]| {
+        TokenRow::select()
+            .column((TABLE, "last_used_at"))
+            .and_where(Expr::col("user_id").eq(user_of(caller)))
+            .and_where(Expr::col("kind").eq(TokenKind::Api.as_str()))
+            .and_where(Expr::col("revoked_at").is_null())
+            .order_by("created_at", Order::Desc)
+            .order_by("id", Order::Desc)
+            .limit(limit.as_number())
+            .take()
+    })
 }
 
 /// The tokens in the answer to [`list`].
@@ -144,17 +149,20 @@ pub(crate) fn decode_list(rows: Vec<Row>) -> Result<Vec<TokenListItem>, SqlError
 
 /// Adds a token.
 pub(crate) fn add(dialect: Dialect, token: AccessToken) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&TokenRow::from(token).insert(dialect)?)))
+    Ok(Step::new(TokenRow::from(token).insert(dialect)?))
 }
 
 /// Revokes a token of a user.
 pub(crate) fn revoke(dialect: Dialect, id: &TokenId, user: &UserId, at: Timestamp) -> Step {
-    let update = Query::update()
-        .table(TABLE)
-        .value("revoked_at", dialect.time(at))
-        .and_where(Expr::col("id").eq(id.as_str()))
-        .and_where(Expr::col("user_id").eq(user.as_str()))
-        .and_where(Expr::col("revoked_at").is_null())
-        .take();
-    Step::guarded(dialect.statement(&update))
+    static REVOKE: Shape = Shape::new();
+    let arguments = [id.as_str().into(), user.as_str().into(), dialect.time(at)];
+    Step::guarded(REVOKE.fill(dialect, arguments, |[id, user, at]| {
+        Query::update()
+            .table(TABLE)
+            .value("revoked_at", at)
+            .and_where(Expr::col("id").eq(id))
+            .and_where(Expr::col("user_id").eq(user))
+            .and_where(Expr::col("revoked_at").is_null())
+            .take()
+    }))
 }

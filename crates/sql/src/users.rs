@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::{Json, Row};
+use crate::shape::Shape;
 use crate::tokens::user_of;
 use crate::value::IntoValue;
 
@@ -81,12 +82,16 @@ impl From<UserRow> for User {
 
 /// The user of a token.
 pub(crate) fn of_caller(dialect: Dialect, caller: &TokenHash) -> Statement {
-    dialect.statement(&UserRow::select().and_where(Expr::col("id").eq(user_of(caller))).take())
+    static OF_CALLER: Shape = Shape::new();
+    OF_CALLER.fill(dialect, [caller.as_str().into()], |[caller]| {
+        UserRow::select().and_where(Expr::col("id").eq(user_of(caller))).take()
+    })
 }
 
 /// The user of that id.
 pub(crate) fn by_id(dialect: Dialect, id: &UserId) -> Statement {
-    dialect.statement(&UserRow::select().and_where(Expr::col("id").eq(id.as_str())).take())
+    static BY_ID: Shape = Shape::new();
+    BY_ID.fill(dialect, [id.as_str().into()], |[id]| UserRow::select().and_where(Expr::col("id").eq(id)).take())
 }
 
 /// One row when there is any user.
@@ -101,35 +106,29 @@ pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<User>, SqlError> {
 
 /// Adds a user.
 pub(crate) fn add(dialect: Dialect, user: User) -> Result<Step, SqlError> {
-    Ok(Step::new(dialect.statement(&UserRow::from(user).insert(dialect)?)))
+    Ok(Step::new(UserRow::from(user).insert(dialect)?))
 }
 
 /// Sets all fields of a user.
 pub(crate) fn set(dialect: Dialect, user: User, version: u64) -> Result<Step, SqlError> {
-    let id = user.id.clone();
+    static SET: Shape = Shape::new();
     let row = UserRow { version: version.saturating_add(1), ..UserRow::from(user) };
-    // Naming the key in the assignment would make the database check every reference to it.
-    let assignments = row.assignments(dialect)?.into_iter().filter(|(column, _)| *column != "id");
-    guarded(dialect, &id, version, assignments)
+    let mut values = row.into_values(dialect)?;
+    values.push(version.into_value(dialect)?);
+    SET.fill_values(dialect, &values, |values| Ok(UserRow::update_of(values, "id"))).map(Step::guarded)
 }
 
 /// Counts the version of a user up.
 pub(crate) fn bump(dialect: Dialect, id: &UserId, version: u64) -> Result<Step, SqlError> {
-    let next = Expr::from(version.saturating_add(1).into_value(dialect)?);
-    guarded(dialect, id, version, [("version", next)])
-}
-
-fn guarded(
-    dialect: Dialect,
-    id: &UserId,
-    version: u64,
-    assignments: impl IntoIterator<Item = (&'static str, Expr)>,
-) -> Result<Step, SqlError> {
-    let update = Query::update()
-        .table(UserRow::TABLE)
-        .values(assignments)
-        .and_where(Expr::col("id").eq(id.as_str()))
-        .and_where(Expr::col("version").eq(version.into_value(dialect)?))
-        .take();
-    Ok(Step::guarded(dialect.statement(&update)))
+    static BUMP: Shape = Shape::new();
+    let next = version.saturating_add(1).into_value(dialect)?;
+    let arguments = [id.as_str().into(), version.into_value(dialect)?, next];
+    Ok(Step::guarded(BUMP.fill(dialect, arguments, |[id, version, next]| {
+        Query::update()
+            .table(UserRow::TABLE)
+            .value("version", next)
+            .and_where(Expr::col("id").eq(id))
+            .and_where(Expr::col("version").eq(version))
+            .take()
+    })))
 }

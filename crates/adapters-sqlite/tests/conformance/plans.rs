@@ -43,7 +43,7 @@ impl Recorder {
     fn record<'a>(&self, statements: impl IntoIterator<Item = &'a Statement>) {
         let mut seen = self.seen.lock().unwrap();
         for statement in statements {
-            seen.entry(statement.text.clone()).or_insert_with(|| statement.clone());
+            seen.entry(statement.text.to_string()).or_insert_with(|| statement.clone());
         }
     }
 }
@@ -83,7 +83,7 @@ async fn migrated() -> Result<SqliteDatabase, Failure> {
 
 /// The steps of the plan of a statement. Explaining a write counts as one.
 async fn plan(database: &SqliteDatabase, statement: &Statement) -> Result<Vec<String>, SqlError> {
-    let text = format!("EXPLAIN QUERY PLAN {}", statement.text);
+    let text = format!("EXPLAIN QUERY PLAN {}", statement.text).into();
     let step = Step::new(Statement { text, args: statement.args.clone() });
     match database.write(vec![step]).await? {
         WriteOutcome::Committed(outcomes) => {

@@ -70,7 +70,7 @@ pub(crate) async fn each() -> [Fixture; 2] {
 }
 
 pub(crate) fn statement(text: &str, args: Vec<Value>) -> Statement {
-    Statement { text: text.into(), args }
+    Statement { text: text.to_owned().into(), args }
 }
 
 pub(crate) fn insert(id: &str) -> Step {

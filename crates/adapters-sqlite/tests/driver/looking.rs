@@ -6,7 +6,7 @@ use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step};
 use crate::fixture::{SCHEMA, file};
 
 fn insert(id: &str) -> Step {
-    Step::new(Statement { text: format!("INSERT INTO items (id) VALUES ('{id}')"), args: vec![] })
+    Step::new(Statement { text: format!("INSERT INTO items (id) VALUES ('{id}')").into(), args: vec![] })
 }
 
 async fn count(database: &SqliteDatabase) -> i64 {

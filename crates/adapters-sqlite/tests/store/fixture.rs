@@ -32,7 +32,7 @@ pub(crate) struct Fixture {
 }
 
 fn text(sql: &str) -> Statement {
-    Statement { text: sql.to_owned(), args: Vec::new() }
+    Statement { text: sql.to_owned().into(), args: Vec::new() }
 }
 
 impl Fixture {
