@@ -145,8 +145,8 @@ pub(crate) async fn messages_are_counted(f: Fixture) -> Outcome {
     let ada = f.person("ada").await?;
     let (session, other) = (f.session(&ada).await?, f.session(&ada).await?);
     for expected in 0..3 {
-        let state = f.store.session_state(ada.hash(), &session.id, None, at(0)).await?.value;
-        check_eq!(state.map(|state| state.message_count), Some(expected));
+        let overview = f.store.session_overview(ada.hash(), &session.id).await?.value;
+        check_eq!(overview.map(|overview| overview.message_count), Some(expected));
         f.changed(&session.id, [Change::MessageAdded(note(f.id(), expected + 1))]).await?;
         f.changed(&other.id, [Change::MessageAdded(note(f.id(), expected + 1))]).await?;
     }

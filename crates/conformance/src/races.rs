@@ -46,8 +46,9 @@ pub(crate) async fn one_of_two_steps_an_engine(f: Fixture) -> Outcome {
             })
             .collect();
         check_eq!(f.winners(sets).await?, 1);
-        let state = f.store.session_state(ada.hash(), &session.id, None, at(0)).await?.value;
-        check_eq!(state.map(|state| (state.engine.version, state.message_count)), Some((version + 1, version)));
+        check_eq!(f.engine(&session.id).await?.version, version + 1);
+        let overview = f.store.session_overview(ada.hash(), &session.id).await?.value;
+        check_eq!(overview.map(|overview| overview.message_count), Some(version));
     }
     Ok(())
 }

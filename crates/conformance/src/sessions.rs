@@ -40,6 +40,8 @@ pub(crate) async fn a_plain_session_is_found(f: Fixture) -> Outcome {
     check_eq!(found(&f, &ada, &plain.id).await?, owned(&plain));
     let state = f.store.session_state(ada.hash(), &plain.id, None, at(0)).await?.value;
     check_eq!(state.map(|state| state.access), owned(&plain));
+    let overview = f.store.session_overview(ada.hash(), &plain.id).await?.value;
+    check_eq!(overview.map(|overview| overview.access), owned(&plain));
     Ok(())
 }
 
@@ -50,6 +52,8 @@ pub(crate) async fn an_absent_session_is_none(f: Fixture) -> Outcome {
     let seen = f.store.session(ada.hash(), &absent).await?;
     check!(seen.caller.is_some() && seen.value.is_none());
     let seen = f.store.session_state(ada.hash(), &absent, None, at(0)).await?;
+    check!(seen.caller.is_some() && seen.value.is_none());
+    let seen = f.store.session_overview(ada.hash(), &absent).await?;
     check!(seen.caller.is_some() && seen.value.is_none());
     let seen = f.store.transcript(ada.hash(), &absent, 10).await?;
     check!(seen.caller.is_some() && seen.value.is_none());

@@ -44,6 +44,8 @@ async fn sees_nothing(f: &Fixture, hash: &TokenHash, session: &Session) -> Outco
     check_eq!((list.caller, list.value), (None, Page::empty()));
     let one = store.session(hash, &session.id).await?;
     check_eq!((one.caller, one.value), (None, None));
+    let overview = store.session_overview(hash, &session.id).await?;
+    check_eq!((overview.caller, overview.value), (None, None));
     let opening = store.opening(hash, Some("key"), at(1)).await?;
     check_eq!((opening.caller, opening.value), (None, None));
     let state = store.session_state(hash, &session.id, Some("key"), at(1)).await?;
@@ -88,6 +90,8 @@ pub(crate) async fn somebody_elses_session_has_no_role_and_no_contents(f: Fixtur
     let access = f.store.session(hash, &session.id).await?;
     check_eq!(access.caller.map(|caller| caller.user), Some(bob.user.id.clone()));
     check_eq!(access.value.map(|access| (access.session, access.role)), Some((session.clone(), None)));
+    let overview = f.store.session_overview(hash, &session.id).await?.value;
+    check_eq!(overview.map(|overview| overview.access.role), Some(None));
     let state = f.store.session_state(hash, &session.id, Some("key"), at(1)).await?.value;
     let state = state.map(|state| (state.access.role, state.engine.value.open, state.remembered));
     check_eq!(state, Some((None, None, None)));

@@ -58,6 +58,17 @@ pub struct SessionAccess {
     pub role: Option<SessionRole>,
 }
 
+/// A session and what goes on in it, without its transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOverview {
+    /// The session and the caller's role.
+    pub access: SessionAccess,
+    /// The state of its engine, without the open message.
+    pub engine: Engine,
+    /// How many messages the transcript has.
+    pub message_count: u64,
+}
+
 /// What is needed to decide whether a session may be opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opening {
@@ -76,8 +87,6 @@ pub struct SessionState {
     pub access: SessionAccess,
     /// The state of its engine, with the open message.
     pub engine: Stored<Engine>,
-    /// How many messages the transcript has.
-    pub message_count: u64,
     /// What the caller's idempotency key already led to.
     pub remembered: Option<Remembered>,
 }
@@ -130,6 +139,13 @@ pub trait SessionStore: Send + Sync {
 
     /// One session and the caller's role in it.
     async fn session(&self, caller: &TokenHash, id: &SessionId) -> Result<Seen<Option<SessionAccess>>, StoreError>;
+
+    /// One session and what goes on in it.
+    async fn session_overview(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+    ) -> Result<Seen<Option<SessionOverview>>, StoreError>;
 
     /// What is needed to open a session. `key` is the caller's idempotency key; results that have expired at
     /// `now` are absent.

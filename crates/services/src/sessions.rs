@@ -7,7 +7,9 @@ use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::{Page, PageRequest};
-use portway_ports::sessions::{MessageRange, Opening, SessionAccess, SessionFilter, SessionListItem, SessionState};
+use portway_ports::sessions::{
+    MessageRange, Opening, SessionAccess, SessionFilter, SessionListItem, SessionOverview, SessionState,
+};
 use portway_ports::{Seen, StoreError, Stored};
 
 use crate::error::Error;
@@ -38,7 +40,7 @@ pub struct NewSession {
 pub struct SessionDetail {
     /// The session.
     pub session: Session,
-    /// Its engine.
+    /// Its engine, without the message that the agent is writing.
     pub engine: Engine,
     /// How many messages its transcript has.
     pub message_count: u64,
@@ -191,12 +193,11 @@ impl Services {
     /// # Errors
     /// [`Error::NotFound`] when there is none that the caller may know of.
     pub async fn session(&self, context: &Context, id: &SessionId) -> Result<SessionDetail, Error> {
-        let (_, state) = self.acting(context, id).await?;
-        Ok(SessionDetail {
-            session: state.access.session,
-            engine: state.engine.value,
-            message_count: state.message_count,
-        })
+        let seen = self.ports.store.session_overview(context.token()?, id).await?;
+        context.admit_to(seen.caller, seen.value.as_ref().map(|overview| &overview.access), id)?;
+        let SessionOverview { access, engine, message_count } =
+            seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
+        Ok(SessionDetail { session: access.session, engine, message_count })
     }
 
     /// Gives a session another title.

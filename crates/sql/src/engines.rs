@@ -4,7 +4,7 @@ use portway_domain::engine::Engine;
 use portway_domain::ids::SessionId;
 use portway_domain::sessions::Session;
 use portway_ports::Stored;
-use sea_query::{Expr, ExprTrait, Order, Query};
+use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
@@ -13,7 +13,7 @@ use crate::messages;
 use crate::record::{Cells, Record, record};
 use crate::row::Row;
 use crate::sessions::SessionRow;
-use crate::shape::Shape;
+use crate::shape::{Parameter, Shape};
 use crate::value::IntoValue;
 
 const TABLE: &str = EngineRow::TABLE;
@@ -53,33 +53,48 @@ pub(crate) struct Loaded {
     pub(crate) session: Session,
     /// Its engine.
     pub(crate) engine: Stored<Engine>,
-    /// How many messages the transcript has.
-    pub(crate) message_count: u64,
 }
 
-/// A session, its engine and the number of its messages, whoever owns it.
+impl Loaded {
+    fn decode(cells: &mut Cells) -> Result<Self, SqlError> {
+        let session = SessionRow::decode_cells(cells)?.into();
+        let StateRow { state, version } = StateRow::decode_cells(cells)?;
+        Ok(Self { session, engine: Stored { version, value: state.0 } })
+    }
+}
+
+/// A session and its engine, whoever owns it.
 pub(crate) fn load(dialect: Dialect, id: &SessionId) -> Statement {
     static LOAD: Shape = Shape::new();
-    LOAD.fill(dialect, [id.as_str().into()], |[id]| {
-        SessionRow::select()
-            .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
-            .expr_as(messages::count(id), "message_count")
-            .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
-            .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id))
-            .take()
-    })
+    LOAD.fill(dialect, [id.as_str().into()], |[id]| select(id))
+}
+
+fn select(id: Parameter) -> SelectStatement {
+    SessionRow::select()
+        .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
+        .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
+        .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id))
+        .take()
 }
 
 /// The session and engine in the answer to [`load`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Loaded>, SqlError> {
-    let Some(row) = rows.into_iter().next() else {
-        return Ok(None);
+    rows.into_iter().next().map(|row| Loaded::decode(&mut Cells::new(row))).transpose()
+}
+
+/// A session, its engine and the number of its messages, whoever owns it.
+pub(crate) fn overview(dialect: Dialect, id: &SessionId) -> Statement {
+    static OVERVIEW: Shape = Shape::new();
+    OVERVIEW.fill(dialect, [id.as_str().into()], |[id]| select(id).expr_as(messages::count(id), "message_count").take())
+}
+
+/// The session, its engine and the number of its messages in the answer to [`overview`].
+pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<(Loaded, u64)>, SqlError> {
+    let decode = |row| {
+        let mut cells = Cells::new(row);
+        Ok((Loaded::decode(&mut cells)?, cells.take(messages::TABLE, "message_count")?))
     };
-    let mut cells = Cells::new(row);
-    let session = SessionRow::decode_cells(&mut cells)?.into();
-    let state = StateRow::decode_cells(&mut cells)?;
-    let message_count = cells.take(messages::TABLE, "message_count")?;
-    Ok(Some(Loaded { session, engine: Stored { version: state.version, value: state.state.0 }, message_count }))
+    rows.into_iter().next().map(decode).transpose()
 }
 
 /// The sessions that have a sandbox or wait for one, by id.

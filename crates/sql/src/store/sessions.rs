@@ -9,8 +9,8 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pages::{MAX_PAGE, Page, PageRequest};
 use portway_ports::sessions::{
-    MessageRange, Opening, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionState, SessionStore,
-    Transcript,
+    MessageRange, Opening, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionOverview,
+    SessionState, SessionStore, Transcript,
 };
 use portway_ports::{Seen, StoreError, Stored};
 
@@ -56,6 +56,25 @@ impl SessionStore for SqlStore {
         Ok(seen(principal, |caller| session.map(|session| sessions::access(session, caller))))
     }
 
+    async fn session_overview(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+    ) -> Result<Seen<Option<SessionOverview>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let statements = vec![tokens::principal(dialect, caller), engines::overview(dialect, id)];
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let overview = engines::decode_overview(answers.next()?)?;
+        Ok(seen(principal, |caller| {
+            overview.map(|(loaded, message_count)| SessionOverview {
+                access: sessions::access(loaded.session, caller),
+                engine: loaded.engine.value,
+                message_count,
+            })
+        }))
+    }
+
     async fn opening(
         &self,
         caller: &TokenHash,
@@ -95,7 +114,6 @@ impl SessionStore for SqlStore {
         Ok(seen(principal, |caller| {
             loaded.map(|loaded| SessionState {
                 engine: with_open(loaded.engine, open),
-                message_count: loaded.message_count,
                 access: sessions::access(loaded.session, caller),
                 remembered,
             })
