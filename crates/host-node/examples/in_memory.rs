@@ -81,8 +81,8 @@ async fn answered(services: &Services, key: &TokenSecret, session: &SessionId) -
     // Watched before the state is read, so nothing that happens in between is missed.
     let mut watch = services.watch_session(&context(), session).await?;
     loop {
-        let engine = services.session(&context(), session).await?.engine;
-        if engine.turn.is_none() && engine.queue.is_empty() {
+        let facts = services.session(&context(), session).await?.facts;
+        if !facts.busy && !facts.has_queued() {
             return Ok(());
         }
         watch.subscription.next().await.ok_or("the gateway was stopped")?;

@@ -6,6 +6,7 @@ use portway_domain::engine::{AuditEntry, Command, Engine};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
+use portway_domain::states::Facts;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
@@ -63,8 +64,8 @@ pub struct SessionAccess {
 pub struct SessionOverview {
     /// The session and the caller's role.
     pub access: SessionAccess,
-    /// The state of its engine, without the open message.
-    pub engine: Engine,
+    /// What its engine does.
+    pub facts: Facts,
     /// How many messages the transcript has.
     pub message_count: u64,
 }

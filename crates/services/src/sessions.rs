@@ -5,6 +5,7 @@ use portway_domain::engine::{Actor, Effects, Engine, Event, Prompt};
 use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
+use portway_domain::states::Facts;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::{Page, PageRequest};
 use portway_ports::sessions::{
@@ -35,13 +36,13 @@ pub struct NewSession {
     pub metadata: Option<String>,
 }
 
-/// A session and the state of its engine.
+/// A session and what goes on in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionDetail {
     /// The session.
     pub session: Session,
-    /// Its engine, without the message that the agent is writing.
-    pub engine: Engine,
+    /// What its engine does.
+    pub facts: Facts,
     /// How many messages its transcript has.
     pub message_count: u64,
 }
@@ -195,9 +196,9 @@ impl Services {
     pub async fn session(&self, context: &Context, id: &SessionId) -> Result<SessionDetail, Error> {
         let seen = self.ports.store.session_overview(context.token()?, id).await?;
         context.admit_to(seen.caller, seen.value.as_ref().map(|overview| &overview.access), id)?;
-        let SessionOverview { access, engine, message_count } =
+        let SessionOverview { access, facts, message_count } =
             seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
-        Ok(SessionDetail { session: access.session, engine, message_count })
+        Ok(SessionDetail { session: access.session, facts, message_count })
     }
 
     /// Gives a session another title.

@@ -3,6 +3,7 @@
 use portway_domain::engine::Engine;
 use portway_domain::ids::SessionId;
 use portway_domain::sessions::Session;
+use portway_domain::states::Facts;
 use portway_ports::Stored;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
@@ -55,23 +56,16 @@ pub(crate) struct Loaded {
     pub(crate) engine: Stored<Engine>,
 }
 
-impl Loaded {
-    fn decode(cells: &mut Cells) -> Result<Self, SqlError> {
-        let session = SessionRow::decode_cells(cells)?.into();
-        let StateRow { state, version } = StateRow::decode_cells(cells)?;
-        Ok(Self { session, engine: Stored { version, value: state.0 } })
-    }
-}
-
 /// A session and its engine, whoever owns it.
 pub(crate) fn load(dialect: Dialect, id: &SessionId) -> Statement {
     static LOAD: Shape = Shape::new();
-    LOAD.fill(dialect, [id.as_str().into()], |[id]| select(id))
+    LOAD.fill(dialect, [id.as_str().into()], |[id]| session_with(StateRow::COLUMNS, id))
 }
 
-fn select(id: Parameter) -> SelectStatement {
+/// A session with columns of its engine.
+fn session_with(columns: &[&'static str], id: Parameter) -> SelectStatement {
     SessionRow::select()
-        .columns(StateRow::COLUMNS.iter().map(|column| (TABLE, *column)))
+        .columns(columns.iter().map(|column| (TABLE, *column)))
         .inner_join(TABLE, Expr::col((TABLE, "session_id")).equals((SessionRow::TABLE, "id")))
         .and_where(Expr::col((SessionRow::TABLE, "id")).eq(id))
         .take()
@@ -79,20 +73,30 @@ fn select(id: Parameter) -> SelectStatement {
 
 /// The session and engine in the answer to [`load`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Loaded>, SqlError> {
-    rows.into_iter().next().map(|row| Loaded::decode(&mut Cells::new(row))).transpose()
-}
-
-/// A session, its engine and the number of its messages, whoever owns it.
-pub(crate) fn overview(dialect: Dialect, id: &SessionId) -> Statement {
-    static OVERVIEW: Shape = Shape::new();
-    OVERVIEW.fill(dialect, [id.as_str().into()], |[id]| select(id).expr_as(messages::count(id), "message_count").take())
-}
-
-/// The session, its engine and the number of its messages in the answer to [`overview`].
-pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<(Loaded, u64)>, SqlError> {
     let decode = |row| {
         let mut cells = Cells::new(row);
-        Ok((Loaded::decode(&mut cells)?, cells.take(messages::TABLE, "message_count")?))
+        let session = SessionRow::decode_cells(&mut cells)?.into();
+        let StateRow { state, version } = StateRow::decode_cells(&mut cells)?;
+        Ok(Loaded { session, engine: Stored { version, value: state.0 } })
+    };
+    rows.into_iter().next().map(decode).transpose()
+}
+
+/// A session, what its engine does and the number of its messages, whoever owns it.
+pub(crate) fn overview(dialect: Dialect, id: &SessionId) -> Statement {
+    static OVERVIEW: Shape = Shape::new();
+    OVERVIEW.fill(dialect, [id.as_str().into()], |[id]| {
+        session_with(&["state"], id).expr_as(messages::count(id), "message_count").take()
+    })
+}
+
+/// What is in the answer to [`overview`].
+pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<(Session, Facts, u64)>, SqlError> {
+    let decode = |row| {
+        let mut cells = Cells::new(row);
+        let session = SessionRow::decode_cells(&mut cells)?.into();
+        let facts: JsonText<Facts> = cells.take(TABLE, "state")?;
+        Ok((session, facts.0, cells.take(messages::TABLE, "message_count")?))
     };
     rows.into_iter().next().map(decode).transpose()
 }

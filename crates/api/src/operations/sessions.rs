@@ -4,7 +4,6 @@ use garde::Validate;
 use http::{Method, StatusCode};
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::sessions::{Session, SessionStatus};
-use portway_domain::states::Facts;
 use portway_ports::pages::{Cursor, PageRequest};
 use portway_ports::sessions::{Ownership, SessionFilter, SessionListItem};
 use portway_services::error::Error;
@@ -352,16 +351,15 @@ async fn get(services: State, context: Context, input: SessionPath) -> Answer<De
 }
 
 fn live_status(detail: &SessionDetail, connected_users: Vec<String>, connected_clients: usize) -> LiveStatus {
-    let engine = &detail.engine;
-    let facts = Facts::of(engine);
-    let status = engine.status.as_str();
+    let facts = detail.facts;
+    let status = facts.status.as_str();
     LiveStatus {
         session_id: detail.session.id.to_string(),
         user_id: detail.session.owner.to_string(),
         workspace: detail.session.workspace.clone(),
         status,
         lifecycle_status: status,
-        sandbox_id: facts.sandbox.then(|| format!("{}.{}", detail.session.id, engine.runner.generation)),
+        sandbox_id: facts.sandbox.then(|| format!("{}.{}", detail.session.id, facts.generation)),
         tunnel_urls: None,
         tunnels: None,
         runner_connected: facts.connected,
@@ -370,7 +368,7 @@ fn live_status(detail: &SessionDetail, connected_users: Vec<String>, connected_c
         sandbox_state: facts.sandbox_state(),
         joint_state: facts.joint_state(),
         message_count: detail.message_count,
-        queued_prompts: if engine.status.is_ended() { 0 } else { engine.queue.len() },
+        queued_prompts: facts.queued,
         connected_clients,
         connected_users,
         running_started_at: None,

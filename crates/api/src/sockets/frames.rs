@@ -144,7 +144,7 @@ pub(super) fn init(transcript: Transcript, users: Vec<PresentUser>, sockets: usi
             sandbox_running: facts.sandbox,
             runner_connected: facts.connected,
             runner_busy: facts.busy,
-            prompts_queued: if facts.queued { engine.queue.len() } else { 0 },
+            prompts_queued: facts.queued,
             connected_clients: sockets,
             connected_users: users.iter().map(connected_user).collect(),
             audit_log: transcript.audit.into_iter().map(audit).collect(),

@@ -36,8 +36,7 @@ async fn a_lost_answer_is_looked_up_and_a_lost_race_repeated() {
         let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
         world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
         assert_eq!(prompts(&world, &id).await, 1, "{fault:?}");
-        let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
-        assert_eq!(detail.engine.runner.last_command, 1, "{fault:?}");
+        assert_eq!(world.engine(&id).await.runner.last_command, 1, "{fault:?}");
     }
 }
 

@@ -77,7 +77,7 @@ async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
     world.sandboxes.kill(&id, 1);
     loop {
         let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
-        if !detail.engine.has_sandbox() {
+        if !detail.facts.sandbox {
             assert_eq!(detail.session.status, SessionStatus::Running);
             break;
         }
@@ -88,6 +88,5 @@ async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
     world.sandboxes.started(&id, 2).await;
     assert_eq!(world.sandboxes.conversation.lock().unwrap().as_deref(), Some("talk 1"), "it is gone on with");
     world.connect(&id, 2).await;
-    let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
-    assert_eq!(detail.engine.turn.map(|turn| turn.prompt), Some(prompt));
+    assert_eq!(world.engine(&id).await.turn.map(|turn| turn.prompt), Some(prompt));
 }

@@ -57,8 +57,9 @@ async fn prompts_at_once_are_all_kept_and_ordered() {
     .await;
     let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
     assert_eq!(detail.message_count, 20);
-    let mut waiting: Vec<MessageId> = vec![detail.engine.turn.unwrap().prompt];
-    waiting.extend(detail.engine.queue.into_iter().map(|queued| queued.id));
+    let engine = world.engine(&id).await;
+    let mut waiting: Vec<MessageId> = vec![engine.turn.unwrap().prompt];
+    waiting.extend(engine.queue.into_iter().map(|queued| queued.id));
     let range = MessageRange { after: 0, limit: 100 };
     let messages = world.services.messages(&world.as_owner(), &id, range).await.unwrap();
     let kept: Vec<MessageId> = messages.into_iter().map(|message| message.id).collect();

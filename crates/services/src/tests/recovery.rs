@@ -19,13 +19,13 @@ async fn a_living_sandbox_gets_time_to_come_back() {
     let world = World::new().await;
     let id = world.open_ready().await;
     world.services.recover().await.unwrap();
-    let engine = world.services.session(&world.as_owner(), &id).await.unwrap().engine;
+    let engine = world.engine(&id).await;
     assert!(matches!(engine.runner.link, Link::Lost { .. }));
     assert!(world.services.wants_sandbox(&id, 1).await.unwrap());
     assert!(!world.services.wants_sandbox(&id, 2).await.unwrap());
     world.clock.advance(Duration::from_secs(31));
     assert_eq!(world.services.ask_due_sessions().await, Ok(1));
-    let engine = world.services.session(&world.as_owner(), &id).await.unwrap().engine;
+    let engine = world.engine(&id).await;
     assert_eq!(engine.runner.link, Link::None);
 }
 
@@ -36,7 +36,7 @@ async fn a_sandbox_that_was_never_started_is_waited_for() {
     world.services.ask_due_sessions().await.unwrap();
     // The job of starting it was never done: the session keeps waiting for it.
     world.services.recover().await.unwrap();
-    let engine = world.services.session(&world.as_owner(), &session.id).await.unwrap().engine;
+    let engine = world.engine(&session.id).await;
     assert!(matches!(engine.runner.link, Link::Starting { .. }));
 }
 
@@ -85,8 +85,8 @@ async fn a_stopped_gateway_leaves_sessions_that_go_on() {
     world.sandboxes.gone(&id, 1).await;
     let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
     assert_eq!(detail.session.status, SessionStatus::Running);
-    assert_eq!(detail.engine.queue.len(), 1);
-    assert!(detail.engine.turn.is_none());
+    assert_eq!(detail.facts.queued, 1);
+    assert!(!detail.facts.busy);
     // The next start: the prompt that waits gets a new sandbox.
     world.services.recover().await.unwrap();
     assert_eq!(world.services.ask_due_sessions().await, Ok(1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::engine::{RunnerHello, RunnerReport, Timeouts};
+use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
 use portway_domain::ids::SessionId;
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
@@ -112,6 +112,11 @@ impl World {
         self.sandboxes.started(&session.id, 1).await;
         self.connect(&session.id, 1).await;
         session.id
+    }
+
+    /// The stored state of a session's engine.
+    pub(super) async fn engine(&self, id: &SessionId) -> Engine {
+        self.services.ports.store.engine(id).await.unwrap().unwrap().1.value
     }
 
     pub(super) async fn connect(&self, id: &SessionId, generation: u32) {

@@ -67,9 +67,9 @@ impl SessionStore for SqlStore {
         let principal = tokens::decode_principal(answers.next()?)?;
         let overview = engines::decode_overview(answers.next()?)?;
         Ok(seen(principal, |caller| {
-            overview.map(|(loaded, message_count)| SessionOverview {
-                access: sessions::access(loaded.session, caller),
-                engine: loaded.engine.value,
+            overview.map(|(session, facts, message_count)| SessionOverview {
+                access: sessions::access(session, caller),
+                facts,
                 message_count,
             })
         }))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::rig::Rig;
 use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS};
+use crate::states::Facts;
 
 /// Checks a state by itself.
 pub(super) fn check_state(rig: &Rig) {
@@ -31,6 +32,8 @@ pub(super) fn check_state(rig: &Rig) {
     assert_eq!(&ordered - &dismissed, wanted, "every sandbox that is not wanted is dismissed");
     assert_eq!(ordered.len(), rig.store.ordered.len(), "a generation is ordered once");
     check_deadline(engine);
+    let stored = serde_json::to_string(engine).unwrap();
+    assert_eq!(serde_json::from_str::<Facts>(&stored).unwrap(), Facts::of(engine), "the stored state tells the same");
 }
 
 fn check_deadline(engine: &Engine) {
