@@ -1,8 +1,9 @@
 //! Many change sets in one durable transaction, each of them all or nothing.
 //!
 //! The cost of a commit is the wait for the disk, and one wait can serve everybody who is in the queue. Each set runs
-//! inside its savepoint, so one that fails takes nothing of the others with it. Nobody is answered before the common
-//! commit succeeded: a set that lost against another one of the group lost against nothing if that one is undone.
+//! inside its savepoint, or is a single statement, so one that fails takes nothing of the others with it. Nobody is
+//! answered before the common commit succeeded: a set that lost against another one of the group lost against nothing if
+//! that one is undone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -115,8 +116,11 @@ fn write_together(connection: &Connection, sets: &[Vec<Step>], answers: &mut [Op
     Ok(())
 }
 
-/// Runs one set in its savepoint.
+/// Runs one set so that it leaves nothing behind when it fails.
 fn write_member(connection: &Connection, steps: &[Step]) -> Result<Answer, Lost> {
+    if let [only] = steps {
+        return write_single(connection, only);
+    }
     let control = |text| connection.control(text).map_err(|_| Lost);
     control("SAVEPOINT change_set")?;
     let answer = match run(connection, steps) {
@@ -130,6 +134,20 @@ fn write_member(connection: &Connection, steps: &[Step]) -> Result<Answer, Lost>
     };
     control("RELEASE change_set")?;
     Ok(answer)
+}
+
+/// A statement that conflicts or misses its row changes nothing, so a set of one needs no savepoint. After any other
+/// failure, as of a row that cannot be read, the change may be there.
+fn write_single(connection: &Connection, step: &Step) -> Result<Answer, Lost> {
+    let result = run(connection, std::slice::from_ref(step));
+    if connection.is_autocommit() {
+        return Err(Lost);
+    }
+    match result {
+        Ok(outcomes) => Ok(Ok(WriteOutcome::Committed(outcomes))),
+        Err(stop @ Stop::Conflict(_)) => Ok(stop.into()),
+        Err(Stop::Error(_)) => Err(Lost),
+    }
 }
 
 fn answers_after_failed_commit(results: Vec<Answer>, failure: Failure) -> Vec<Answer> {
@@ -216,6 +234,23 @@ mod tests {
         assert_eq!(answers[3], Ok(WriteOutcome::Conflict { step: 1 }));
         assert_eq!(ids(&connection), ["a", "b", "c"]);
         assert!(connection.is_autocommit());
+    }
+
+    #[test]
+    fn a_single_statement_that_fails_leaves_nothing_behind() {
+        let connection = database();
+        let not_text = step("INSERT INTO items (id) VALUES ('b') RETURNING CAST(x'ff' AS TEXT) AS text");
+        let two_with_a_taken_one = step("INSERT INTO items (id) VALUES ('c'), ('a')");
+        let missing = Step::guarded(step("UPDATE items SET size = 1 WHERE id = 'g'").statement);
+        let answers = settle(
+            &connection,
+            &[vec![insert("a")], vec![not_text], vec![two_with_a_taken_one], vec![missing], vec![insert("d")]],
+        );
+        assert!(committed(&answers[0]) && committed(&answers[4]));
+        assert!(matches!(answers[1], Err(SqlError::Corrupt { .. })), "{:?}", answers[1]);
+        assert_eq!(answers[2], Ok(WriteOutcome::Conflict { step: 0 }));
+        assert_eq!(answers[3], Ok(WriteOutcome::Conflict { step: 0 }));
+        assert_eq!(ids(&connection), ["a", "d"]);
     }
 
     #[test]
