@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use garde::Validate;
 use http::{Method, StatusCode};
@@ -175,10 +176,8 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
             input: |generator| In::json_schema(generator),
             output: (!empty).then_some(|generator| generator.subschema_for::<Out>()),
             handler: Box::new(move |state, context, pairs, body| match input::decode::<In>(pairs, body) {
-                Ok(input) => {
-                    let answer = handler(state, context, input);
-                    Box::pin(async move { encode(&answer.await?, empty) })
-                }
+                // Mapped and not awaited in another block, which would hold the handler's state twice.
+                Ok(input) => Box::pin(handler(state, context, input).map(move |answer| encode(&answer?, empty))),
                 Err(error) => Box::pin(ready(Err(error))),
             }),
         }

@@ -24,10 +24,7 @@ const CLOSE_POLICY: u16 = 1008;
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
     let watch = services.watch_session(&context, &id).await?;
     let client = Client { services, context, id, principal: watch.principal, known: 0 };
-    Ok(serve_socket(move |mut socket| async move {
-        // The peer being gone is the ordinary end.
-        let _ = client.run(&mut *socket, watch.transcript, watch.subscription).await;
-    }))
+    Ok(serve_socket(move |socket| client.serve(socket, Box::new(watch.transcript), watch.subscription)))
 }
 
 struct Client {
@@ -40,23 +37,35 @@ struct Client {
 }
 
 impl Client {
-    async fn run(
+    async fn serve(
         mut self,
-        socket: &mut dyn Socket,
-        transcript: Transcript,
+        mut socket: Box<dyn Socket>,
+        transcript: Box<Transcript>,
         mut subscription: Box<dyn Subscription>,
+    ) {
+        // The peer being gone is the ordinary end.
+        let _ = self.talk(&mut *socket, transcript, &mut *subscription).await;
+    }
+
+    /// Most sockets are silent most of the time, so the memory for what is done now and then is there only meanwhile:
+    /// those futures are boxed.
+    async fn talk(
+        &mut self,
+        socket: &mut dyn Socket,
+        transcript: Box<Transcript>,
+        subscription: &mut dyn Subscription,
     ) -> Result<(), SocketClosed> {
-        self.send_state(socket, transcript).await?;
+        Box::pin(self.send_state(socket, transcript)).await?;
         let _presence = self.services.join(&self.id, &self.principal);
         loop {
             tokio::select! {
                 incoming = socket.receive() => match incoming {
-                    Some(incoming) => self.received(socket, incoming).await?,
+                    Some(incoming) => Box::pin(self.received(socket, incoming)).await?,
                     None => return Ok(()),
                 },
                 delivery = subscription.next() => match delivery {
                     Some(Delivery::Hint(hint)) => self.tell(socket, &hint).await?,
-                    Some(Delivery::Missed) => self.catch_up(socket).await?,
+                    Some(Delivery::Missed) => Box::pin(self.catch_up(socket)).await?,
                     None => {
                         socket.close(portway_protocol::CLOSE_RESTART, "The gateway goes down").await;
                         return Ok(());
@@ -67,11 +76,11 @@ impl Client {
     }
 
     /// Sends the whole state, and every question that waits.
-    async fn send_state(&mut self, socket: &mut dyn Socket, transcript: Transcript) -> Result<(), SocketClosed> {
+    async fn send_state(&mut self, socket: &mut dyn Socket, transcript: Box<Transcript>) -> Result<(), SocketClosed> {
         self.known = transcript.engine.version;
         let questions: Vec<ServerFrame> = transcript.engine.value.questions.iter().map(frames::question).collect();
         let (users, sockets) = self.services.present(&self.id);
-        send(socket, &frames::init(transcript, users, sockets)).await?;
+        send(socket, &frames::init(*transcript, users, sockets)).await?;
         for question in questions {
             send(socket, &question).await?;
         }
@@ -82,7 +91,7 @@ impl Client {
     async fn catch_up(&mut self, socket: &mut dyn Socket) -> Result<(), SocketClosed> {
         let context = self.frame_context(SessionRole::Viewer);
         match self.services.transcript(&context, &self.id).await {
-            Ok((_, transcript)) => self.send_state(socket, transcript).await,
+            Ok((_, transcript)) => self.send_state(socket, Box::new(transcript)).await,
             Err(Error::Unauthorized | Error::NotFound { .. }) => {
                 socket.close(CLOSE_POLICY, "Access was withdrawn").await;
                 Err(SocketClosed)
