@@ -4,12 +4,14 @@ use std::cell::{Cell as Flag, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use portway_sql::driver::{Read, SqlError, Statement, StepOutcome};
 use portway_sql::row::{Cell, QUERY_RESULT, Row};
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
 
 use crate::bind::bind;
@@ -31,8 +33,7 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let raw = rusqlite::Connection::open_with_flags(path, flags).map_err(refused)?;
         raw.busy_timeout(busy_timeout).map_err(refused)?;
-        let mode: String =
-            raw.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(refused)?;
+        let mode = write_ahead(&raw, busy_timeout).map_err(refused)?;
         if !mode.eq_ignore_ascii_case("wal") {
             return Err(OpenError::NoWriteAheadLog { path: path.to_owned(), mode });
         }
@@ -198,6 +199,20 @@ impl Connection {
     pub(crate) fn control(&self, text: &'static str) -> Result<(), Failure> {
         self.raw.prepare_cached(text)?.raw_execute()?;
         Ok(())
+    }
+}
+
+/// Sets the journal mode, and answers with the one that came of it. Two that make the log of a new file at the same time
+/// are in each other's way, and SQLite does not wait for that by itself.
+fn write_ahead(raw: &rusqlite::Connection, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let deadline = Instant::now() + busy_timeout;
+    loop {
+        match raw.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
     }
 }
 
