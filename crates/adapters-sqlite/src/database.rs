@@ -9,12 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use portway_sql::dialect::Dialect;
 use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
-use portway_sql::migrations::{AppliedMigration, Migration, plan};
-use portway_sql::record::Record;
+use portway_sql::migrations::{self, MigrateError, Migration};
 use portway_sql::row::Row;
 
 use crate::connection::Connection;
-use crate::error::{MigrateError, OpenError, closed};
+use crate::error::{OpenError, closed};
 use crate::group_commit::settle;
 use crate::migrate::migrate;
 use crate::options::SqliteOptions;
@@ -111,15 +110,7 @@ impl SqliteDatabase {
     /// [`SqlError`] when the write fails; [`SqlError::Unavailable`] also when the schema is not the current one.
     pub async fn probe(&self) -> Result<(), SqlError> {
         let newest = *lock(&self.newest);
-        let newest = newest.ok_or_else(|| SqlError::Unavailable("the schema was not migrated yet".into()))?;
-        let probe = AppliedMigration::probe(Dialect::Sqlite, &newest);
-        match self.write(vec![probe]).await? {
-            WriteOutcome::Committed(_) => Ok(()),
-            WriteOutcome::Conflict { .. } => Err(SqlError::Unavailable(format!(
-                "the schema is not that of migration {}: another binary migrated the database",
-                newest.name
-            ))),
-        }
+        migrations::probe(self, newest).await
     }
 
     /// Looks for damage in the file, and answers with at most `limit` findings in SQLite's words; none is good. Reads
@@ -139,9 +130,7 @@ impl SqliteDatabase {
     /// # Errors
     /// [`MigrateError`] when it could not be migrated, for example because a newer program did that.
     pub async fn pending_migrations(&self, all: &[Migration]) -> Result<usize, MigrateError> {
-        let applied = self.read(Read::bounded(vec![AppliedMigration::all(Dialect::Sqlite)])).await?;
-        let applied = AppliedMigration::decode_all(applied.into_iter().flatten().collect())?;
-        Ok(plan(&applied, all)?.len())
+        migrations::pending(self, all).await
     }
 
     /// Finishes the reads and writes that were accepted, writes the log back into the file and ends the threads.

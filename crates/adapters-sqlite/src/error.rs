@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use portway_sql::driver::SqlError;
-use portway_sql::migrations::MigrationError;
 use rusqlite::ffi::{self, ErrorCode};
 
 /// Why a database could not be opened.
@@ -36,34 +35,6 @@ pub enum OpenError {
     /// A thread of the database could not be started.
     #[error("cannot start a database thread: {0}")]
     Thread(std::io::Error),
-}
-
-/// Why the schema was not brought up to date. Nothing was changed, unless `Database` holds
-/// [`SqlError::Unknown`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MigrateError {
-    /// Ledger and files do not belong together.
-    #[error(transparent)]
-    Refused(#[from] MigrationError),
-    /// A file has a statement that fails, or ends the transaction it runs in.
-    #[error("migration {name} failed and was undone: {detail}")]
-    Failed {
-        /// The file.
-        name: String,
-        /// What SQLite said.
-        detail: String,
-    },
-    /// Rows would refer to rows that do not exist.
-    #[error("the migrations leave a row of {table} that refers to a missing row of {parent}; they were undone")]
-    ForeignKey {
-        /// The table with the reference.
-        table: String,
-        /// The table it refers to.
-        parent: String,
-    },
-    /// The database did not answer.
-    #[error(transparent)]
-    Database(#[from] SqlError),
 }
 
 pub(crate) fn closed() -> SqlError {

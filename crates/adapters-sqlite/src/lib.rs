@@ -34,5 +34,5 @@ mod readers;
 mod writer;
 
 pub use database::SqliteDatabase;
-pub use error::{MigrateError, OpenError};
+pub use error::OpenError;
 pub use options::SqliteOptions;

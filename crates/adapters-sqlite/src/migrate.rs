@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portway_sql::dialect::Dialect;
 use portway_sql::driver::SqlError;
-use portway_sql::migrations::{AppliedMigration, Migration, plan};
+use portway_sql::migrations::{AppliedMigration, MigrateError, Migration, plan};
 use portway_sql::record::Record;
 
 use crate::connection::Connection;
-use crate::error::{Failure, MigrateError};
+use crate::error::Failure;
 
 /// The ledger is older than every migration, so the runner makes it.
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -17,9 +17,6 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     checksum TEXT NOT NULL,
     applied_at INTEGER NOT NULL
 ) STRICT";
-
-const ENTER: &str = "INSERT INTO schema_migrations (id, name, checksum, applied_at)
-    VALUES (?, ?, ?, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)";
 
 /// Runs what is pending and answers how many files that were.
 pub(crate) fn migrate(connection: &Connection, all: &[Migration]) -> Result<usize, MigrateError> {
@@ -56,8 +53,7 @@ fn apply(connection: &Connection, migration: &Migration) -> Result<(), MigrateEr
     if connection.is_autocommit() {
         return Err(failed("the file ends the transaction it runs in".into()));
     }
-    let line = (migration.id, migration.name, migration.checksum());
-    connection.raw().execute(ENTER, line).map_err(|error| failed(error.to_string()))?;
+    connection.run(&AppliedMigration::enter(Dialect::Sqlite, migration)?).map_err(Failure::into_error)?;
     tracing::info!(name = migration.name, "migration applied");
     Ok(())
 }

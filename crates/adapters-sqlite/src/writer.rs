@@ -5,11 +5,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use portway_sql::driver::{SqlError, Step};
-use portway_sql::migrations::Migration;
+use portway_sql::migrations::{MigrateError, Migration};
 use tokio::sync::oneshot;
 
 use crate::connection::Connection;
-use crate::error::{MigrateError, OpenError, closed};
+use crate::error::{OpenError, closed};
 use crate::group_commit::{Answer, settle};
 use crate::migrate::migrate;
 use crate::queue::Queue;

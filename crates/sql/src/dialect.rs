@@ -1,9 +1,13 @@
 //! What differs between the databases. Nothing outside this file writes SQL text.
 
 use portway_domain::time::Timestamp;
-use sea_query::{BinOper, Expr, ExprTrait, PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
+use sea_query::{
+    BinOper, Expr, ExprTrait, Func, PostgresQueryBuilder, QueryStatementWriter, SelectStatement, SqliteQueryBuilder,
+    Value,
+};
 
 use crate::driver::Statement;
+use crate::subquery::scalar;
 
 /// The SQL that a driver speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +29,10 @@ impl Dialect {
         Statement { text: text.into(), args: values.0 }
     }
 
-    /// A point in time as an argument: microseconds since the epoch.
+    /// A point in time as an argument, exact to the microsecond.
     ///
-    /// Every time goes through here, because the databases differ in the type they store it as.
+    /// Every time goes through here, because the databases differ in the type they store it as: SQLite has a number of
+    /// microseconds since the epoch, Postgres a time.
     #[must_use]
     pub fn time(self, time: Timestamp) -> Value {
         self.optional_time(Some(time))
@@ -37,7 +42,16 @@ impl Dialect {
     #[must_use]
     pub fn optional_time(self, time: Option<Timestamp>) -> Value {
         match self {
-            Self::Sqlite | Self::Postgres => Value::BigInt(time.map(Timestamp::as_micros)),
+            Self::Sqlite => Value::BigInt(time.map(Timestamp::as_micros)),
+            Self::Postgres => Value::JiffTimestamp(time.map(|time| Box::new(moment(time)))),
+        }
+    }
+
+    /// The present time by the database's own clock, in the type that times are stored as.
+    pub(crate) fn clock(self) -> Expr {
+        match self {
+            Self::Sqlite => Expr::cust("CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000"),
+            Self::Postgres => Expr::cust("CURRENT_TIMESTAMP"),
         }
     }
 
@@ -53,6 +67,15 @@ impl Dialect {
         column.binary(BinOper::In, items)
     }
 
+    /// `column` is among what `choice` selects, which is run exactly once: a choice that has a limit and locks its rows
+    /// must not be made anew for each row that is looked at.
+    pub(crate) fn among(self, column: Expr, choice: SelectStatement) -> Expr {
+        match self {
+            Self::Sqlite => column.in_subquery(choice),
+            Self::Postgres => column.eq(Func::cust("ANY").arg(Expr::cust_with_expr("ARRAY $1", scalar(choice)))),
+        }
+    }
+
     /// The text of a member of the JSON object in `column`; `NULL` when it is missing. Only for members that are text:
     /// the databases disagree on how a boolean looks as text.
     #[must_use]
@@ -61,6 +84,11 @@ impl Dialect {
             Self::Sqlite | Self::Postgres => column.binary(BinOper::Custom("->>"), Expr::Constant(Value::from(member))),
         }
     }
+}
+
+/// Both types end with the year 9999, so every time has its counterpart.
+fn moment(time: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -105,6 +133,35 @@ mod tests {
             r#"SELECT "id" FROM "sessions" WHERE "a" = $1 AND "id" IN (SELECT jsonb_array_elements_text($2)) AND "b" = $3"#
         );
         assert_eq!(postgres.args.len(), 3);
+    }
+
+    #[test]
+    fn a_choice_is_made_once() {
+        let render = |dialect: Dialect| {
+            let choice = Query::select().column("id").from("jobs").limit(3).take();
+            let query =
+                Query::select().column("work").from("jobs").and_where(dialect.among(Expr::col("id"), choice)).take();
+            dialect.statement(&query).text
+        };
+        assert_eq!(
+            render(Dialect::Sqlite),
+            r#"SELECT "work" FROM "jobs" WHERE "id" IN (SELECT "id" FROM "jobs" LIMIT ?)"#
+        );
+        assert_eq!(
+            render(Dialect::Postgres),
+            r#"SELECT "work" FROM "jobs" WHERE "id" = ANY(ARRAY (SELECT "id" FROM "jobs" LIMIT $1))"#
+        );
+    }
+
+    #[test]
+    fn every_time_is_exact() {
+        for micros in [i64::MIN, -1_000_001, -1, 0, 1, 1_771_927_200_123_456, i64::MAX] {
+            let time = Timestamp::from_micros(micros);
+            assert_eq!(Dialect::Sqlite.time(time), Value::BigInt(Some(time.as_micros())));
+            let Value::JiffTimestamp(Some(moment)) = Dialect::Postgres.time(time) else { panic!("no time") };
+            assert_eq!(moment.as_microsecond(), time.as_micros());
+        }
+        assert_eq!(Dialect::Postgres.optional_time(None), Value::JiffTimestamp(None));
     }
 
     #[test]

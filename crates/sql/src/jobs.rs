@@ -67,7 +67,7 @@ pub(crate) fn claim(dialect: Dialect, now: Timestamp, lease_until: Timestamp, li
         .table(TABLE)
         .value("lease_until", dialect.time(lease_until))
         .value("attempts", Expr::col("attempts").add(Expr::Constant(Value::Int(Some(1)))))
-        .and_where(Expr::col("id").in_subquery(claimable))
+        .and_where(dialect.among(Expr::col("id"), claimable))
         .returning(Query::returning().columns(JobRow::COLUMNS.iter().copied()));
     Step::new(dialect.statement(&claim))
 }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn claims_do_not_wait_for_each_other_where_rows_are_locked() {
         let text = |dialect| claim(dialect, Timestamp::from_millis(0), Timestamp::from_millis(1), 3).statement.text;
-        assert!(text(Dialect::Postgres).contains("LIMIT $4 FOR UPDATE SKIP LOCKED)"), "{}", text(Dialect::Postgres));
+        assert!(text(Dialect::Postgres).contains("LIMIT $4 FOR UPDATE SKIP LOCKED))"), "{}", text(Dialect::Postgres));
         assert!(!text(Dialect::Sqlite).contains("FOR UPDATE"), "{}", text(Dialect::Sqlite));
     }
 }

@@ -1,15 +1,19 @@
 //! The schema as a list of numbered files, and the decision which of them a database still needs.
 //!
 //! A released file never changes: databases that ran it would differ from those that run it later. Each runner keeps
-//! a ledger of what it applied ([`AppliedMigration`]) and asks [`plan`] before it touches anything.
+//! a ledger of what it applied ([`AppliedMigration`]) and asks [`plan()`] before it touches anything. What is in the
+//! ledger, which files may run and what an error says is the same on every database; only locks and transactions are a
+//! runner's own.
 
-use portway_domain::time::Timestamp;
-use sea_query::{Expr, ExprTrait, Order, Query};
+mod ledger;
+mod plan;
+
 use sha2::{Digest, Sha256};
 
-use crate::dialect::Dialect;
-use crate::driver::{Statement, Step};
-use crate::record::{Record, record};
+use crate::driver::SqlError;
+
+pub use self::ledger::{AppliedMigration, pending, probe};
+pub use self::plan::{MigrationError, plan};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,33 @@ impl Migration {
     }
 }
 
+/// Why the schema was not brought up to date. Nothing was changed, unless `Database` holds [`SqlError::Unknown`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MigrateError {
+    /// Ledger and files do not belong together.
+    #[error(transparent)]
+    Refused(#[from] MigrationError),
+    /// A file has a statement that fails, or ends the transaction it runs in.
+    #[error("migration {name} failed and was undone: {detail}")]
+    Failed {
+        /// The file.
+        name: String,
+        /// What the database said.
+        detail: String,
+    },
+    /// Rows would refer to rows that do not exist.
+    #[error("the migrations leave a row of {table} that refers to a missing row of {parent}; they were undone")]
+    ForeignKey {
+        /// The table with the reference.
+        table: String,
+        /// The table it refers to.
+        parent: String,
+    },
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] SqlError),
+}
+
 /// The files of one folder below `migrations/`, compiled in.
 macro_rules! files {
     ($folder:literal: $($id:literal $name:literal),* $(,)?) => {
@@ -57,221 +88,107 @@ macro_rules! files {
 pub const SQLITE: &[Migration] =
     files!("sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work");
 
-record! {
-    /// A line of the ledger of applied migrations.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct AppliedMigration in "schema_migrations" {
-        /// Number of the migration.
-        pub id: u32,
-        /// Its name when it was applied.
-        pub name: String,
-        /// Its checksum when it was applied.
-        pub checksum: String,
-        /// When it was applied.
-        pub applied_at: Timestamp,
-    }
-}
-
-impl AppliedMigration {
-    /// The whole ledger, oldest migration first.
-    #[must_use]
-    pub fn all(dialect: Dialect) -> Statement {
-        dialect.statement(&Self::select().order_by("id", Order::Asc).take())
-    }
-
-    /// A write that proves two things at once: the database can be written, and `newest` is the last migration it ran.
-    /// Otherwise it ends in an error or a conflict. It changes nothing.
-    #[must_use]
-    pub fn probe(dialect: Dialect, newest: &Migration) -> Step {
-        let newer = Query::select()
-            .expr(Expr::val(1))
-            .from_as(Self::TABLE, "newer")
-            .and_where(Expr::col(("newer", "id")).gt(i64::from(newest.id)))
-            .take();
-        let probe = Query::update()
-            .table(Self::TABLE)
-            .value("name", Expr::col("name"))
-            .and_where(Expr::col("id").eq(i64::from(newest.id)))
-            .and_where(Expr::col("checksum").eq(newest.checksum()))
-            .and_where(Expr::exists(newer).not())
-            .take();
-        Step::guarded(dialect.statement(&probe))
-    }
-}
-
-/// Why the migrations cannot run. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MigrationError {
-    /// The text of an applied file is not what it was.
-    #[error(
-        "migration {name} was applied on {applied_at} with other content: restore the released file and put the change \
-         into a new migration"
-    )]
-    Edited {
-        /// The file.
-        name: String,
-        /// When it was applied.
-        applied_at: Timestamp,
-    },
-    /// The database ran a migration that this binary does not have.
-    #[error(
-        "the database ran migration {name}, which this binary does not have: start the newer binary that ran it, or \
-         restore the backup from before the upgrade"
-    )]
-    Newer {
-        /// The migration of the newer binary.
-        name: String,
-    },
-    /// A later migration was applied, this one was not.
-    #[error(
-        "migration {name} was never applied although a later one was: give it a number after {last} if it is new, or \
-         restore a complete backup"
-    )]
-    Hole {
-        /// The migration that is missing.
-        name: String,
-        /// The last one that was applied.
-        last: u32,
-    },
-    /// The numbers of the compiled files are not 1, 2, 3 and so on.
-    #[error("migration {name} should have number {expected}: number the files without holes and in order")]
-    Misnumbered {
-        /// The file with the wrong number.
-        name: String,
-        /// The number that it should have.
-        expected: u32,
-    },
-}
-
-/// The migrations that are still to run, in order. `applied` is the ledger, `all` the compiled list.
-///
-/// # Errors
-/// [`MigrationError`], with what to do, when ledger and list do not belong together.
-pub fn plan<'a>(applied: &[AppliedMigration], all: &'a [Migration]) -> Result<&'a [Migration], MigrationError> {
-    check_numbers(all)?;
-    let mut applied: Vec<_> = applied.iter().collect();
-    applied.sort_by_key(|line| line.id);
-    if let Some(newer) = applied.iter().find(|line| !all.iter().any(|migration| migration.id == line.id)) {
-        return Err(MigrationError::Newer { name: newer.name.clone() });
-    }
-    for (line, migration) in applied.iter().zip(all) {
-        if line.id != migration.id {
-            return Err(MigrationError::Hole {
-                name: migration.name.to_owned(),
-                last: applied.last().map_or(0, |line| line.id),
-            });
-        }
-        if line.checksum != migration.checksum() {
-            return Err(MigrationError::Edited { name: migration.name.to_owned(), applied_at: line.applied_at });
-        }
-    }
-    Ok(all.get(applied.len()..).unwrap_or_default())
-}
-
-fn check_numbers(all: &[Migration]) -> Result<(), MigrationError> {
-    for (expected, migration) in (1..).zip(all) {
-        if migration.id != expected {
-            return Err(MigrationError::Misnumbered { name: migration.name.to_owned(), expected });
-        }
-    }
-    Ok(())
-}
+/// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
+pub const POSTGRES: &[Migration] =
+    files!("postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Migration; 3] = [
-        migration(1, "0001_one", "CREATE TABLE one (id TEXT)"),
-        migration(2, "0002_two", "CREATE TABLE two (id TEXT)"),
-        migration(3, "0003_three", "CREATE TABLE three (id TEXT)"),
+    /// Number, and checksum in each folder. A line stays as it is once its files are released; a new file gets a new
+    /// line.
+    const RELEASED: &[(u32, &str, &str)] = &[
+        (
+            1,
+            "10362baa54031ca5fe71c84552a535e06786410d615940bd33ebf4adad933c2e",
+            "ea6eed5f5af76c16bea8242d2e4b7d642e31e762b2e739b336be21270443219e",
+        ),
+        (
+            2,
+            "1e9596312658491f4e90184a3314ddc2bef66b95bb5d7f8d3b7d541c53e49314",
+            "1c7aac1371270ad7c04d709b2d2fdc9fe220027da4115a354675b87e35f34e19",
+        ),
+        (
+            3,
+            "607eb6328149f247ce2a2d3314c79dd9553af37aa122342cf2cef75cdaed01ff",
+            "e4b96cc6042bf7bd35de37f803a217fa9df84fa969a26136a10f99647f89d02e",
+        ),
+        (
+            4,
+            "e6ee515c71c3430ef7c85a5336314b21a8927e55f46911c805aacc2297b1c0cb",
+            "8048e9ff60a8be6d09c2527f054648729934a89ea7003457de1db78097e3e0f7",
+        ),
     ];
 
-    const fn migration(id: u32, name: &'static str, sql: &'static str) -> Migration {
-        Migration { id, name, sql }
-    }
+    const FOLDERS: [(&str, &[Migration]); 2] = [("sqlite", SQLITE), ("postgres", POSTGRES)];
 
-    fn applied(migrations: &[Migration]) -> Vec<AppliedMigration> {
-        migrations
-            .iter()
-            .map(|migration| AppliedMigration {
-                id: migration.id,
-                name: migration.name.to_owned(),
-                checksum: migration.checksum(),
-                applied_at: Timestamp::from_millis(0),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_is_not_applied_is_planned_in_order() {
-        assert_eq!(plan(&[], &ALL).unwrap(), ALL);
-        assert_eq!(plan(&applied(&ALL[..1]), &ALL).unwrap(), &ALL[1..]);
-        assert_eq!(plan(&applied(&ALL), &ALL).unwrap(), []);
-        assert_eq!(plan(&[], &[]).unwrap(), []);
-    }
-
-    #[test]
-    fn an_edited_file_is_refused() {
-        let mut edited = ALL;
-        edited[0].sql = "CREATE TABLE one (id TEXT, name TEXT)";
-        let error = plan(&applied(&ALL[..2]), &edited).unwrap_err();
-        assert!(matches!(&error, MigrationError::Edited { name, .. } if name == "0001_one"));
-        assert!(error.to_string().contains("new migration"));
+    const fn migration(sql: &'static str) -> Migration {
+        Migration { id: 1, name: "0001_one", sql }
     }
 
     #[test]
     fn white_space_at_line_ends_is_no_edit() {
-        let one = migration(1, "one", "CREATE TABLE t (\n  id TEXT\n);");
-        let two = migration(1, "one", "CREATE TABLE t (  \r\n  id TEXT\t\r\n);\r\n");
+        let one = migration("CREATE TABLE t (\n  id TEXT\n);");
+        let two = migration("CREATE TABLE t (  \r\n  id TEXT\t\r\n);\r\n");
         assert_eq!(one.checksum(), two.checksum());
-        let other = migration(1, "one", "CREATE TABLE t (\nid TEXT\n);");
-        assert_ne!(one.checksum(), other.checksum());
+        assert_ne!(one.checksum(), migration("CREATE TABLE t (\nid TEXT\n);").checksum());
         // SHA-256 of "a\n".
+        assert_eq!(migration("a").checksum(), "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7");
+    }
+
+    #[test]
+    fn the_compiled_lists_are_the_folders() {
+        for (folder, compiled) in FOLDERS {
+            let path = format!("{}/../../migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let mut files: Vec<String> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .filter_map(|name| name.strip_suffix(".sql").map(str::to_owned))
+                .collect();
+            files.sort();
+            let names: Vec<&str> = compiled.iter().map(|migration| migration.name).collect();
+            assert_eq!(names, files, "list every file of migrations/{folder} in this module");
+            for migration in compiled {
+                assert!(migration.name.starts_with(&format!("{:04}_", migration.id)), "{}", migration.name);
+            }
+            assert!(plan(&[], compiled).is_ok());
+        }
+    }
+
+    #[test]
+    fn both_folders_have_the_same_steps() {
+        let names = |all: &[Migration]| all.iter().map(|migration| migration.name).collect::<Vec<_>>();
+        assert_eq!(names(SQLITE), names(POSTGRES));
+    }
+
+    #[test]
+    fn a_released_file_is_what_it_was() {
+        let found: Vec<(u32, String, String)> = SQLITE
+            .iter()
+            .zip(POSTGRES)
+            .map(|(sqlite, postgres)| (sqlite.id, sqlite.checksum(), postgres.checksum()))
+            .collect();
+        let released: Vec<(u32, String, String)> =
+            RELEASED.iter().map(|(id, sqlite, postgres)| (*id, (*sqlite).to_owned(), (*postgres).to_owned())).collect();
         assert_eq!(
-            migration(1, "one", "a").checksum(),
-            "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+            found, released,
+            "restore the released file and write a new migration; a new one is added to the list"
         );
     }
 
     #[test]
-    fn a_newer_database_is_refused() {
-        let error = plan(&applied(&ALL), &ALL[..2]).unwrap_err();
-        assert!(matches!(&error, MigrationError::Newer { name } if name == "0003_three"));
-        assert!(error.to_string().contains("newer binary"));
-    }
-
-    #[test]
-    fn a_hole_is_refused() {
-        let mut ledger = applied(&ALL);
-        ledger.remove(1);
-        let error = plan(&ledger, &ALL).unwrap_err();
-        assert!(matches!(&error, MigrationError::Hole { name, last: 3 } if name == "0002_two"));
-        let misnumbered = [ALL[0], ALL[2]];
-        assert!(matches!(plan(&[], &misnumbered), Err(MigrationError::Misnumbered { expected: 2, .. })));
-    }
-
-    #[test]
-    fn the_order_of_the_ledger_does_not_matter() {
-        let mut ledger = applied(&ALL[..2]);
-        ledger.reverse();
-        assert_eq!(plan(&ledger, &ALL).unwrap(), &ALL[2..]);
-    }
-
-    #[test]
-    fn the_compiled_list_is_the_folder() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter_map(|name| name.strip_suffix(".sql").map(str::to_owned))
-            .collect();
-        files.sort();
-        let compiled: Vec<&str> = SQLITE.iter().map(|migration| migration.name).collect();
-        assert_eq!(compiled, files, "list every file of the folder in this module");
-        for migration in SQLITE {
-            assert!(migration.name.starts_with(&format!("{:04}_", migration.id)));
+    fn no_file_ends_the_transaction_it_runs_in() {
+        for (folder, compiled) in FOLDERS {
+            for migration in compiled {
+                for line in migration.sql.lines() {
+                    let is_letter = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
+                    let word: String = line.trim_start().chars().take_while(is_letter).collect();
+                    let control = ["COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "VACUUM"];
+                    let is_control = control.iter().any(|control| control.eq_ignore_ascii_case(&word));
+                    assert!(!is_control, "migrations/{folder}/{}.sql: {line}", migration.name);
+                }
+            }
         }
-        assert!(plan(&[], SQLITE).is_ok());
     }
 }

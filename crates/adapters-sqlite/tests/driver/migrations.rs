@@ -1,8 +1,8 @@
 //! Migrations run once, together, or not at all.
 
-use portway_adapters_sqlite::{MigrateError, SqliteDatabase, SqliteOptions};
+use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_sql::driver::{Read, SqlDriver};
-use portway_sql::migrations::{Migration, MigrationError, SQLITE};
+use portway_sql::migrations::{MigrateError, Migration, MigrationError, SQLITE};
 
 use crate::fixture::{SCHEMA, statement};
 

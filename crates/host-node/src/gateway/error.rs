@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use portway_adapters_sqlite::{MigrateError, OpenError};
+use portway_adapters_sqlite::OpenError;
 use portway_api::BuildError;
+use portway_sql::migrations::MigrateError;
 
 pub use super::database::DatabaseUrlError;
 use crate::data_folder::DataFolderError;
