@@ -24,6 +24,10 @@ fast:
 test:
     cargo xtask test
 
+# Run the port suite on every database and show what came of it.
+conformance:
+    cargo xtask conformance
+
 # Prove that the shared crates compile for WebAssembly.
 wasm:
     cargo xtask wasm-check

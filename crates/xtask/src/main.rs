@@ -8,10 +8,12 @@
 mod agents;
 mod bench;
 mod clippy_config;
+mod conformance;
 mod dependency_rule;
 mod failure;
 mod fuzz;
 mod manifests;
+mod postgres;
 mod process;
 mod test;
 mod tidy;
@@ -41,6 +43,8 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
+    /// Run the port suite on every database and print what came of it
+    Conformance,
     /// Compare the workspace with the dependency rule and the manifest rules
     CheckDeps,
     /// Compile the portable crates for wasm32-unknown-unknown
@@ -75,6 +79,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     let workspace = Workspace::load()?;
     match command {
         Command::Test { fast } => test::run(&workspace, *fast),
+        Command::Conformance => conformance::run(&workspace),
         Command::CheckDeps => dependency_rule::run(&workspace),
         Command::WasmCheck => wasm::run(&workspace),
         Command::Bench { quick } => bench::run(&workspace, *quick),

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::Failure;
 
@@ -19,16 +19,24 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 
 /// Runs the command and returns its standard output; its standard error goes to the terminal.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let (status, text) = run_for_output(command)?;
+    if status.success() { Ok(text) } else { Err(exit_failure(command, &status.to_string())) }
+}
+
+/// Runs the command and returns whether it succeeded, and its standard output in either case; its standard error goes to
+/// the terminal.
+pub(crate) fn capture(command: &mut Command) -> Result<(bool, String), Failure> {
+    let (status, text) = run_for_output(command)?;
+    Ok((status.success(), text))
+}
+
+fn run_for_output(command: &mut Command) -> Result<(ExitStatus, String), Failure> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .map_err(|source| start_failure(command, source))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(exit_failure(command, &output.status.to_string()))
-    }
+    Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 fn start_failure(command: &Command, source: std::io::Error) -> Failure {
@@ -67,5 +75,7 @@ mod tests {
     #[test]
     fn output_is_returned() {
         assert_eq!(output(Command::new("echo").arg("a")).unwrap(), "a\n");
+        let mut command = Command::new("sh");
+        assert_eq!(capture(command.args(["-c", "echo a; exit 1"])).unwrap(), (false, "a\n".to_owned()));
     }
 }

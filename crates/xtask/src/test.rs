@@ -8,6 +8,7 @@ use cargo_metadata::TargetKind;
 
 use crate::agents::{TEST_AGENTS, Variables};
 use crate::failure::Failure;
+use crate::postgres::{self, PostgresServer};
 use crate::workspace::{Workspace, folder};
 use crate::{dependency_rule, fuzz, process, tidy, wasm};
 
@@ -23,14 +24,17 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
     stages.run("tidy", || tidy::run(workspace))?;
     stages.run("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     if fast {
-        stages.run("tests (without end-to-end)", || fast_tests(workspace))?;
+        let server = stages.run("test server", || test_server(false))?;
+        stages.run("tests (without end-to-end)", || fast_tests(workspace, server.as_ref()))?;
     } else {
         stages.run("wasm check", || wasm::run(workspace))?;
         stages.run("docs", || docs(workspace))?;
         // With the tests, so that one set of features serves both.
         stages.run("build", || cargo(&["build", "--workspace", "--bins", "--tests"]))?;
         let agents = stages.run("test agents", || test_agents(workspace))?;
-        stages.run("tests", || all_tests(workspace, agents))?;
+        let server = stages.run("test server", || test_server(true))?;
+        stages.run("tests", || all_tests(workspace, agents, server.as_ref()))?;
+        drop(server);
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {
             cargo(&["test", "--workspace", "--test", "examples", "--", "--ignored"])
@@ -50,10 +54,10 @@ fn docs(workspace: &Workspace) -> Result<(), Failure> {
     process::run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn all_tests(workspace: &Workspace, agents: Variables) -> Result<(), Failure> {
+fn all_tests(workspace: &Workspace, agents: Variables, server: Option<&PostgresServer>) -> Result<(), Failure> {
     let mut command = cargo(workspace);
     command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
-    command.envs(agents);
+    command.envs(agents).envs(location(server));
     if is_ci() {
         command.env("PORTWAY_REQUIRE_COMPONENTS", "1");
     }
@@ -61,9 +65,9 @@ fn all_tests(workspace: &Workspace, agents: Variables) -> Result<(), Failure> {
 }
 
 /// The unit tests of all crates and the integration tests of all but the host.
-fn fast_tests(workspace: &Workspace) -> Result<(), Failure> {
+fn fast_tests(workspace: &Workspace, server: Option<&PostgresServer>) -> Result<(), Failure> {
     let mut command = cargo(workspace);
-    command.args(["test", "--workspace", "--lib", "--bins"]);
+    command.args(["test", "--workspace", "--lib", "--bins"]).envs(location(server));
     for package in workspace.packages() {
         if folder(package) == END_TO_END {
             continue;
@@ -92,7 +96,25 @@ fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
     Ok(variables)
 }
 
-fn is_ci() -> bool {
+/// Without Postgres the tests that need it say that they skip; continuous integration has no such excuse.
+pub(crate) fn test_server(install: bool) -> Result<Option<PostgresServer>, Failure> {
+    match PostgresServer::start(install) {
+        Ok(server) => Ok(Some(server)),
+        Err(failure) if is_ci() => Err(failure),
+        Err(failure) => {
+            eprintln!("warning: {failure}\nwarning: tests that need Postgres will SKIP");
+            Ok(None)
+        }
+    }
+}
+
+/// Tells the tests where the server is.
+pub(crate) fn location(server: Option<&PostgresServer>) -> Option<(&'static str, &str)> {
+    server.map(|server| (postgres::VARIABLE, server.url()))
+}
+
+/// Whether nothing may be left out.
+pub(crate) fn is_ci() -> bool {
     env::var("CI").is_ok_and(|value| says_yes(&value))
 }
 
