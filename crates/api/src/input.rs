@@ -6,6 +6,7 @@
 //! only, and lists cannot be given in the query.
 
 mod joined;
+mod nul;
 mod query;
 mod text;
 
@@ -20,6 +21,7 @@ use serde_path_to_error::Segment;
 
 use crate::error::{ApiError, FieldError};
 
+pub(crate) use nul::refuse as refuse_nul;
 pub(crate) use query::{is_well_formed, read as read_query};
 
 /// A decoded name and value of the path or the query.
@@ -34,12 +36,14 @@ pub struct NoInput {}
 ///
 /// # Errors
 /// `INVALID_REQUEST` when the body is no JSON object; `VALIDATION_ERROR`, naming the fields, when a value is missing,
-/// given twice, of the wrong type or out of its bounds.
+/// given twice, of the wrong type, out of its bounds or has a NUL character.
 pub fn decode<T>(pairs: &[Pair<'_>], body: &[u8]) -> Result<T, ApiError>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
-    let mut json = serde_json::Deserializer::from_slice(object(body)?);
+    let body = object(body)?;
+    refuse_nul(pairs, body)?;
+    let mut json = serde_json::Deserializer::from_slice(body);
     let input: T = serde_path_to_error::deserialize(joined::Joined::new(pairs, &mut json))
         .map_err(|error| explain(&field_path(error.path()), error.inner()))?;
     json.end().map_err(|error| malformed(&error))?;

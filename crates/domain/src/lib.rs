@@ -11,6 +11,7 @@ pub mod messages;
 pub mod questions;
 pub mod sessions;
 pub mod states;
+pub mod text;
 pub mod time;
 pub mod tokens;
 pub mod users;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::QuestionId;
+use crate::text::keepable;
 use crate::time::Timestamp;
 
 /// How long a question waits for an answer.
@@ -170,7 +171,7 @@ impl Question {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(MAX_QUESTION_CHARS).collect()
+    keepable(text).chars().take(MAX_QUESTION_CHARS).collect()
 }
 
 #[cfg(test)]

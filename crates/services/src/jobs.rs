@@ -6,6 +6,7 @@ use std::time::Duration;
 use portway_domain::engine::Event;
 use portway_domain::ids::SessionId;
 use portway_domain::jobs::{Job, LEASE, MAX_ATTEMPTS, Work, backoff};
+use portway_domain::text::keepable;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::commit::{ChangeSet, Write};
 use portway_ports::sandboxes::{SandboxError, SandboxOrder};
@@ -170,7 +171,8 @@ impl Services {
 
     async fn retry(&self, job: &Job, error: &str) {
         let run_at = self.ports.clock.now().plus(backoff(job.attempts));
-        let write = Write::RetryJob { id: job.id.clone(), attempts: job.attempts, run_at, error: error.to_owned() };
+        let write =
+            Write::RetryJob { id: job.id.clone(), attempts: job.attempts, run_at, error: keepable(error).into_owned() };
         if let Err(error) = self.commit(ChangeSet::new().with(write)).await {
             tracing::error!(job = %job.id, %error, "a failed job could not be put back; its lease will run out");
         }

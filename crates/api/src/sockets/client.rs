@@ -16,6 +16,7 @@ use portway_services::{Context, Services};
 
 use super::frames;
 use crate::error::{ApiError, ErrorCode};
+use crate::input::refuse_nul;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
 /// Close code of RFC 6455 for a peer that may not go on.
@@ -117,13 +118,18 @@ impl Client {
     }
 
     async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
-        let parsed = match &incoming {
-            Incoming::Text(text) => serde_json::from_str(text),
-            Incoming::Binary(bytes) => serde_json::from_slice(bytes),
+        let bytes = match &incoming {
+            Incoming::Text(text) => text.as_bytes(),
+            Incoming::Binary(bytes) => &bytes[..],
         };
-        let Ok(frame) = parsed else {
+        let Ok(frame) = serde_json::from_slice(bytes) else {
             return send(socket, &refusal(&ApiError::new(ErrorCode::InvalidRequest, "Invalid JSON"))).await;
         };
+        if frame != ClientFrame::Unknown
+            && let Err(error) = refuse_nul(&[], bytes)
+        {
+            return send(socket, &refusal(&error)).await;
+        }
         let done = match frame {
             ClientFrame::Ping {} => return send(socket, &ServerFrame::Pong {}).await,
             ClientFrame::Prompt { attachments, .. } if !attachments.is_empty() => {

@@ -6,6 +6,7 @@ use super::minted::Minted;
 use super::{AuditEntry, BusEvent, Change, Notice, OpenMessage, RunnerReport, StatusNotice, Step};
 use crate::ids::{MessageId, UserId};
 use crate::messages::{FinishReason, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall};
+use crate::text::keepable;
 
 /// Longest error text that is stored, in characters.
 const MAX_ERROR_CHARS: usize = 4_000;
@@ -60,7 +61,7 @@ impl Step<'_> {
         if !self.is_open(message) {
             return;
         }
-        let segment = self.engine.open.as_mut().and_then(|open| open.append(kind, delta));
+        let segment = self.engine.open.as_mut().and_then(|open| open.append(kind, &keepable(delta)));
         if let Some(segment) = segment {
             self.notice(Notice::Chunk(segment.clone()));
             self.effects.changes.push(Change::TextAppended(segment));
@@ -148,7 +149,7 @@ impl Step<'_> {
             id: self.ids.draw(),
             seq: self.next_seq(),
             event_type: event_type.to_owned(),
-            summary: summary.to_owned(),
+            summary: keepable(summary).into_owned(),
             actor,
             created_at: self.now,
         };
@@ -171,6 +172,7 @@ impl Step<'_> {
     }
 }
 
+/// An error as it is kept.
 pub(super) fn bounded(text: &str) -> String {
-    text.chars().take(MAX_ERROR_CHARS).collect()
+    keepable(text).chars().take(MAX_ERROR_CHARS).collect()
 }

@@ -53,6 +53,17 @@ fn all_kinds_of_parts_keep_their_order() {
 }
 
 #[test]
+fn what_cannot_be_kept_is_replaced_before_it_is_counted() {
+    let mut rig = writing();
+    rig.text("p.1", "a\0");
+    assert_eq!(notices(&rig.text("p.1", "z")), ["chunk 0:4 z"]);
+    rig.report(RunnerReport::Error { error: "\0".to_owned() });
+    rig.finish(None, FinishReason::EndTurn);
+    assert_eq!(stored(&rig).content, "a\u{FFFD}z");
+    assert!(rig.store.messages.values().all(|message| !message.content.contains('\0')));
+}
+
+#[test]
 fn offsets_count_bytes() {
     let mut rig = writing();
     rig.text("p.1", "é");
