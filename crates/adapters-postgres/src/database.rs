@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portway_sql::dialect::Dialect;
-use portway_sql::driver::{Read, SqlDriver, SqlError, Step, WriteOutcome};
+use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
 use portway_sql::migrations::{self, MigrateError, Migration};
 use portway_sql::row::Row;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cells;
 use crate::error::{OLDEST, OpenError};
 use crate::migrate::{is_ledger_there, look_for_ledger, migrate};
 use crate::options::PostgresOptions;
+use crate::presence::Presence;
 use crate::reads::Reads;
 use crate::session::trusted;
 use crate::writes::Writes;
@@ -24,6 +26,10 @@ use crate::writes::Writes;
 const CHECK: &str =
     "SELECT current_setting('server_encoding') AS encoding, current_setting('server_version') AS version,
     pg_is_in_recovery() AS is_standby, current_schema() IS NULL AS lacks_schema";
+
+/// Settings by which a server forgets what it acknowledged.
+const CARELESS: &str = "SELECT name FROM pg_settings WHERE setting = 'off'
+    AND name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
 
 /// A server that is starting is asked again after this time.
 const STARTING: Duration = Duration::from_millis(200);
@@ -35,6 +41,7 @@ pub struct PostgresDatabase {
     reads: Reads,
     writes: Writes,
     newest: Mutex<Option<Migration>>,
+    presence: OnceCell<Presence>,
     options: PostgresOptions,
 }
 
@@ -62,6 +69,7 @@ impl PostgresDatabase {
             reads: Reads::new(options),
             writes: Writes::new(options),
             newest: Mutex::new(None),
+            presence: OnceCell::new(),
             options: options.clone(),
         })
     }
@@ -78,6 +86,37 @@ impl PostgresDatabase {
         let count = migrated?;
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = all.last().copied();
         Ok(count)
+    }
+
+    /// Tells other programs that this one works on the database from now on until it is closed, and answers whether
+    /// nobody else does: then what is found half done was left behind. Others that come wait until
+    /// [`PostgresDatabase::share`] is called. Waits for others that start or stop. To be called once.
+    ///
+    /// # Errors
+    /// [`SqlError::Unavailable`] when the server does not answer, or somebody else does not come to an end.
+    pub async fn enter(&self) -> Result<bool, SqlError> {
+        let (presence, is_alone) = Presence::enter(&self.options).await?;
+        self.presence.set(presence).map_err(|_| SqlError::Statement("a database is entered once".into()))?;
+        Ok(is_alone)
+    }
+
+    /// Lets others in after [`PostgresDatabase::enter`].
+    ///
+    /// # Errors
+    /// [`SqlError::Unavailable`] when the server does not answer.
+    pub async fn share(&self) -> Result<(), SqlError> {
+        match self.presence.get() {
+            Some(presence) => presence.share().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nobody else works on the database, so far as is known. If so, nobody else begins to before this is closed.
+    pub async fn is_alone(&self) -> bool {
+        match self.presence.get() {
+            Some(presence) => presence.is_alone().await,
+            None => false,
+        }
     }
 
     /// Proves that the database can be written and has the schema that [`PostgresDatabase::migrate`] left. Costs one
@@ -102,11 +141,25 @@ impl PostgresDatabase {
         Ok(migrations::plan(&[], all)?.len())
     }
 
+    /// Settings of the server that are off and should not be: with each of them a crash loses what was acknowledged as
+    /// durable. None is good.
+    ///
+    /// # Errors
+    /// [`SqlError`] when the server does not answer.
+    pub async fn careless_settings(&self) -> Result<Vec<String>, SqlError> {
+        let settings = Statement { text: CARELESS.into(), args: Vec::new() };
+        let found = self.read(Read::bounded(vec![settings])).await?;
+        found.iter().flatten().map(|row| row.get("name")).collect()
+    }
+
     /// Finishes the reads and writes that were accepted and closes all connections. Whatever is asked later is
     /// [`SqlError::Unavailable`]. Closing twice is harmless.
     pub async fn close(&self) {
         self.reads.pool.close().await;
         self.writes.pool.close().await;
+        if let Some(presence) = self.presence.get() {
+            presence.leave().await;
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //!   so no connection is left in the middle of one; a connection whose state is not known is closed, never used again.
 //! * **Every wait is bounded**: for a connection, for a lock, for a statement, and for a server that does not answer.
 //!
+//! Several programs may work on one database; [`PostgresDatabase::enter`] tells whether others do.
+//!
 //! Statements are prepared once for each connection and kept. That does not go together with a connection pooler in
 //! transaction mode.
 
@@ -19,6 +21,7 @@ mod fold;
 mod migrate;
 mod options;
 mod pools;
+mod presence;
 mod reads;
 mod session;
 mod writes;

@@ -207,6 +207,15 @@ impl PostgresOptions {
         self.writing().options([("default_transaction_read_only", "on")])
     }
 
+    /// For the connection that tells others that somebody is there. A machine that vanishes does not stay there for long.
+    pub(crate) fn present(&self) -> PgConnectOptions {
+        self.writing().options([
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ])
+    }
+
     /// What it means that the first connection did not come about.
     pub(crate) fn explain(&self, error: sqlx::Error) -> OpenError {
         let server = self.server();

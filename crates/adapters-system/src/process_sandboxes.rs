@@ -211,6 +211,11 @@ impl Sandboxes for ProcessSandboxes {
         self.inner.registry.find(session, generation).is_some_and(|sandbox| sandbox.is_alive())
     }
 
+    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
+        let generations = self.inner.registry.generations(session);
+        generations.is_ok_and(|generations| generations.contains(&generation))
+    }
+
     async fn ended(&self, session: &SessionId, generation: u32) -> String {
         let registry = &self.inner.registry;
         match registry.find(session, generation) {

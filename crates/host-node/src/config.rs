@@ -13,6 +13,7 @@ use portway_ports::sandboxes::AgentCommand;
 use serde::Deserialize;
 
 use crate::agents::{self, Environment, KnownAgent, Preset, Section};
+use crate::gateway::DatabaseUrl;
 
 /// The built-in agent.
 pub const DEMO_AGENT: &str = "demo";
@@ -44,6 +45,10 @@ pub struct ServeArgs {
     /// Where the gateway keeps its things.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// Where sessions are kept: postgres://user:password@machine/database or sqlite:///path/file.db
+    /// [default: portway.db in the data folder]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
     /// Address to listen on [default: 127.0.0.1:8787]
     #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -78,6 +83,8 @@ pub enum Switch {
 pub struct Config {
     /// Folder for everything that is kept.
     pub data: PathBuf,
+    /// Where sessions are kept; in the data folder if absent.
+    pub(crate) database: Option<DatabaseUrl>,
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Scheme and host under which users reach the gateway.
@@ -113,6 +120,7 @@ pub struct ConfigError(pub Vec<String>);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
+    database: Option<String>,
     listen: Option<SocketAddr>,
     public_url: Option<String>,
     #[serde(default)]
@@ -174,6 +182,7 @@ impl Config {
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
         let mut wrong = Vec::new();
+        let database = database(args.database.as_deref(), file.database.as_deref(), path, &mut wrong);
         let listen = args.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
         let public_url = args.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned());
         check_exposure(listen, public_url.as_deref(), args.insecure, &mut wrong);
@@ -199,6 +208,7 @@ impl Config {
         }
         Ok(Self {
             data,
+            database,
             listen,
             public_url,
             allowed_origins: file.allowed_origins,
@@ -234,9 +244,32 @@ impl FileTimeouts {
 fn read_file(path: &Path, named: bool) -> Result<File, ConfigError> {
     let wrong = |what: String| ConfigError(vec![format!("{}: {what}", path.display())]);
     match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned())),
+        Ok(text) => toml::from_str(&text).map_err(|error| wrong(explain(&text, &error))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => Ok(File::default()),
         Err(error) => Err(wrong(format!("cannot be read: {error}"))),
+    }
+}
+
+/// What is wrong with a file, with the line where it is; unless that line may have the password of a URL.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let shown = error.to_string().trim_end().to_owned();
+    if !shown.contains('@') {
+        return shown;
+    }
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.lines().count().max(1), error.message())
+}
+
+/// The first of the two that says something. Neither is shown: it may hold a password.
+fn database(given: Option<&str>, in_file: Option<&str>, path: &Path, wrong: &mut Vec<String>) -> Option<DatabaseUrl> {
+    let given = given.filter(|url| !url.is_empty()).map(|url| (url, "--database or DATABASE_URL".to_owned()));
+    let (url, place) = given.or_else(|| in_file.map(|url| (url, format!("{}: database", path.display()))))?;
+    match url.parse() {
+        Ok(url) => Some(url),
+        Err(error) => {
+            wrong.push(format!("{place}: {error}"));
+            None
+        }
     }
 }
 
@@ -319,6 +352,33 @@ mod tests {
         let file = "default_agent = \"x\"\n[agents.demo]\ncommand = [\"a\"]\n[agents.empty]\ncommand = []";
         let ConfigError(wrong) = combine(args, file).unwrap_err();
         assert_eq!(wrong.len(), 5, "{wrong:#?}");
+    }
+
+    #[test]
+    fn the_database_is_that_of_the_flag_then_that_of_the_file() {
+        let database = |flag: Option<&str>, file: &str| {
+            let args = ServeArgs { database: flag.map(str::to_owned), ..ServeArgs::default() };
+            combine(args, file).map(|config| format!("{:?}", config.database))
+        };
+        assert_eq!(database(None, "").unwrap(), "None");
+        assert!(database(Some(""), "").unwrap().contains("None"), "an empty variable says nothing");
+        let file = "database = \"postgres://ada:hunter2@db.example/portway\"";
+        let shown = database(None, file).unwrap();
+        assert!(shown.contains("db.example") && !shown.contains("hunter2"), "{shown}");
+        assert!(database(Some("sqlite:///a.db"), file).unwrap().contains("a.db"));
+        let ConfigError(wrong) = database(Some("postgres://ada:hunter2@h:x/y"), file).unwrap_err();
+        assert!(wrong.len() == 1 && wrong[0].contains("DATABASE_URL") && !wrong[0].contains("hunter2"), "{wrong:?}");
+        let ConfigError(wrong) = database(None, "database = \"mysql://ada:hunter2@h/y\"").unwrap_err();
+        assert!(wrong[0].starts_with("portway.toml: database: ") && !wrong[0].contains("hunter2"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_mistake_beside_a_password_is_told_without_it() {
+        let text = "listen = \"127.0.0.1:1\"\ndatabase = postgres://ada:hunter2@h/y\n";
+        let shown = explain(text, &toml::from_str::<File>(text).unwrap_err());
+        assert!(shown.starts_with("line 2: ") && !shown.contains("hunter2"), "{shown}");
+        let text = "agnets = 1";
+        assert!(explain(text, &toml::from_str::<File>(text).unwrap_err()).contains("agnets = 1"));
     }
 
     #[test]

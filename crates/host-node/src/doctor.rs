@@ -21,6 +21,7 @@ use clap::Args;
 use self::report::Report;
 use self::server::Server;
 use crate::config::{Config, PlaceArgs, ServeArgs};
+use crate::gateway::DatabaseUrl;
 
 /// Flags of `portway doctor`.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,6 +29,9 @@ pub struct DoctorArgs {
     /// Where the gateway keeps its things.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// Database of the gateway, if it is not the configured one
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
     /// Address that the gateway listens on, if it is not the configured one
     #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -50,7 +54,8 @@ async fn examine(args: DoctorArgs) -> Report {
     let mut report = Report::default();
     let data = args.place.data_folder();
     // Who is asked where a gateway listens does not start one there.
-    let serve = ServeArgs { place: args.place, listen: args.listen, insecure: true, ..ServeArgs::default() };
+    let DoctorArgs { place, database, listen, json: _ } = args;
+    let serve = ServeArgs { place, database, listen, insecure: true, ..ServeArgs::default() };
     let config = match Config::load(serve) {
         Ok(config) => {
             report.fine("configuration", "it can be used");
@@ -67,12 +72,15 @@ async fn examine(args: DoctorArgs) -> Report {
         agents::check(&mut report, config);
     }
     clock::check(&mut report, &data).await;
-    if !data_folder::check(&mut report, &data) {
+    let url = config.as_ref().and_then(|config| config.database.as_ref());
+    let has_folder = data_folder::check(&mut report, &data);
+    // A server can be looked at before the first start.
+    if !has_folder && !matches!(url, Some(DatabaseUrl::Postgres(_))) {
         return report;
     }
     let server = server::check(&mut report, &data, config.as_ref().map(|config| config.listen)).await;
     let running = matches!(server, Server::Running);
-    if let Some(database) = database::check(&mut report, &data, running).await {
+    if let Some(database) = database::check(&mut report, &data, url, running).await {
         let engines = work::check(&mut report, &database, running).await;
         sandboxes::check(&mut report, &data, engines.as_deref(), running);
     }

@@ -3,6 +3,7 @@
 mod background;
 mod builder;
 mod database;
+mod database_url;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -11,16 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
-use portway_adapters_sqlite::SqliteDatabase;
 use portway_adapters_system::{
     LocalPubSub, ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner,
 };
 use portway_api::{ApiOptions, BuildError};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::StoreError;
-use portway_ports::health::Health;
 use portway_ports::sandboxes::Sandboxes;
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
@@ -29,11 +26,12 @@ use tokio::sync::watch;
 
 pub use self::builder::GatewayBuilder;
 pub(crate) use self::builder::reachable;
+pub(crate) use self::database_url::DatabaseUrl;
 pub use self::error::{DatabaseUrlError, OptionError, StartError};
 
 use self::background::{HeldSpawner, Phase};
 use self::builder::SandboxPlan;
-use self::database::{DatabaseLock, DatabaseUrl};
+use self::database::{Database, DatabaseLock};
 use crate::data_folder::DataFolder;
 use crate::process_metrics::ProcessMetrics;
 use crate::web_socket::AxumUpgrade;
@@ -52,7 +50,7 @@ const FINISH_WORK: Duration = Duration::from_secs(5);
 pub struct Gateway {
     services: Arc<Services>,
     router: Router,
-    database: Arc<SqliteDatabase>,
+    database: Database,
     pubsub: Arc<LocalPubSub>,
     runtime: TokioSpawner,
     spawner: HeldSpawner,
@@ -60,15 +58,6 @@ pub struct Gateway {
     folder: Option<DataFolder>,
     first_key: Option<TokenSecret>,
     _lock: Option<DatabaseLock>,
-}
-
-struct DatabaseHealth(Arc<SqliteDatabase>);
-
-#[async_trait]
-impl Health for DatabaseHealth {
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.0.probe().await.map_err(|error| StoreError::Unavailable(error.to_string()))
-    }
 }
 
 impl Gateway {
@@ -85,18 +74,20 @@ impl Gateway {
                 let lock = DatabaseLock::take(&path)?;
                 (DatabaseUrl::File(path), Some(lock))
             }
+            (Some(url), _) => (url, None),
             // The lock of the folder is the lock of the database in it.
             (None, Some(folder)) => (DatabaseUrl::File(folder.database()), None),
-            (Some(DatabaseUrl::Memory) | None, _) => (DatabaseUrl::Memory, None),
+            (None, None) => (DatabaseUrl::Memory, None),
         };
-        let database = Arc::new(database::open(&url).await?);
+        let database = Database::open(&url).await?;
+        let tenancy = database.enter().await?;
         let (sandboxes, processes) = plan.sandboxes.open()?;
         let pubsub = Arc::new(LocalPubSub::new());
         let runtime = TokioSpawner::new(Handle::current());
         let spawner = HeldSpawner::new(runtime.clone());
         let ports = Ports {
-            store: Arc::new(SqlStore::new(database.clone())),
-            health: Arc::new(DatabaseHealth(database.clone())),
+            store: Arc::new(SqlStore::new(database.driver())),
+            health: Arc::new(database.clone()),
             pubsub: pubsub.clone(),
             sandboxes,
             clock: Arc::new(SystemClock::new()),
@@ -112,7 +103,8 @@ impl Gateway {
         if let Some(processes) = processes {
             stop_strays(&services, &processes).await?;
         }
-        services.recover().await?;
+        services.recover(tenancy).await?;
+        database.share().await?;
         let (phase, _) = watch::channel(Phase::Working);
         Ok(Self { services, router, database, pubsub, runtime, spawner, phase, folder, first_key, _lock: lock })
     }
@@ -187,15 +179,12 @@ impl Gateway {
             tracing::warn!("some work did not finish in time; the next start takes it up again");
         }
         self.phase.send_replace(Phase::Ended);
-        let database = self.database.clone();
-        let closing = tokio::task::spawn_blocking(move || database.close());
-        if closing.await.is_err() {
-            tracing::error!("the database was not closed cleanly; it repairs itself at the next start");
-        }
+        self.database.close().await;
     }
 
     async fn put_sandboxes_away(&self) {
-        if let Err(error) = self.services.retire_sandboxes().await {
+        let tenancy = self.database.tenancy().await;
+        if let Err(error) = self.services.retire_sandboxes(tenancy).await {
             tracing::error!(%error, "not all sandboxes could be put away; the next start does it");
         }
         let all_gone = async {

@@ -76,6 +76,9 @@ fn builder(config: &Config, address: SocketAddr) -> GatewayBuilder {
         .public_metrics(config.public_metrics)
         .allowed_hosts(&config.allowed_hosts)
         .allowed_origins(&config.allowed_origins);
+    if let Some(url) = &config.database {
+        builder = builder.database_url(url.clone());
+    }
     for (name, command) in &config.agents {
         builder = builder.agent(name, command.clone());
     }

@@ -83,6 +83,12 @@ pub trait Sandboxes: Send + Sync {
     /// Whether the sandbox exists and lives.
     async fn is_alive(&self, session: &SessionId, generation: u32) -> bool;
 
+    /// Whether the sandbox was started on this node, as far as that can be known. Only asked about one that does not live,
+    /// where several nodes share a store: one that was here has ended, any other may live elsewhere.
+    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
+        self.is_alive(session, generation).await
+    }
+
     /// Returns when the sandbox is no more, with how it ended in words; at once if it does not exist. May be dropped
     /// early.
     async fn ended(&self, session: &SessionId, generation: u32) -> String;

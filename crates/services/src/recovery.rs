@@ -11,16 +11,29 @@ use crate::error::Error;
 /// Sessions read at once.
 const PAGE: u32 = 100;
 
+/// Who works on a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenancy {
+    /// This process alone: what it finds half done was left behind by one that is gone.
+    Alone,
+    /// Other nodes as well. What this node does not know may be theirs: it keeps its hands off the leases of jobs, and
+    /// off sandboxes that never were here.
+    Shared,
+}
+
 impl Services {
-    /// Takes over what an earlier process of a store that belongs to a single process left behind: sandboxes that live
-    /// get time for their runners to come back, the others are reported gone. Call it before anything else runs.
+    /// Takes over what an earlier process left behind: sandboxes that live get time for their runners to come back, the
+    /// others are reported gone. Where others work on the store, that is only done for what was on this node; the leases
+    /// of jobs run out by themselves then. Call it before anything else runs.
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn recover(self: &Arc<Self>) -> Result<(), Error> {
-        self.ports.store.release_leases().await?;
+    pub async fn recover(self: &Arc<Self>, tenancy: Tenancy) -> Result<(), Error> {
+        if tenancy == Tenancy::Alone {
+            self.ports.store.release_leases().await?;
+        }
         for id in self.sessions_with_sandbox().await? {
-            self.recover_session(&id).await?;
+            self.recover_session(&id, tenancy).await?;
         }
         Ok(())
     }
@@ -37,7 +50,7 @@ impl Services {
         }
     }
 
-    async fn recover_session(self: &Arc<Self>, id: &SessionId) -> Result<(), Error> {
+    async fn recover_session(self: &Arc<Self>, id: &SessionId, tenancy: Tenancy) -> Result<(), Error> {
         let Some((_, engine)) = self.ports.store.engine(id).await? else {
             return Ok(());
         };
@@ -46,22 +59,32 @@ impl Services {
         if self.ports.sandboxes.is_alive(id, generation).await {
             self.apply(id, vec![Event::GatewayRestarted], Vec::new(), self.moment()).await?;
             self.watch_sandbox(id.clone(), generation);
-        } else if started {
+        } else if started && (tenancy == Tenancy::Alone || self.ports.sandboxes.was_here(id, generation).await) {
             self.sandbox_gone(id, generation, "it was gone when the gateway started".to_owned()).await;
         }
         Ok(())
     }
 
-    /// Puts all sandboxes away because the node goes down: the work of stopping them is ordered, and the sessions go on
+    /// Puts all sandboxes of this node away because the node goes down: the work of stopping them is ordered, and the sessions go on
     /// with new ones when there is something to do.
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn retire_sandboxes(&self) -> Result<(), Error> {
+    pub async fn retire_sandboxes(&self, tenancy: Tenancy) -> Result<(), Error> {
         for id in self.sessions_with_sandbox().await? {
-            self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
+            if tenancy == Tenancy::Alone || self.is_here(&id).await? {
+                self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the sandbox of a session is one of this node.
+    async fn is_here(&self, id: &SessionId) -> Result<bool, Error> {
+        let Some((_, engine)) = self.ports.store.engine(id).await? else {
+            return Ok(false);
+        };
+        Ok(self.ports.sandboxes.is_alive(id, engine.value.runner.generation).await)
     }
 
     /// Whether work that was ordered is left to be done, such as stopping a sandbox.

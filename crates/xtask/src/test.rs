@@ -33,8 +33,10 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         stages.run("build", || cargo(&["build", "--workspace", "--bins", "--tests"]))?;
         let agents = stages.run("test agents", || test_agents(workspace))?;
         let server = stages.run("test server", || test_server(true))?;
-        stages.run("tests", || all_tests(workspace, agents, server.as_ref()))?;
-        drop(server);
+        stages.run("tests", || all_tests(workspace, &agents, server.as_ref()))?;
+        if let Some(server) = server {
+            stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server))?;
+        }
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {
             cargo(&["test", "--workspace", "--test", "examples", "--", "--ignored"])
@@ -54,14 +56,25 @@ fn docs(workspace: &Workspace) -> Result<(), Failure> {
     process::run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn all_tests(workspace: &Workspace, agents: Variables, server: Option<&PostgresServer>) -> Result<(), Failure> {
+fn all_tests(workspace: &Workspace, agents: &Variables, server: Option<&PostgresServer>) -> Result<(), Failure> {
+    process::run(test_command(workspace, agents).envs(location(server)))
+}
+
+/// The end-to-end tests once more, with every gateway's database on the server.
+fn end_to_end_on_postgres(workspace: &Workspace, agents: &Variables, server: &PostgresServer) -> Result<(), Failure> {
+    let mut command = test_command(workspace, agents);
+    command.args(["--test", "e2e"]).envs(location(Some(server))).env("PORTWAY_TEST_DATABASE", "postgres");
+    process::run(&mut command)
+}
+
+fn test_command(workspace: &Workspace, agents: &Variables) -> Command {
     let mut command = cargo(workspace);
     command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
-    command.envs(agents).envs(location(server));
+    command.envs(agents.iter().map(|(name, path)| (name, path)));
     if is_ci() {
         command.env("PORTWAY_REQUIRE_COMPONENTS", "1");
     }
-    process::run(&mut command)
+    command
 }
 
 /// The unit tests of all crates and the integration tests of all but the host.

@@ -102,3 +102,16 @@ pub(crate) async fn connections_have_a_name_and_limits() {
     assert_eq!(setting("TimeZone").await, "UTC");
     fixture.remove().await;
 }
+
+pub(crate) async fn settings_that_forget_are_told() {
+    let fixture = Fixture::new().await;
+    let found = fixture.database.careless_settings().await.unwrap();
+    let off = "SELECT count(*) AS n FROM pg_settings
+        WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting <> 'on'";
+    assert_eq!(found.len(), usize::try_from(fixture.rows(off, vec![]).await[0].get::<i64>("n").unwrap()).unwrap());
+    fixture.remove().await;
+    let forgetful = fixture.scratch.options_with("options=-c%20synchronous_commit%3Doff");
+    let forgetful = PostgresDatabase::open(&forgetful.schema("public")).await.unwrap();
+    assert!(forgetful.careless_settings().await.unwrap().contains(&"synchronous_commit".to_owned()));
+    forgetful.close().await;
+}

@@ -7,6 +7,7 @@ mod fixture;
 mod lifecycle;
 mod migrations;
 mod opening;
+mod presence;
 mod proxy;
 mod reads;
 #[path = "../scratch/mod.rs"]
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
             a_probe_wants_the_schema_that_was_migrated,
             a_probe_notices_a_newer_binary_and_a_lock,
             connections_have_a_name_and_limits,
+            settings_that_forget_are_told,
         ]
         migrations: [
             what_is_pending_runs_once_and_is_entered_in_the_ledger,
@@ -82,6 +84,12 @@ fn main() -> ExitCode {
             a_server_without_tls_is_told_where_it_is_demanded,
             a_missing_schema_is_told,
             a_database_of_another_encoding_is_told,
+        ]
+        presence: [
+            the_first_is_alone_until_it_lets_others_in,
+            somebody_who_is_gone_is_not_there,
+            the_last_is_alone_again,
+            a_lost_lock_is_taken_anew,
         ]
         reads: [
             results_come_in_the_order_of_the_statements,

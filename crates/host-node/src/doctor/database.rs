@@ -1,14 +1,17 @@
 //! Whether the database is whole and has the schema of this program.
 
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_sql::SqlStore;
-use portway_sql::migrations::SQLITE;
+use portway_sql::migrations::{MigrateError, SQLITE};
 
 use super::report::Report;
 use crate::data_folder;
+use crate::gateway::DatabaseUrl;
 
 const CHECK: &str = "database";
 
@@ -18,14 +21,30 @@ const MAX_FINDINGS: u32 = 5;
 /// A log of that many bytes is not being written back.
 const LARGE_LOG: u64 = 256 << 20;
 
-/// Answers the database if its contents can be looked at.
-pub(super) async fn check(report: &mut Report, data: &Path, running: bool) -> Option<SqlStore> {
-    let path = data_folder::database_in(data);
-    let Ok(size) = std::fs::metadata(&path).map(|file| file.len()) else {
+/// Answers the database if its contents can be looked at. `url` is the configured one, if there is one.
+pub(super) async fn check(
+    report: &mut Report,
+    data: &Path,
+    url: Option<&DatabaseUrl>,
+    running: bool,
+) -> Option<SqlStore> {
+    match url {
+        None => check_file(report, &data_folder::database_in(data), running).await,
+        Some(DatabaseUrl::File(path)) => check_file(report, path, running).await,
+        Some(DatabaseUrl::Postgres(options)) => postgres::check(report, options, running).await,
+        Some(DatabaseUrl::Memory) => {
+            report.note(CHECK, "it is in the gateway's memory and ends with it", "name a file or a server to keep it");
+            None
+        }
+    }
+}
+
+async fn check_file(report: &mut Report, path: &Path, running: bool) -> Option<SqlStore> {
+    let Ok(size) = std::fs::metadata(path).map(|file| file.len()) else {
         report.note(CHECK, format!("{} does not exist", path.display()), "the gateway makes it when it starts");
         return None;
     };
-    let database = match SqliteDatabase::open_read_only(&SqliteOptions::new(&path).reader_threads(1)) {
+    let database = match SqliteDatabase::open_read_only(&SqliteOptions::new(path).reader_threads(1)) {
         Ok(database) => Arc::new(database),
         Err(error) => {
             report.problem(CHECK, error.to_string(), "run this as the gateway's user; if that is so, restore a backup");
@@ -33,8 +52,8 @@ pub(super) async fn check(report: &mut Report, data: &Path, running: bool) -> Op
         }
     };
     check_damage(report, &database, size).await;
-    check_log(report, &path);
-    check_schema(report, &database, running).await.then(|| SqlStore::new(database))
+    check_log(report, path);
+    check_schema(report, database.pending_migrations(SQLITE).await, running).then(|| SqlStore::new(database))
 }
 
 async fn check_damage(report: &mut Report, database: &SqliteDatabase, size: u64) {
@@ -60,8 +79,8 @@ fn check_log(report: &mut Report, path: &Path) {
 }
 
 /// Answers whether this program can read the tables.
-async fn check_schema(report: &mut Report, database: &SqliteDatabase, running: bool) -> bool {
-    match database.pending_migrations(SQLITE).await {
+fn check_schema(report: &mut Report, pending: Result<usize, MigrateError>, running: bool) -> bool {
+    match pending {
         Ok(0) => {
             report.fine(CHECK, "its schema is that of this program");
             true

@@ -11,8 +11,8 @@ use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
 
 use super::Gateway;
-use super::database::DatabaseUrl;
-use super::error::{OptionError, StartError};
+use super::database_url::DatabaseUrl;
+use super::error::{DatabaseUrlError, OptionError, StartError};
 use crate::child;
 use crate::config::DEMO_AGENT;
 
@@ -30,7 +30,7 @@ use crate::config::DEMO_AGENT;
 #[must_use = "nothing happens before build() is called"]
 #[derive(Default)]
 pub struct GatewayBuilder {
-    database: Option<String>,
+    database: Option<Result<DatabaseUrl, DatabaseUrlError>>,
     data_folder: Option<PathBuf>,
     agents: BTreeMap<String, AgentCommand>,
     first_agent: Option<String>,
@@ -84,12 +84,22 @@ pub(super) struct Plan {
 }
 
 impl GatewayBuilder {
-    /// Where data is kept: `sqlite:///path/file.db`, which is made if it does not exist, or `sqlite::memory:` for a
-    /// gateway that forgets everything when it ends. The path is taken as it stands, without decoding.
+    /// Where data is kept: `sqlite:///path/file.db`, which is made if it does not exist; the database of a Postgres
+    /// server, `postgres://user:password@machine:5432/database`, which has to exist; or `sqlite::memory:` for a gateway
+    /// that forgets everything when it ends. A path is taken as it stands, without decoding.
+    ///
+    /// Other gateways may use the same Postgres database. Hints to watchers do not leave the process, and a sandbox that
+    /// is a process is only reached from its own machine; so that is for programs that bring sandboxes of their own.
     ///
     /// Default: `portway.db` in the data folder.
     pub fn database(mut self, url: impl Into<String>) -> Self {
-        self.database = Some(url.into());
+        self.database = Some(url.into().parse());
+        self
+    }
+
+    /// The same with a URL that was read already.
+    pub(crate) fn database_url(mut self, url: DatabaseUrl) -> Self {
+        self.database = Some(Ok(url));
         self
     }
 
@@ -213,13 +223,13 @@ impl GatewayBuilder {
     /// Everything that can be decided without touching the world.
     pub(super) fn plan(&mut self) -> Result<Plan, StartError> {
         let mut wrong = Vec::new();
-        let database = self.database.as_deref().map(str::parse).transpose().unwrap_or_else(|error| {
-            wrong.push(OptionError::DatabaseUrl(error));
-            None
-        });
         if self.database.is_none() && self.data_folder.is_none() {
             wrong.push(OptionError::NoDatabase);
         }
+        let database = self.database.take().transpose().unwrap_or_else(|error| {
+            wrong.push(OptionError::DatabaseUrl(error));
+            None
+        });
         self.add_demo_agent()?;
         let sandboxes = self.plan_sandboxes(&mut wrong)?;
         let default_agent = self.check_agents(&mut wrong);

@@ -1,69 +1,123 @@
-//! The database, by its URL.
+//! The database of a gateway, whichever it is.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use portway_adapters_postgres::PostgresDatabase;
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
-use portway_sql::migrations::SQLITE;
+use portway_ports::StoreError;
+use portway_ports::health::Health;
+use portway_services::recovery::Tenancy;
+use portway_sql::driver::SqlDriver;
+use portway_sql::migrations::{POSTGRES, SQLITE};
 
+use super::database_url::DatabaseUrl;
 use super::error::StartError;
 
-/// Which database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DatabaseUrl {
-    /// SQLite in the memory of this process, gone with the gateway.
-    Memory,
-    /// A SQLite file.
-    File(PathBuf),
+/// How long a server may take to finish what it was asked when the gateway stops.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// The database of a gateway. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    Sqlite(Arc<SqliteDatabase>),
+    Postgres(Arc<PostgresDatabase>),
 }
 
-/// A text that names no database.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DatabaseUrlError {
-    /// It does not begin with a scheme.
-    #[error("the database URL has no scheme: use sqlite:///path/file.db or sqlite::memory:")]
-    NoScheme,
-    /// Its scheme belongs to no database that is supported.
-    #[error(
-        "databases of the scheme \"{0}\" are not supported: use sqlite:///path/file.db, or sqlite::memory: to keep nothing"
-    )]
-    Scheme(String),
-    /// It names no file.
-    #[error("the database URL names no file: use sqlite:///path/file.db, or sqlite::memory: to keep nothing")]
-    NoFile,
-    /// It has more than a path.
-    #[error("the database URL may not have '?' or '#': options of the database are not set by its URL")]
-    Options,
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = DatabaseUrlError;
-
-    /// The text may hold a password, so an error shows no more of it than the scheme.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (scheme, rest) = text.split_once(':').ok_or(DatabaseUrlError::NoScheme)?;
-        let scheme = scheme.to_ascii_lowercase();
-        if !is_scheme(&scheme) {
-            return Err(DatabaseUrlError::NoScheme);
+impl Database {
+    /// Opens the database and brings its schema up to date.
+    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, StartError> {
+        match url {
+            DatabaseUrl::Memory => Self::sqlite(SqliteDatabase::in_memory()?).await,
+            DatabaseUrl::File(path) => Self::sqlite(SqliteDatabase::open(&SqliteOptions::new(path))?).await,
+            DatabaseUrl::Postgres(options) => {
+                let database = PostgresDatabase::open(options).await?;
+                database.migrate(POSTGRES).await?;
+                tracing::info!(
+                    server = options.server(),
+                    database = options.database(),
+                    "everything is kept in Postgres"
+                );
+                Ok(Self::Postgres(Arc::new(database)))
+            }
         }
-        if scheme != "sqlite" {
-            return Err(DatabaseUrlError::Scheme(scheme));
+    }
+
+    async fn sqlite(database: SqliteDatabase) -> Result<Self, StartError> {
+        database.migrate(SQLITE).await?;
+        Ok(Self::Sqlite(Arc::new(database)))
+    }
+
+    /// What runs the statements of the store.
+    pub(super) fn driver(&self) -> Arc<dyn SqlDriver> {
+        match self {
+            Self::Sqlite(database) => database.clone(),
+            Self::Postgres(database) => database.clone(),
         }
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        match path {
-            "" => Err(DatabaseUrlError::NoFile),
-            ":memory:" => Ok(Self::Memory),
-            path if path.contains(['?', '#']) => Err(DatabaseUrlError::Options),
-            path => Ok(Self::File(PathBuf::from(path))),
+    }
+
+    /// Begins to work on the database, and answers who else does. Others that come wait until [`Database::share`].
+    pub(super) async fn enter(&self) -> Result<Tenancy, StartError> {
+        match self {
+            // A file is locked, and nobody else knows the memory.
+            Self::Sqlite(_) => Ok(Tenancy::Alone),
+            Self::Postgres(database) => Ok(tenancy(database.enter().await?)),
+        }
+    }
+
+    /// Lets others in.
+    pub(super) async fn share(&self) -> Result<(), StartError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(database) => Ok(database.share().await?),
+        }
+    }
+
+    /// Who else works on the database, so far as is known.
+    pub(super) async fn tenancy(&self) -> Tenancy {
+        match self {
+            Self::Sqlite(_) => Tenancy::Alone,
+            Self::Postgres(database) => tenancy(database.is_alone().await),
+        }
+    }
+
+    /// Finishes what was asked, and leaves the database in order.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => {
+                let database = database.clone();
+                // It blocks until the threads of the database have ended.
+                let closing = tokio::task::spawn_blocking(move || database.close());
+                if closing.await.is_err() {
+                    tracing::error!("the database was not closed cleanly; it repairs itself at the next start");
+                }
+            }
+            Self::Postgres(database) => {
+                if tokio::time::timeout(CLOSE, database.close()).await.is_err() {
+                    tracing::warn!("the database did not finish in time; it undoes what was not committed");
+                }
+            }
         }
     }
 }
 
-fn is_scheme(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    (1..=32).contains(&text.len()) && text.bytes().all(plain)
+fn tenancy(is_alone: bool) -> Tenancy {
+    if is_alone { Tenancy::Alone } else { Tenancy::Shared }
+}
+
+#[async_trait]
+impl Health for Database {
+    async fn probe(&self) -> Result<(), StoreError> {
+        let probed = match self {
+            Self::Sqlite(database) => database.probe().await,
+            Self::Postgres(database) => database.probe().await,
+        };
+        probed.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
 }
 
 /// Keeps other gateways from a database file.
@@ -89,47 +143,9 @@ impl DatabaseLock {
     }
 }
 
-/// Opens the database and brings its schema up to date.
-pub(super) async fn open(url: &DatabaseUrl) -> Result<SqliteDatabase, StartError> {
-    let database = match url {
-        DatabaseUrl::Memory => SqliteDatabase::in_memory()?,
-        DatabaseUrl::File(path) => SqliteDatabase::open(&SqliteOptions::new(path))?,
-    };
-    database.migrate(SQLITE).await?;
-    Ok(database)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_and_memory_are_told_apart() {
-        let file = |path: &str| Ok(DatabaseUrl::File(PathBuf::from(path)));
-        for (text, expected) in [
-            ("sqlite:///var/lib/portway.db", file("/var/lib/portway.db")),
-            ("SQLite:///a b.db", file("/a b.db")),
-            ("sqlite:data.db", file("data.db")),
-            ("sqlite://data.db", file("data.db")),
-            ("sqlite::memory:", Ok(DatabaseUrl::Memory)),
-            ("sqlite://:memory:", Ok(DatabaseUrl::Memory)),
-            ("sqlite:", Err(DatabaseUrlError::NoFile)),
-            ("sqlite://", Err(DatabaseUrlError::NoFile)),
-            ("sqlite:///a.db?mode=ro", Err(DatabaseUrlError::Options)),
-            ("/var/lib/portway.db", Err(DatabaseUrlError::NoScheme)),
-            ("", Err(DatabaseUrlError::NoScheme)),
-            ("my secret:x", Err(DatabaseUrlError::NoScheme)),
-        ] {
-            assert_eq!(text.parse(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn another_database_is_refused_without_its_password() {
-        let error = "postgres://user:hunter2@host/db".parse::<DatabaseUrl>().unwrap_err().to_string();
-        assert!(error.contains("\"postgres\"") && error.contains("sqlite:///"), "{error}");
-        assert!(!error.contains("hunter2"), "{error}");
-    }
 
     #[test]
     fn a_file_belongs_to_one_gateway() {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use portway_adapters_sqlite::OpenError;
 use portway_api::BuildError;
+use portway_sql::driver::SqlError;
 use portway_sql::migrations::MigrateError;
 
-pub use super::database::DatabaseUrlError;
+pub use super::database_url::DatabaseUrlError;
 use crate::data_folder::DataFolderError;
 
 /// Why the gateway cannot start. Each text says what to do.
@@ -20,9 +21,12 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Data(#[from] DataFolderError),
-    /// The database.
+    /// The SQLite database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The Postgres database.
+    #[error(transparent)]
+    Postgres(#[from] portway_adapters_postgres::OpenError),
     /// Another gateway uses the database file.
     #[error("the database {0} is in use by another gateway: stop that one, or choose another file")]
     DatabaseInUse(PathBuf),
@@ -34,6 +38,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The database does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] SqlError),
     /// The schema of the database.
     #[error(transparent)]
     Schema(#[from] MigrateError),
@@ -57,7 +64,7 @@ pub enum StartError {
 pub enum OptionError {
     /// Nothing says where data is kept.
     #[error(
-        "no database is named: call database(\"sqlite:///path/file.db\"), database(\"sqlite::memory:\") or data_folder(path)"
+        "no database is named: call database(\"sqlite:///path/file.db\"), database(\"postgres://user:password@machine/database\"), database(\"sqlite::memory:\") or data_folder(path)"
     )]
     NoDatabase,
     /// The database URL.

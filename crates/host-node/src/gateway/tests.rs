@@ -1,5 +1,6 @@
 //! The gateway in memory, with sandboxes that only take note.
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use portway_domain::access::{Permission, SessionRole};

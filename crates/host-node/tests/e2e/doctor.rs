@@ -20,15 +20,15 @@ pub(crate) fn add(trials: &mut Trials) {
 }
 
 /// What it found.
-struct Diagnosis {
-    code: Option<i32>,
+pub(crate) struct Diagnosis {
+    pub(crate) code: Option<i32>,
     findings: Vec<Value>,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Diagnosis {
     /// Messages of that level.
-    fn messages(&self, level: &str) -> Vec<&str> {
+    pub(crate) fn messages(&self, level: &str) -> Vec<&str> {
         let found = self.findings.iter().filter(|finding| finding["level"] == level);
         found.map(|finding| finding["message"].as_str().unwrap()).collect()
     }
@@ -37,7 +37,7 @@ impl Diagnosis {
         assert_eq!((self.code, self.messages("problem")), (Some(0), vec![]), "{}", self.text);
     }
 
-    fn assert_told(&self, level: &str, check: &str, part: &str) {
+    pub(crate) fn assert_told(&self, level: &str, check: &str, part: &str) {
         let told = self.findings.iter().any(|finding| {
             finding["level"] == level
                 && finding["check"] == check
@@ -48,15 +48,15 @@ impl Diagnosis {
     }
 }
 
-fn run(data: &Path, arguments: &[&str]) -> std::process::Output {
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
-    for name in ["PORTWAY_DATA", "PORTWAY_CONFIG", "PORTWAY_LISTEN"] {
+    for name in ["PORTWAY_DATA", "PORTWAY_CONFIG", "PORTWAY_LISTEN", "DATABASE_URL"] {
         command.env_remove(name);
     }
     command.arg("doctor").args(arguments).arg("--data").arg(data).output().unwrap()
 }
 
-fn examine(data: &Path, arguments: &[&str]) -> Diagnosis {
+pub(crate) fn examine(data: &Path, arguments: &[&str]) -> Diagnosis {
     let output = run(data, &[&["--json"], arguments].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
@@ -69,7 +69,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn prepared(config: &str) -> Gateway {
-    let gateway = Gateway::prepared(config);
+    let gateway = Gateway::prepared(config).on_file();
     set_mode(&gateway.data(), 0o700);
     gateway
 }
@@ -155,8 +155,8 @@ async fn stray_runners_and_failing_jobs_are_told() {
     let crashed = examine(&gateway.data(), &[]);
     crashed.assert_healthy();
     crashed.assert_told("note", "processes", "no gateway runs");
-    database::forget_sessions(&gateway.data());
-    database::add_failing_job(&gateway.data(), "the disk is on fire");
+    database::forget_sessions(&gateway).await;
+    database::add_failing_job(&gateway, "the disk is on fire").await;
     let found = examine(&gateway.data(), &[]);
     found.assert_told("note", "processes", &format!("runner {runner} of session {} lives", session.id));
     found.assert_told("problem", "work", "the disk is on fire");

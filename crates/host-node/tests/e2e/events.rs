@@ -41,7 +41,7 @@ async fn event(stream: &mut Stream, kind: &str) -> Value {
 async fn the_owner_is_told() {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
-    add_member(&gateway.data(), "other", OTHER_KEY);
+    add_member(&gateway, "other", OTHER_KEY).await;
     gateway.launch().await;
     let api = gateway.api();
     let mut events = connect(&api, "/api/events/ws").await.unwrap();

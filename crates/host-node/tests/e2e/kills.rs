@@ -30,7 +30,7 @@ async fn what_was_acknowledged_is_kept_and_done_once() {
     let mut random = Random::seeded("kills");
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
-    allow_sessions(&gateway.data(), 100);
+    allow_sessions(&gateway, 100).await;
     gateway.launch().await;
 
     let begin = Instant::now();

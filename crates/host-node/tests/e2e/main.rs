@@ -22,6 +22,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod permissions;
+mod postgres;
 mod prompts;
 mod queue;
 mod requests;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     queue::add(&mut trials);
     stopping::add(&mut trials);
     starting::add(&mut trials);
+    postgres::add(&mut trials);
     termination::add(&mut trials);
     sessions::add(&mut trials);
     requests::add(&mut trials);

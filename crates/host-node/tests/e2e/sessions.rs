@@ -62,7 +62,7 @@ async fn are_opened_named_and_listed() {
 async fn of_others_cannot_be_seen() {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
-    add_member(&gateway.data(), "other", OTHER_KEY);
+    add_member(&gateway, "other", OTHER_KEY).await;
     gateway.launch().await;
     let session = gateway.api().demo_session().await;
     let mut stranger = session.clone();
@@ -91,7 +91,7 @@ async fn of_others_cannot_be_seen() {
 async fn are_limited_in_number() {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
-    allow_sessions(&gateway.data(), 2);
+    allow_sessions(&gateway, 2).await;
     gateway.launch().await;
     let api = gateway.api();
     let body = json!({"workspace": "test"});

@@ -9,6 +9,7 @@ use portway_ports::sandboxes::{AgentCommand, SandboxOrder, Sandboxes};
 
 use super::world::World;
 use crate::prompts::NewPrompt;
+use crate::recovery::Tenancy;
 
 fn say(text: &str) -> NewPrompt {
     NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
@@ -18,7 +19,7 @@ fn say(text: &str) -> NewPrompt {
 async fn a_living_sandbox_gets_time_to_come_back() {
     let world = World::new().await;
     let id = world.open_ready().await;
-    world.services.recover().await.unwrap();
+    world.services.recover(Tenancy::Alone).await.unwrap();
     let engine = world.engine(&id).await;
     assert!(matches!(engine.runner.link, Link::Lost { .. }));
     assert!(world.services.wants_sandbox(&id, 1).await.unwrap());
@@ -35,7 +36,7 @@ async fn a_sandbox_that_was_never_started_is_waited_for() {
     let session = world.open().await;
     world.services.ask_due_sessions().await.unwrap();
     // The job of starting it was never done: the session keeps waiting for it.
-    world.services.recover().await.unwrap();
+    world.services.recover(Tenancy::Alone).await.unwrap();
     let engine = world.engine(&session.id).await;
     assert!(matches!(engine.runner.link, Link::Starting { .. }));
 }
@@ -58,7 +59,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
         agent_session: None,
     };
     world.sandboxes.start(order).await.unwrap();
-    world.services.recover().await.unwrap();
+    world.services.recover(Tenancy::Alone).await.unwrap();
     world.start_jobs();
     while world.store.next_job_at().await.unwrap().is_some() {
         tokio::task::yield_now().await;
@@ -81,14 +82,54 @@ async fn a_stopped_gateway_leaves_sessions_that_go_on() {
     world.services.prompt(&world.as_owner(), &id, say("first")).await.unwrap();
     world.services.commands_taken(&id, 1, 1).await.unwrap();
     world.services.prompt(&world.as_owner(), &id, say("second")).await.unwrap();
-    world.services.retire_sandboxes().await.unwrap();
+    world.services.retire_sandboxes(Tenancy::Alone).await.unwrap();
     world.sandboxes.gone(&id, 1).await;
     let detail = world.services.session(&world.as_owner(), &id).await.unwrap();
     assert_eq!(detail.session.status, SessionStatus::Running);
     assert_eq!(detail.facts.queued, 1);
     assert!(!detail.facts.busy);
     // The next start: the prompt that waits gets a new sandbox.
-    world.services.recover().await.unwrap();
+    world.services.recover(Tenancy::Alone).await.unwrap();
     assert_eq!(world.services.ask_due_sessions().await, Ok(1));
     world.sandboxes.started(&id, 2).await;
+}
+
+#[tokio::test]
+async fn leases_of_other_nodes_stay_theirs() {
+    let world = World::new().await;
+    world.open().await;
+    world.services.ask_due_sessions().await.unwrap();
+    let now = world.services.moment().now;
+    let until = now.plus(Duration::from_secs(60));
+    assert_eq!(world.store.claim_jobs(now, until, 10).await.unwrap().len(), 1);
+    world.neighbour().services.recover(Tenancy::Shared).await.unwrap();
+    assert_eq!(world.store.next_job_at().await.unwrap(), Some(until));
+    world.services.recover(Tenancy::Alone).await.unwrap();
+    assert_eq!(world.store.next_job_at().await.unwrap(), Some(now), "alone on the store, the lease was its own");
+}
+
+#[tokio::test]
+async fn sandboxes_of_other_nodes_stay_theirs() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour();
+    neighbour.services.recover(Tenancy::Shared).await.unwrap();
+    neighbour.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
+    assert!(matches!(world.engine(&id).await.runner.link, Link::Connected { .. }));
+    assert!(world.sandboxes.is_alive(&id, 1).await);
+}
+
+#[tokio::test]
+async fn what_was_on_this_node_is_taken_over_though_the_store_is_shared() {
+    let world = World::new().await;
+    let [living, dead] = [world.open_ready().await, world.open_ready().await];
+    // The same node after a new start.
+    let restarted = world.neighbour();
+    restarted.sandboxes.inherit(&living, 1, true);
+    restarted.sandboxes.inherit(&dead, 1, false);
+    restarted.services.recover(Tenancy::Shared).await.unwrap();
+    assert!(matches!(world.engine(&living).await.runner.link, Link::Lost { .. }));
+    assert_eq!(world.engine(&dead).await.runner.link, Link::None);
+    restarted.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
+    assert!(!world.services.wants_sandbox(&living, 1).await.unwrap());
 }

@@ -1,6 +1,6 @@
 //! The services on an in-memory store, with sandboxes and a clock that the tests command.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,6 +48,17 @@ impl World {
         let database = SqliteDatabase::in_memory().unwrap();
         database.migrate(SQLITE).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
+        let mut world = Self::on(store);
+        world.admin = world.services.bootstrap(None).await.unwrap().unwrap();
+        world
+    }
+
+    /// Another node on the same store, with sandboxes of its own.
+    pub(super) fn neighbour(&self) -> Self {
+        Self { admin: self.admin.clone(), ..Self::on(self.store.clone()) }
+    }
+
+    fn on(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(ManualClock::default());
         let sandboxes = Arc::new(FakeSandboxes::default());
         let hints = Arc::new(RecordedHints::default());
@@ -67,8 +78,7 @@ impl World {
             timeouts: Timeouts::default(),
         };
         let services = Arc::new(Services::new(ports, options));
-        let admin = services.bootstrap(None).await.unwrap().unwrap();
-        Self { services, store, clock, sandboxes, hints, admin }
+        Self { services, store, clock, sandboxes, hints, admin: TokenSecret::api_key([0; 32]) }
     }
 
     /// A request of the administrator.
@@ -202,6 +212,8 @@ pub(super) struct FakeSandboxes {
     alive: Mutex<HashMap<(SessionId, u32), TokenHash>>,
     pub(super) refusal: Mutex<Option<SandboxError>>,
     pub(super) orders: AtomicU64,
+    /// All that there ever were.
+    known: Mutex<HashSet<(SessionId, u32)>>,
     /// The conversation that the last order named.
     pub(super) conversation: Mutex<Option<String>>,
     changed: Notify,
@@ -226,6 +238,14 @@ impl FakeSandboxes {
         }
     }
 
+    /// The sandbox was started by an earlier process of this node, and may live.
+    pub(super) fn inherit(&self, id: &SessionId, generation: u32, is_alive: bool) {
+        self.known.lock().unwrap().insert((id.clone(), generation));
+        if is_alive {
+            self.alive.lock().unwrap().insert((id.clone(), generation), TokenHash::of("inherited"));
+        }
+    }
+
     /// The sandbox dies by itself.
     pub(super) fn kill(&self, id: &SessionId, generation: u32) {
         self.alive.lock().unwrap().remove(&(id.clone(), generation));
@@ -241,6 +261,7 @@ impl Sandboxes for FakeSandboxes {
             return Err(refusal);
         }
         *self.conversation.lock().unwrap() = order.agent_session;
+        self.known.lock().unwrap().insert((order.session.clone(), order.generation));
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();
         Ok(())
@@ -253,6 +274,10 @@ impl Sandboxes for FakeSandboxes {
 
     async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
         self.alive.lock().unwrap().contains_key(&(session.clone(), generation))
+    }
+
+    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
+        self.known.lock().unwrap().contains(&(session.clone(), generation))
     }
 
     async fn ended(&self, session: &SessionId, generation: u32) -> String {

@@ -75,6 +75,24 @@ fn an_end_that_no_gateway_asked_for_is_noticed() {
     });
 }
 
+#[tokio::test]
+async fn what_ended_while_no_gateway_ran_was_here() {
+    let place = Place::new("exec sleep 60");
+    let mut runner = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let process = Process::of_child(runner.id()).unwrap();
+    let runs = RunFolder::open(place.scratch.path().join("run")).unwrap();
+    runs.write(&RunFile::new(&session(), 1, process)).unwrap();
+    drop(runner.stdin.take());
+    runner.wait().unwrap();
+
+    let sandboxes = place.open();
+    assert!(!sandboxes.is_alive(&session(), 1).await);
+    assert!(sandboxes.was_here(&session(), 1).await);
+    assert!(!sandboxes.was_here(&session(), 2).await, "it may live elsewhere");
+    sandboxes.stop(&session(), 1).await.unwrap();
+    assert!(!sandboxes.was_here(&session(), 1).await);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_stranger_with_the_number_of_a_runner_is_left_alone() {

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::agents::Agent;
 use super::api::Api;
+use super::postgres::{Schema, Server};
 use super::{PATIENCE, eventually, processes};
 
 /// The first administrator's key.
@@ -33,6 +34,9 @@ pub(crate) struct Gateway {
     listens_as_configured: bool,
     address: Option<SocketAddr>,
     running: Option<Running>,
+    /// The server that its database is on, if it is no file.
+    server: Option<Server>,
+    schema: Option<Schema>,
 }
 
 struct Running {
@@ -64,6 +68,8 @@ impl Gateway {
             listens_as_configured: false,
             address: None,
             running: None,
+            server: Server::for_all(),
+            schema: None,
         };
         std::fs::write(gateway.data().join("portway.toml"), config).unwrap();
         gateway
@@ -84,6 +90,18 @@ impl Gateway {
     /// The same with a variable in its environment.
     pub(crate) fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
+        self
+    }
+
+    /// The same with its database in a file, whatever the other gateways use.
+    pub(crate) fn on_file(mut self) -> Self {
+        self.server = None;
+        self
+    }
+
+    /// The same with its database on that server.
+    pub(crate) fn on_server(mut self, server: Server) -> Self {
+        self.server = Some(server);
         self
     }
 
@@ -121,6 +139,9 @@ impl Gateway {
     /// Starts it, or tells how it ended.
     pub(crate) async fn try_launch(&mut self) -> Result<(), Refused> {
         assert!(self.running.is_none(), "it runs already");
+        if let (Some(server), None) = (&self.server, &self.schema) {
+            self.schema = Some(Schema::create(server.clone()).await);
+        }
         let mut child = self.command().spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
         let (sender, first) = oneshot::channel();
@@ -142,6 +163,10 @@ impl Gateway {
             if name.to_string_lossy().starts_with("PORTWAY_") {
                 command.env_remove(name);
             }
+        }
+        command.env_remove("DATABASE_URL");
+        if let Some(schema) = &self.schema {
+            command.env("DATABASE_URL", schema.url());
         }
         if let Some(key) = &self.key {
             command.env("PORTWAY_BOOTSTRAP_KEY", key);
@@ -168,6 +193,16 @@ impl Gateway {
     /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.scratch.path().join("data")
+    }
+
+    /// The server that its database is on, if it is no file.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
+    /// Its place on a server, if its database is no file.
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
     }
 
     /// A folder that is not its data folder and goes away with it.

@@ -1,0 +1,138 @@
+//! Who else works on the database.
+//!
+//! Each program that works on it holds a lock that the server gives back when its connection ends, however that comes
+//! about. While a program finds out what an earlier one left behind, it holds the lock alone; others wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_sql::driver::SqlError;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::error::Failure;
+use crate::options::PostgresOptions;
+use crate::session::trusted;
+
+/// Each schema has a lock of its own.
+const KEY: &str = "1886351989, hashtext(current_schema())";
+
+/// How long the lock of somebody who is not there any more is waited for: the server notices at once, but not before.
+const AFTERGLOW: Duration = Duration::from_secs(1);
+
+/// How long somebody who starts or stops is waited for.
+const TURN: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often the lock is looked after.
+const CARE: Duration = Duration::from_secs(1);
+
+/// The lock, while this lives.
+pub(crate) struct Presence {
+    connection: Arc<Mutex<Option<PgConnection>>>,
+    care: JoinHandle<()>,
+    was_alone: bool,
+}
+
+impl Presence {
+    /// Takes the lock, and answers whether nobody else has it. Then nobody else gets it before [`Presence::share`].
+    pub(crate) async fn enter(options: &PostgresOptions) -> Result<(Self, bool), SqlError> {
+        let connect = options.present();
+        let mut connection = connect.connect().await.map_err(unavailable)?;
+        let was_alone = enter(&mut connection).await?;
+        let connection = Arc::new(Mutex::new(Some(connection)));
+        let care = tokio::spawn(look_after(connect, connection.clone()));
+        Ok((Self { connection, care, was_alone }, was_alone))
+    }
+
+    /// Lets others have the lock as well.
+    pub(crate) async fn share(&self) -> Result<(), SqlError> {
+        if !self.was_alone {
+            return Ok(());
+        }
+        match &mut *self.connection.lock().await {
+            Some(connection) => {
+                ask(connection, "pg_try_advisory_lock_shared").await?;
+                ask(connection, "pg_advisory_unlock").await?;
+                Ok(())
+            }
+            None => Err(SqlError::Unavailable("the lock on the database was lost".into())),
+        }
+    }
+
+    /// Whether nobody else has the lock. Then nobody else gets it any more while this lives.
+    pub(crate) async fn is_alone(&self) -> bool {
+        match &mut *self.connection.lock().await {
+            Some(connection) => ask(connection, "pg_try_advisory_lock").await.unwrap_or(false),
+            None => false,
+        }
+    }
+
+    /// Gives the lock back.
+    pub(crate) async fn leave(&self) {
+        self.care.abort();
+        if let Some(connection) = self.connection.lock().await.take() {
+            // Without an answer the server finds out by itself.
+            let _ = timeout(CARE, connection.close()).await;
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.care.abort();
+    }
+}
+
+async fn enter(connection: &mut PgConnection) -> Result<bool, SqlError> {
+    let begin = Instant::now();
+    while begin.elapsed() < TURN {
+        if ask(connection, "pg_try_advisory_lock").await? {
+            return Ok(true);
+        }
+        if begin.elapsed() >= AFTERGLOW && ask(connection, "pg_try_advisory_lock_shared").await? {
+            return Ok(false);
+        }
+        sleep(LOOK).await;
+    }
+    Err(SqlError::Unavailable(
+        "another program is starting or stopping on the database and does not come to an end".into(),
+    ))
+}
+
+/// Keeps the connection alive, and takes the lock anew when it was lost.
+async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgConnection>>>) {
+    loop {
+        sleep(CARE).await;
+        let mut place = connection.lock().await;
+        let lives = match &mut *place {
+            Some(connection) => matches!(timeout(2 * CARE, connection.ping()).await, Ok(Ok(()))),
+            None => false,
+        };
+        if lives {
+            continue;
+        }
+        *place = None;
+        if let Ok(Ok(mut fresh)) = timeout(2 * CARE, connect.connect()).await
+            && ask(&mut fresh, "pg_try_advisory_lock_shared").await.is_ok_and(|taken| taken)
+        {
+            *place = Some(fresh);
+        }
+    }
+}
+
+/// Calls a function of the server that answers yes or no about the lock.
+async fn ask(connection: &mut PgConnection, function: &'static str) -> Result<bool, SqlError> {
+    let found = sqlx::query(trusted(format!("SELECT {function}({KEY}) AS answer"))).fetch_all(connection);
+    let rows = crate::cells::rows(&found.await.map_err(unavailable)?)?;
+    rows.first().map_or(Ok(false), |row| row.get("answer"))
+}
+
+fn unavailable(error: sqlx::Error) -> SqlError {
+    Failure::from(error).into_error()
+}
