@@ -77,10 +77,7 @@ impl FromStr for PostgresOptions {
             return Err(UrlError::Invalid("it does not begin with postgres://".to_owned()));
         }
         check_parameters(url)?;
-        let connect = PgConnectOptions::from_str(url).map_err(|error| match error {
-            sqlx::Error::Configuration(reason) => UrlError::Invalid(reason.to_string()),
-            other => UrlError::Invalid(other.to_string()),
-        })?;
+        let connect = PgConnectOptions::from_str(url).map_err(|error| UrlError::Invalid(cause(&error)))?;
         // The brackets of an IPv6 address belong to the URL, not to the address.
         let host = connect.get_host().trim_matches(['[', ']']).to_owned();
         Ok(Self {
@@ -151,6 +148,9 @@ impl PostgresOptions {
     pub fn server(&self) -> String {
         match self.connect.get_socket() {
             Some(path) => path.display().to_string(),
+            None if self.connect.get_host().contains(':') => {
+                format!("[{}]:{}", self.connect.get_host(), self.connect.get_port())
+            }
             None => format!("{}:{}", self.connect.get_host(), self.connect.get_port()),
         }
     }
@@ -226,6 +226,10 @@ impl PostgresOptions {
             sqlx::Error::Io(error) => match error.kind() {
                 // What TLS finds out about the other side.
                 ErrorKind::InvalidData => OpenError::Tls { server, detail: error.to_string() },
+                // A machine is reached without files, but for those with certificates.
+                ErrorKind::NotFound | ErrorKind::PermissionDenied if self.address().is_some() => {
+                    OpenError::Tls { server, detail: format!("a certificate cannot be read: {error}") }
+                }
                 ErrorKind::UnexpectedEof => OpenError::NoPostgres { server, detail: "it hangs up".to_owned() },
                 _ => OpenError::Unreachable { server, detail: error.to_string() },
             },
@@ -247,6 +251,11 @@ impl PostgresOptions {
 fn sets(options: &str, name: &str) -> bool {
     let words = options.split([' ', '-']);
     words.into_iter().any(|word| word.split_once('=').is_some_and(|(set, _)| set == name))
+}
+
+/// What an error comes down to.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 /// Refuses parameters that nobody would look at.
@@ -285,7 +294,7 @@ mod tests {
         assert_eq!((options.user(), options.database()), ("ada", "portway"));
         assert!("postgresql://db.example/portway".parse::<PostgresOptions>().is_ok());
         let ipv6: PostgresOptions = "postgres://ada@[::1]:5433/x".parse().unwrap();
-        assert_eq!(ipv6.connect.get_host(), "::1");
+        assert_eq!((ipv6.connect.get_host(), &*ipv6.server()), ("::1", "[::1]:5433"));
     }
 
     #[test]

@@ -32,6 +32,9 @@ const OLD: Duration = Duration::from_secs(60 * 60);
 /// How long the answer to a question and the end of a connection may take.
 const PING: Duration = Duration::from_secs(2);
 
+/// How long a server is waited for that does not accept connections: a restart takes less.
+const RESTART: Duration = Duration::from_secs(3);
+
 /// A server that refuses connections is tried again after this time, and then after twice that and so on.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -167,10 +170,11 @@ impl Pool {
 
     /// Waits for a server that does not accept connections at the moment.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let begin = Instant::now();
         let mut pause = AGAIN;
         loop {
             match self.shared.connect.connect().await {
-                Err(error) if may_pass(&error) => sleep(pause).await,
+                Err(error) if may_pass(&error) && begin.elapsed() < RESTART => sleep(pause).await,
                 result => return result,
             }
             pause = (2 * pause).min(Duration::from_secs(1));

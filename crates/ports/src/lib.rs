@@ -6,8 +6,8 @@
 //! | trait | what it stands for | whoever runs Portway has |
 //! |---|---|---|
 //! | [`Sandboxes`](sandboxes::Sandboxes) | places for agents to work in | processes of the machine |
-//! | [`Store`] | everything that is kept, as a bundle of smaller traits | SQLite |
-//! | [`Health`](health::Health) | whether the store can be used | SQLite |
+//! | [`Store`] | everything that is kept, as a bundle of smaller traits | SQLite or Postgres |
+//! | [`Health`](health::Health) | whether the store can be used | the same |
 //! | [`PubSub`](pubsub::PubSub) | hints for those who watch | queues in the process |
 //! | [`Clock`](system::Clock), [`Entropy`](system::Entropy), [`Spawner`](system::Spawner) | time, randomness, tasks | the operating system and tokio |
 //!

@@ -20,7 +20,8 @@ use crate::backend::Postgres;
 const SCANS: &[(&str, &str)] = &[
     // Any row will do.
     (r#"SELECT "id" FROM "users" LIMIT $1"#, "Index Only Scan using users_pkey"),
-    // The first entry of an index that has nothing but what is asked for.
+    // The first entry of an index, which has nothing but what is asked for.
+    (r#"SELECT MIN("due_at") AS "next_at" FROM "deadlines""#, "Index Only Scan using deadlines_due"),
     (
         r#"SELECT MIN("lease_until") AS "next_at" FROM "jobs" WHERE "lease_until" IS NOT NULL"#,
         "Index Only Scan using jobs_leased",

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             another_server_is_told,
             a_server_that_starts_is_waited_for,
             a_server_without_tls_is_told_where_it_is_demanded,
+            a_missing_certificate_is_told,
             a_missing_schema_is_told,
             a_database_of_another_encoding_is_told,
         ]

@@ -80,6 +80,13 @@ pub(crate) async fn a_server_without_tls_is_told_where_it_is_demanded() {
     assert!(error.to_string().contains("sslmode"), "{error}");
 }
 
+pub(crate) async fn a_missing_certificate_is_told() {
+    let port = fake_server(vec![b"S".to_vec()]).await;
+    let absent = format!("postgres://ada:hunter2@127.0.0.1:{port}/portway?sslmode=verify-ca&sslrootcert=/none.crt");
+    let error = refusal(&options(&absent)).await;
+    assert!(matches!(&error, OpenError::Tls { detail, .. } if detail.contains("certificate")), "{error}");
+}
+
 pub(crate) async fn a_missing_schema_is_told() {
     let scratch = Scratch::create().await;
     let error = refusal(&scratch.options().schema("no_such_schema")).await;
