@@ -147,6 +147,8 @@ ids! {
     AuditId,
     /// A unit of durable background work.
     JobId,
+    /// Something that is remembered for a user.
+    MemoryId,
     /// A message of a transcript. A prompt and the user's message that it becomes share one id.
     MessageId,
     /// A question that an agent asked; minted by the agent or its runner.
