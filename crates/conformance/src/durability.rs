@@ -2,12 +2,16 @@
 
 use portway_domain::engine::{Change, Command};
 use portway_domain::jobs::{Job, Work};
+use portway_domain::search::Query;
 use portway_ports::commit::Write;
+use portway_ports::memories::MemoryFilter;
+use portway_ports::search::MessageSearch;
 
 use crate::engines::busy;
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
 use crate::idempotency::remembered;
+use crate::memories::memory;
 use crate::samples::{audit, opened, prompt, segment};
 
 pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
@@ -32,6 +36,7 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
         Write::AddJob(Job { id: f.id(), work, attempts: 0, run_at: at(0) }),
         Write::SetDeadline { session: session.id.clone(), due_at: Some(at(8)) },
         Write::Remember(remembered(&ada, "key", 0, 60)),
+        Write::AddMemory(memory(f.id(), &ada.user.id, "Hi again")),
     ])
     .await?;
     check_eq!(f.store.claim_jobs(at(0), at(60), 1).await?.len(), 1);
@@ -39,6 +44,11 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     let transcript = f.store.transcript(ada.hash(), &session.id, 10).await?;
     let pending = f.store.pending_commands(&session.id, 3, 0, 10).await?;
     check!(transcript.value.is_some() && pending.len() == 1);
+    let search = MessageSearch::new(Query::parse("hi"), None, 10);
+    let found = f.store.search_messages(ada.hash(), &search).await?;
+    let filter = MemoryFilter::new(None, Some(Query::parse("hi")), 10);
+    let memories = f.store.memories(ada.hash(), &filter).await?;
+    check!(found.value.len() == 1 && memories.value.len() == 1);
 
     let f = f.reopen().await?;
     check_eq!(f.store.opening(ada.hash(), Some("key"), at(1)).await?, opening);
@@ -46,6 +56,8 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     check_eq!(f.store.pending_commands(&session.id, 3, 0, 10).await?, pending);
     check_eq!(f.store.due_sessions(at(8), 10).await?, [session.id]);
     check_eq!(f.store.next_job_at().await?, Some(at(60)));
+    check_eq!(f.store.search_messages(ada.hash(), &search).await?, found);
+    check_eq!(f.store.memories(ada.hash(), &filter).await?, memories);
     Ok(())
 }
 

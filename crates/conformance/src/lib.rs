@@ -27,11 +27,13 @@ mod engines;
 mod fixture;
 mod idempotency;
 mod jobs;
+mod memories;
 mod open_message;
 mod paging;
 mod questions;
 mod races;
 mod samples;
+mod search;
 mod sessions;
 mod strangers;
 mod tokens;
@@ -199,6 +201,39 @@ pub fn cases() -> Vec<Case> {
             a_live_key_is_not_taken_over,
             an_expired_key_is_used_again,
             a_key_needs_its_user,
+        ]
+        durable = false search: [
+            what_was_said_is_found,
+            an_answer_is_found_once_it_is_finished,
+            what_the_gateway_says_is_not_found,
+            a_refused_set_is_not_found,
+            all_words_are_needed_in_any_form_and_order,
+            words_of_a_phrase_follow_each_other,
+            beginnings_find_words,
+            excluded_words_are_not_found,
+            case_width_and_accents_do_not_matter,
+            scripts_without_spaces_are_found,
+            better_fits_come_first,
+            equal_fits_come_newest_first,
+            a_search_is_limited,
+            one_session_can_be_searched,
+            somebody_elses_messages_are_not_found,
+            others_do_not_change_the_order,
+            hostile_queries_and_texts_are_only_words,
+            long_texts_are_searched_at_their_beginning,
+            nothing_is_left_to_be_indexed,
+        ]
+        durable = false memories: [
+            an_added_memory_is_read_back,
+            the_most_relevant_come_first,
+            any_word_finds_and_the_best_come_first,
+            a_search_keeps_to_category_and_limit,
+            a_removed_memory_is_gone,
+            use_makes_relevant,
+            a_taken_id_or_an_absent_user_conflicts,
+            somebody_elses_memories_are_nowhere,
+            it_is_known_which_go_first,
+            many_at_once_keep_to_the_limit,
         ]
         durable = false change_sets: [
             an_empty_set_changes_nothing,

@@ -1,14 +1,18 @@
 //! What those see who are nobody, or somebody else.
 
 use portway_domain::engine::Change;
+use portway_domain::search::Query;
 use portway_domain::sessions::Session;
 use portway_domain::tokens::{TokenHash, TokenKind};
 use portway_ports::commit::{Remembered, Write};
+use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::{Page, PageRequest};
+use portway_ports::search::MessageSearch;
 use portway_ports::sessions::{MessageRange, Ownership, SessionFilter};
 
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, Person, at};
+use crate::memories::memory;
 use crate::samples::{audit, opened, prompt, segment, token};
 
 const ALL: MessageRange = MessageRange { after: 0, limit: 100 };
@@ -34,7 +38,8 @@ async fn busy_session(f: &Fixture, owner: &Person) -> Outcome<Session> {
         expires_at: at(60),
     };
     let key = token(f.id(), &owner.user.id, "key", TokenKind::Api, at(0));
-    f.done([Write::Remember(remembered), Write::AddToken(key)]).await?;
+    let memory = memory(f.id(), &owner.user.id, "secret");
+    f.done([Write::Remember(remembered), Write::AddToken(key), Write::AddMemory(memory)]).await?;
     Ok(session)
 }
 
@@ -58,6 +63,16 @@ async fn sees_nothing(f: &Fixture, hash: &TokenHash, session: &Session) -> Outco
     check_eq!((user.caller, user.value), (None, None));
     let tokens = store.tokens(hash, 10).await?;
     check_eq!((tokens.caller, tokens.value), (None, Vec::new()));
+    let found = store.search_messages(hash, &MessageSearch::new(Query::parse("secret"), None, 10)).await?;
+    check_eq!((found.caller, found.value), (None, Vec::new()));
+    let nothing = store.search_messages(hash, &MessageSearch::new(Query::default(), None, 10)).await?;
+    check_eq!((nothing.caller, nothing.value), (None, Vec::new()));
+    for query in [None, Some(Query::parse("secret")), Some(Query::default())] {
+        let memories = store.memories(hash, &MemoryFilter::new(None, query, 10)).await?;
+        check_eq!((memories.caller, memories.value), (None, Vec::new()));
+    }
+    let needed = store.remembering(hash, Some("key"), at(1)).await?;
+    check_eq!((needed.caller, needed.value), (None, None));
     Ok(())
 }
 

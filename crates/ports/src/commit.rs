@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use portway_domain::engine::{Change, Engine};
-use portway_domain::ids::{JobId, SessionId, TokenId, UserId};
+use portway_domain::ids::{JobId, MemoryId, MessageId, SessionId, TokenId, UserId};
 use portway_domain::jobs::Job;
+use portway_domain::memories::Memory;
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::AccessToken;
@@ -139,6 +140,33 @@ pub enum Write {
     },
     /// The result of an operation that carried an idempotency key. Guard: the user has no such key, or it has expired.
     Remember(Remembered),
+    /// The words of a message that is older than the search index. Guard: the message is not in the index yet.
+    IndexMessage {
+        /// The session.
+        session: SessionId,
+        /// The message.
+        message: MessageId,
+        /// Its text.
+        text: String,
+    },
+    /// A new memory. Guard: the id does not exist, the user does.
+    AddMemory(Memory),
+    /// A memory is forgotten. Guard: it exists and belongs to the user.
+    RemoveMemory {
+        /// The memory.
+        id: MemoryId,
+        /// Whose it is.
+        user: UserId,
+    },
+    /// Memories of the user were used: each becomes more relevant. Those that are gone are passed over.
+    UseMemories {
+        /// Whose they are.
+        user: UserId,
+        /// Which ones.
+        ids: Vec<MemoryId>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// The result of an operation, kept under the caller's idempotency key.

@@ -97,9 +97,11 @@ pub mod commit;
 pub mod diagnosis;
 pub mod error;
 pub mod health;
+pub mod memories;
 pub mod pages;
 pub mod pubsub;
 pub mod sandboxes;
+pub mod search;
 pub mod sessions;
 pub mod system;
 pub mod users;
@@ -130,11 +132,23 @@ pub struct Stored<T> {
 
 /// Everything that is kept: one object for all storage ports.
 pub trait Store:
-    commit::Committer + diagnosis::Diagnosis + sessions::SessionStore + users::UserStore + work::WorkStore
+    commit::Committer
+    + diagnosis::Diagnosis
+    + memories::MemoryStore
+    + search::SearchStore
+    + sessions::SessionStore
+    + users::UserStore
+    + work::WorkStore
 {
 }
 
 impl<T> Store for T where
-    T: commit::Committer + diagnosis::Diagnosis + sessions::SessionStore + users::UserStore + work::WorkStore
+    T: commit::Committer
+        + diagnosis::Diagnosis
+        + memories::MemoryStore
+        + search::SearchStore
+        + sessions::SessionStore
+        + users::UserStore
+        + work::WorkStore
 {
 }

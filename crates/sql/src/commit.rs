@@ -8,7 +8,8 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
-    audit, commands, deadlines, engines, idempotency, jobs, messages, open_message, questions, sessions, tokens, users,
+    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, questions, search,
+    sessions, tokens, users,
 };
 
 /// Why a write cannot be made into steps.
@@ -56,7 +57,10 @@ pub(crate) async fn commit(driver: &dyn SqlDriver, changes: ChangeSet) -> Result
 
 fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
     let step = match write {
-        Write::AddUser(user) => users::add(dialect, user)?,
+        Write::AddUser(user) => {
+            let scope = search::scopes::add(dialect, user.id.clone())?;
+            return Ok(vec![users::add(dialect, user)?, scope]);
+        }
         Write::SetUser { user, version } => users::set(dialect, user, version)?,
         Write::BumpUser { id, version } => users::bump(dialect, &id, version)?,
         Write::AddToken(token) => tokens::add(dialect, token)?,
@@ -74,13 +78,17 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::CompleteJob { id, attempts } => jobs::complete(dialect, &id, attempts)?,
         Write::RetryJob { id, attempts, run_at, error } => jobs::retry(dialect, &id, attempts, run_at, error)?,
         Write::Remember(remembered) => idempotency::remember(dialect, remembered)?,
+        Write::IndexMessage { session, message, text } => search::messages::fill(dialect, &session, &message, &text),
+        Write::AddMemory(memory) => memories::add(dialect, memory)?,
+        Write::RemoveMemory { id, user } => memories::remove(dialect, &id, &user),
+        Write::UseMemories { user, ids, at } => memories::note_use(dialect, &user, &ids, at),
     };
     Ok(vec![step])
 }
 
 fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Result<Vec<Step>, Unwritable> {
     let step = match change {
-        Change::MessageAdded(message) => messages::add(dialect, session, message)?,
+        Change::MessageAdded(message) => return Ok(messages::add(dialect, session, message)?),
         Change::TextAppended(segment) => open_message::append_text(dialect, session, segment)?,
         Change::PartSet { message, index, part, seq } => {
             open_message::set_part(dialect, session, &message, index, part, seq)?

@@ -7,7 +7,8 @@
 //! # Rules for repositories
 //!
 //! 1. **No SQL text.** Statements are built; what a database does in its own way is a method of
-//!    [`Dialect`](dialect::Dialect). The only SQL text outside that file is in the migrations.
+//!    [`Dialect`](dialect::Dialect). The only SQL text outside that file is in the migrations, and
+//!    in the module `search`, since no two databases search alike.
 //! 2. **Name every column.** Never `*`, and an alias for every expression: rows that come back as objects lose one of
 //!    two columns of the same name. Whole rows are a [`record!`](record) struct, whose column list, insert and decoding
 //!    cannot drift apart.
@@ -46,10 +47,12 @@ mod engines;
 mod idempotency;
 mod jobs;
 mod json_text;
+mod memories;
 mod messages;
 mod names;
 mod open_message;
 mod questions;
+mod search;
 mod sessions;
 mod shape;
 mod store;

@@ -12,6 +12,7 @@ use crate::json_text::JsonText;
 use crate::open_message;
 use crate::record::{Record, record};
 use crate::row::Row;
+use crate::search;
 use crate::sessions::{Scope, ScopedShape};
 use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
@@ -39,7 +40,7 @@ record! {
 
 impl MessageRow {
     fn new(session: &SessionId, message: Message) -> Self {
-        let is_open = message.role == MessageRole::Assistant && message.parts.is_empty();
+        let is_open = is_open_at_first(&message);
         let (author_id, author_email, author_name, author_avatar_url) = match message.author {
             Some(author) => (Some(author.id), Some(author.email), author.name, author.avatar_url),
             None => (None, None, None, None),
@@ -167,14 +168,22 @@ pub(crate) fn position(dialect: Dialect, session: &SessionId, id: &MessageId) ->
     dialect.statement(&select)
 }
 
-/// Adds a message. One of the agent without parts is the open one.
-pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Result<Step, SqlError> {
-    Ok(Step::new(MessageRow::new(session, message).insert(dialect)?))
+/// Adds a message, and its words to the index. One of the agent without parts is the open one, which is in no index.
+pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Result<Vec<Step>, SqlError> {
+    let words = if is_open_at_first(&message) { None } else { search::messages::add(dialect, session, &message)? };
+    let mut steps = vec![Step::new(MessageRow::new(session, message).insert(dialect)?)];
+    steps.extend(words);
+    Ok(steps)
 }
 
-/// Finishes the open message: all of it is in its row then.
+fn is_open_at_first(message: &Message) -> bool {
+    message.role == MessageRole::Assistant && message.parts.is_empty()
+}
+
+/// Finishes the open message: all of it is in its row then, and its words are in the index.
 pub(crate) fn finish(dialect: Dialect, session: &SessionId, message: Message) -> Result<Vec<Step>, SqlError> {
     static FINISH: Shape = Shape::new();
+    let words = search::messages::add(dialect, session, &message)?;
     let arguments = [
         session.as_str().into(),
         message.id.as_str().into(),
@@ -196,5 +205,6 @@ pub(crate) fn finish(dialect: Dialect, session: &SessionId, message: Message) ->
     });
     let mut steps = vec![Step::guarded(finish)];
     steps.extend(open_message::remove(dialect, session, &message.id));
+    steps.extend(words);
     Ok(steps)
 }

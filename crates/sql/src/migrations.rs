@@ -85,12 +85,15 @@ macro_rules! files {
 }
 
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
-pub const SQLITE: &[Migration] =
-    files!("sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work");
+pub const SQLITE: &[Migration] = files!(
+    "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories"
+);
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
-pub const POSTGRES: &[Migration] =
-    files!("postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work");
+pub const POSTGRES: &[Migration] = files!(
+    "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
+    6 "0006_memories"
+);
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +121,16 @@ mod tests {
             4,
             "e6ee515c71c3430ef7c85a5336314b21a8927e55f46911c805aacc2297b1c0cb",
             "8048e9ff60a8be6d09c2527f054648729934a89ea7003457de1db78097e3e0f7",
+        ),
+        (
+            5,
+            "9c28c01fddb88452e53a8a163cb9f1c5e355292388bf087c4412f435ea1d0829",
+            "94e1651e87f16e9d16b6d44bd8aee0a04b14890a31a619565025c88d15ae7112",
+        ),
+        (
+            6,
+            "0b11c09babb3c2b4d9e8528a0f4a53063db5f0d15c7dad0540eb33d3ba505bc4",
+            "bc6bcfa1e4b017d08741194b59659b76e1097b774fc2fccc124e7bb68cc59ba8",
         ),
     ];
 

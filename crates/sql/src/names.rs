@@ -1,6 +1,7 @@
 //! Domain types that are stored as text and are no ids.
 
 use portway_domain::access::Role;
+use portway_domain::memories::{MemoryCategory, Relevance};
 use portway_domain::messages::{MessageRole, TextKind};
 use portway_domain::sessions::{QueueMode, SessionStatus};
 use portway_domain::tokens::{TokenHash, TokenKind};
@@ -35,6 +36,7 @@ macro_rules! named_columns {
 }
 
 named_columns! {
+    MemoryCategory,
     MessageRole,
     QueueMode,
     Role,
@@ -56,6 +58,22 @@ impl IntoValue for TokenHash {
 
     fn null(dialect: Dialect) -> Value {
         String::null(dialect)
+    }
+}
+
+impl FromCell for Relevance {
+    fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+        u32::from_cell(cell).map(Self::from_tenths)
+    }
+}
+
+impl IntoValue for Relevance {
+    fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+        self.tenths().into_value(dialect)
+    }
+
+    fn null(dialect: Dialect) -> Value {
+        u32::null(dialect)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::subquery::scalar;
 use crate::tokens::user_of;
 use crate::value::IntoValue;
 
-const TABLE: &str = SessionRow::TABLE;
+pub(crate) const TABLE: &str = SessionRow::TABLE;
 
 record! {
     pub(crate) struct SessionRow in "sessions" {

@@ -1,6 +1,8 @@
 //! The storage ports on one driver.
 
 mod diagnosis;
+mod memories;
+mod search;
 mod sessions;
 mod users;
 mod work;

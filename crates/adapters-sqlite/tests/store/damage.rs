@@ -1,9 +1,12 @@
 //! A damaged row is an error that names its place, never a panic and never a wrong answer.
 
+use portway_domain::search::Query;
 use portway_domain::time::Timestamp;
 use portway_ports::StoreError;
 use portway_ports::commit::{ChangeSet, Committer, Write};
+use portway_ports::memories::{MemoryFilter, MemoryStore};
 use portway_ports::pages::PageRequest;
+use portway_ports::search::{MessageSearch, SearchStore};
 use portway_ports::sessions::{MessageRange, SessionFilter, SessionStore};
 use portway_ports::users::UserStore;
 use portway_ports::work::WorkStore;
@@ -14,6 +17,7 @@ use crate::fixture::{Fixture, now};
 async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
     let (store, caller, id) = (&f.store, &f.caller, &f.session);
     let range = MessageRange { after: 0, limit: 10 };
+    let search = MessageSearch::new(Query::parse("word"), None, 10);
     vec![
         ("caller", store.caller(caller).await.map(drop)),
         ("tokens", store.tokens(caller, 10).await.map(drop)),
@@ -25,6 +29,10 @@ async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("messages", store.messages(caller, id, range).await.map(drop)),
         ("engine", store.engine(id).await.map(drop)),
         ("pending_commands", store.pending_commands(id, 1, 0, 10).await.map(drop)),
+        ("search_messages", store.search_messages(caller, &search).await.map(drop)),
+        ("unindexed_messages", store.unindexed_messages(10).await.map(drop)),
+        ("memories", store.memories(caller, &MemoryFilter::new(None, None, 10)).await.map(drop)),
+        ("remembering", store.remembering(caller, Some("key"), now()).await.map(drop)),
         ("next_job_at", store.next_job_at().await.map(drop)),
         ("claim_jobs", store.claim_jobs(now(), Timestamp::from_millis(1), 10).await.map(drop)),
     ]
@@ -56,7 +64,7 @@ async fn a_damaged_row_names_table_and_column() {
         ("UPDATE runner_commands SET command = '{\"type\":\"secret\"}'", "command", &["pending_commands"]),
         ("UPDATE audit_log SET id = 'no id!'", "audit_log.id", &["transcript"]),
         ("UPDATE access_tokens SET id = ''", "access_tokens.id", &["caller", "sessions", "session"]),
-        ("UPDATE users SET model_preferences = '{}'", "users.model_preferences", &["caller", "opening"]),
+        ("UPDATE users SET model_preferences = '{}'", "users.model_preferences", &["caller", "opening", "remembering"]),
         ("UPDATE jobs SET work = '{\"kind\":\"secret\"}'", "jobs.work", &["claim_jobs"]),
     ];
     for (damage, place, broken) in damages {

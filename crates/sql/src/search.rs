@@ -1,0 +1,143 @@
+//! Full-text search: the one thing besides [`Dialect`] that each database does in its own way.
+//!
+//! An index is a table of rows with `row_number`, `scope` and `words`. Repositories write that table only; the schema
+//! keeps what is searched in step with it, which is an FTS5 table beside it on SQLite and a column with a GIN index on
+//! PostgreSQL. Words come folded and stemmed from [`portway_domain::search`], so a database compares and counts, and
+//! knows nothing of languages.
+//!
+//! Every word in an index begins with the scope of whoever may find it. So a search reads entries of the caller's only:
+//! what it costs, and the order of what it finds, does not depend on what others have. In `words` and in queries `~`
+//! stands for the scope until the database puts it in, in the same statement that finds out who the caller is.
+
+pub(crate) mod messages;
+pub(crate) mod scopes;
+mod terms;
+
+use portway_ports::search::Score;
+use sea_query::{BinOper, Expr, ExprTrait, Func, Order, Query, SelectStatement, Value};
+
+use crate::dialect::Dialect;
+use crate::shape::Parameter;
+use crate::subquery::scalar;
+
+pub(crate) use self::terms::{Matching, expression, stored};
+
+/// Stands for the scope in words and queries. No word has it.
+const SCOPE: &str = "~";
+
+/// Something that can be searched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Index {
+    /// The table of the rows.
+    rows: &'static str,
+    /// Where SQLite keeps their words.
+    entries: &'static str,
+}
+
+/// Finished messages.
+const MESSAGES: Index = Index { rows: "message_words", entries: "message_search" };
+
+/// Memories.
+pub(crate) const MEMORIES: Index = Index { rows: "memories", entries: "memory_search" };
+
+impl Index {
+    /// The best hits of a caller, as `row_number` and `score`: higher is better, and of equal ones the newest row comes
+    /// first. `sought` is an [`expression`].
+    pub(crate) fn hits(
+        self,
+        dialect: Dialect,
+        caller: Parameter,
+        sought: Parameter,
+        limit: Parameter,
+    ) -> SelectStatement {
+        let sought = with_scope(caller, sought);
+        let mut select = Query::select();
+        match dialect {
+            Dialect::Sqlite => {
+                select
+                    .expr_as(Expr::col("rowid"), "row_number")
+                    .expr_as(negated(Expr::col("rank")), "score")
+                    .from(self.entries)
+                    .and_where(Expr::col(self.entries).binary(BinOper::Custom("MATCH"), sought));
+            }
+            Dialect::Postgres => {
+                let sought = scalar(Query::select().expr(sought.cast_as("tsquery")).take());
+                let flags = Expr::Constant(Value::Int(Some(RANK_FLAGS)));
+                let rank = Func::cust("ts_rank_cd").args([Expr::col("document"), sought.clone(), flags]);
+                select
+                    .column("row_number")
+                    .expr_as(Expr::from(rank).cast_as("double precision"), "score")
+                    .from(self.rows)
+                    .and_where(Expr::col("document").binary(BinOper::Custom("@@"), sought));
+            }
+        }
+        let by_score = select.order_by("score", Order::Desc).order_by("row_number", Order::Desc);
+        by_score.limit(limit.as_number()).take()
+    }
+}
+
+/// PostgreSQL divides a rank by the logarithm of the length of the text, then maps it into 0 to 1.
+const RANK_FLAGS: i32 = 1 | 32;
+
+/// The score of a hit, from what [`Index::hits`] answers.
+pub(crate) fn score(dialect: Dialect, score: f64) -> Score {
+    match dialect {
+        // A sum over the terms, without an upper bound.
+        Dialect::Sqlite => Score::new(score / (1.0 + score)),
+        Dialect::Postgres => Score::new(score),
+    }
+}
+
+/// FTS5 gives better rows lower ranks.
+fn negated(rank: Expr) -> Expr {
+    rank.mul(Expr::Constant(Value::Int(Some(-1))))
+}
+
+/// What is sought, with the caller's scope in its place. Nobody has the scope 0.
+fn with_scope(caller: Parameter, sought: Parameter) -> Expr {
+    let scope = Func::coalesce([scopes::of(caller), Expr::Constant(Value::from("0"))]);
+    let mark = Expr::Constant(Value::from(SCOPE));
+    Expr::from(Func::cust("replace").args([Expr::from(sought), mark, Expr::from(scope)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Shape;
+
+    fn rendered(dialect: Dialect) -> String {
+        static HITS: Shape = Shape::new();
+        let hits = HITS.fill(dialect, ["hash".into(), "words".into(), 3.into()], |[caller, sought, limit]| {
+            MESSAGES.hits(dialect, caller, sought, limit)
+        });
+        hits.text.into_owned()
+    }
+
+    #[test]
+    fn a_search_of_sqlite_asks_the_entries() {
+        let text = rendered(Dialect::Sqlite);
+        assert!(
+            text.starts_with(r#"SELECT "rowid" AS "row_number", "rank" * -1 AS "score" FROM "message_search""#),
+            "{text}"
+        );
+        assert!(text.contains(r#"WHERE "message_search" MATCH replace(?, '~', COALESCE((SELECT"#), "{text}");
+        assert!(text.ends_with(r#"ORDER BY "score" DESC, "row_number" DESC LIMIT ?"#), "{text}");
+    }
+
+    #[test]
+    fn a_search_of_postgres_asks_the_column() {
+        let text = rendered(Dialect::Postgres);
+        assert!(text.contains(r#"CAST(ts_rank_cd("document", (SELECT CAST(replace($1, '~',"#), "{text}");
+        assert!(text.contains(r#"FROM "message_words" WHERE "document" @@ (SELECT CAST(replace("#), "{text}");
+    }
+
+    #[test]
+    fn a_score_is_between_zero_and_one() {
+        for raw in [0.0, 1e-9, 0.5, 1.0, 40.0, 1e300] {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+                let score = score(dialect, raw).as_f64();
+                assert!(score > 0.0 && score < 1.0, "{raw} {score}");
+            }
+        }
+    }
+}

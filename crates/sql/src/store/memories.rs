@@ -1,0 +1,60 @@
+//! Reading memories.
+
+use async_trait::async_trait;
+use portway_domain::ids::MemoryId;
+use portway_domain::memories::Memory;
+use portway_domain::search::Query;
+use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
+use portway_ports::memories::{MemoryFilter, MemoryStore, Remembering};
+use portway_ports::pages::MAX_PAGE;
+use portway_ports::{Seen, StoreError};
+
+use super::{SqlStore, seen};
+use crate::driver::{Cost, Read};
+use crate::{idempotency, memories, tokens, users};
+
+#[async_trait]
+impl MemoryStore for SqlStore {
+    async fn memories(&self, caller: &TokenHash, filter: &MemoryFilter) -> Result<Seen<Vec<Memory>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let mut statements = vec![tokens::principal(dialect, caller)];
+        let finds_something = !filter.query.as_ref().is_some_and(Query::is_empty);
+        if finds_something {
+            statements.push(memories::list(dialect, caller, filter));
+        }
+        let is_bounded = filter.query.is_none() && filter.limit() <= MAX_PAGE;
+        let cost = if is_bounded { Cost::Bounded } else { Cost::Unbounded };
+        let mut answers = self.read(Read { statements, cost }).await?;
+        let caller = tokens::decode_principal(answers.next()?)?;
+        let value = match caller {
+            Some(_) if finds_something => memories::decode(answers.next()?)?,
+            _ => Vec::new(),
+        };
+        Ok(Seen { caller, value })
+    }
+
+    async fn remembering(
+        &self,
+        caller: &TokenHash,
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Seen<Option<Remembering>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let mut statements = vec![
+            tokens::principal(dialect, caller),
+            users::of_caller(dialect, caller),
+            memories::count(dialect, caller),
+            memories::least_relevant(dialect, caller),
+        ];
+        statements.extend(key.map(|key| idempotency::of_caller(dialect, caller, key, now)));
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let user = users::decode(answers.next()?)?;
+        let count = answers.next()?.first().map(|row| row.get("memories")).transpose()?.unwrap_or(0);
+        let least_relevant: Vec<MemoryId> =
+            answers.next()?.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+        let remembered = key.map(|_| idempotency::decode(answers.next()?)).transpose()?.flatten();
+        Ok(seen(principal, |_| user.map(|user| Remembering { user, count, least_relevant, remembered })))
+    }
+}
