@@ -237,6 +237,7 @@ impl Failure {
     pub(crate) fn into_unknown(self) -> SqlError {
         match self {
             Self::Lost { text, .. } | Self::Refused { text, .. } => SqlError::Unknown(text),
+            Self::Value(error @ SqlError::Unknown(_)) => error,
             Self::Value(error) => SqlError::Unknown(error.to_string()),
         }
     }

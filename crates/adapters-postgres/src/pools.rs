@@ -212,7 +212,7 @@ impl Pool {
 }
 
 /// A server that starts, or has no room for another connection at the moment.
-pub(crate) fn may_pass(error: &sqlx::Error) -> bool {
+fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
         sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::cells;
 use crate::error::Failure;
 use crate::options::PostgresOptions;
 use crate::session::trusted;
@@ -28,6 +29,9 @@ const TURN: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the server may take to say whether it is free.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How often the lock is looked after.
 const CARE: Duration = Duration::from_secs(1);
@@ -129,7 +133,8 @@ async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgCo
 /// Calls a function of the server that answers yes or no about the lock.
 async fn ask(connection: &mut PgConnection, function: &'static str) -> Result<bool, SqlError> {
     let found = sqlx::query(trusted(format!("SELECT {function}({KEY}) AS answer"))).fetch_all(connection);
-    let rows = crate::cells::rows(&found.await.map_err(unavailable)?)?;
+    let found = timeout(ANSWER, found).await.map_err(|_| Failure::silent().into_error())?;
+    let rows = cells::rows(&found.map_err(unavailable)?)?;
     rows.first().map_or(Ok(false), |row| row.get("answer"))
 }
 
