@@ -22,7 +22,7 @@ use crate::session::trusted;
 const KEY: &str = "1886351989, hashtext(current_schema())";
 
 /// How long the lock of somebody who is not there any more is waited for: the server notices at once, but not before.
-const AFTERGLOW: Duration = Duration::from_secs(1);
+const AFTERGLOW: Duration = Duration::from_secs(2);
 
 /// How long somebody who starts or stops is waited for.
 const TURN: Duration = Duration::from_secs(60);

@@ -192,8 +192,8 @@ pub(crate) async fn dropped_futures_leave_nothing_open_and_nothing_half_done() {
 pub(crate) async fn a_server_that_falls_silent_is_given_up() {
     let fixture = Fixture::new().await;
     let proxy = Proxy::start(&fixture.scratch).await;
-    let options = fixture.scratch.options_through(proxy.port).statement_timeout(Duration::from_millis(100));
-    let database = PostgresDatabase::open(&options.acquire_timeout(Duration::from_millis(300))).await.unwrap();
+    let options = fixture.scratch.options_through(proxy.port).statement_timeout(Duration::from_secs(1));
+    let database = PostgresDatabase::open(&options.acquire_timeout(Duration::from_secs(3))).await.unwrap();
     let one = || Read::bounded(vec![statement("SELECT 1 AS one", vec![])]);
     database.read(one()).await.unwrap();
     database.write(vec![insert("a")]).await.unwrap();
@@ -269,7 +269,7 @@ pub(crate) async fn a_lock_that_is_held_too_long_is_unavailable() {
 }
 
 pub(crate) async fn a_statement_that_takes_too_long_is_unavailable() {
-    let fixture = Fixture::with(|options| options.statement_timeout(Duration::from_millis(100))).await;
+    let fixture = Fixture::with(|options| options.statement_timeout(Duration::from_secs(1))).await;
     let endless = "SELECT pg_sleep(3600) AS nothing";
     for count in [1, 2] {
         let error = fixture.database.read(Read::bounded(vec![statement(endless, vec![]); count])).await.unwrap_err();
@@ -284,7 +284,8 @@ pub(crate) async fn a_statement_that_takes_too_long_is_unavailable() {
 }
 
 pub(crate) async fn without_a_free_connection_the_answer_is_unavailable() {
-    let wait = Duration::from_millis(100);
+    // Long enough to open a connection on a busy machine.
+    let wait = Duration::from_secs(3);
     let fixture = Arc::new(Fixture::with(|options| options.connections(1).acquire_timeout(wait)).await);
     let mut guard = Guard::hold(&fixture.scratch).await;
     let busy = tokio::spawn({
