@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+/// Tests wait more than they compute.
+const THREADS: usize = 4;
+
 /// Each test has a runtime with threads of its own; a panic goes through it and fails the test.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
@@ -126,5 +129,7 @@ fn main() -> ExitCode {
             errors_show_no_values,
         ]
     };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
