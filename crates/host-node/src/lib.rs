@@ -122,6 +122,7 @@ pub mod chat;
 mod child;
 pub mod cli;
 pub mod config;
+mod connection;
 pub mod data_folder;
 pub mod doctor;
 pub mod gateway;
@@ -132,6 +133,7 @@ mod process_metrics;
 mod runtime;
 pub mod serve;
 mod web_socket;
+mod wire;
 
 pub use child::run_if_child;
 pub use gateway::{Gateway, GatewayBuilder, OptionError, StartError};

@@ -1,36 +1,19 @@
 //! `portway serve`: from the listening socket to the drained end.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use tower::Service;
 
 use crate::config::{Config, ServeArgs};
+use crate::connection;
 use crate::gateway::{Gateway, GatewayBuilder};
-use crate::lingering::Lingering;
-use crate::peer::peer;
-
-/// How long a peer may take to send the head of a request.
-const HEADERS: Duration = Duration::from_secs(10);
-
-/// Most bytes of the head of a request, and so of its URI and of all its headers together. hyper itself takes at most a
-/// hundred headers.
-const HEAD_BYTES: usize = 64 * 1024;
 
 /// Most connections at once; further ones wait to be accepted.
 const CONNECTIONS: usize = 10_000;
@@ -139,13 +122,9 @@ async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut sig
         tokio::select! {
             accepted = accept(&listener, &connections) => {
                 let Some((stream, peer, permit)) = accepted else { continue };
-                let connection = connection(stream, peer, router.clone());
-                let watched = graceful.watch(connection);
+                let served = connection::serve(stream, peer, router.clone(), graceful.watcher());
                 tokio::spawn(async move {
-                    // Peers that vanish or speak no HTTP are the ordinary weather of a network.
-                    if let Err(error) = watched.await {
-                        tracing::debug!(%peer, %error, "a connection ended early");
-                    }
+                    served.await;
                     drop(permit);
                 });
             }
@@ -184,23 +163,4 @@ async fn accept(
             None
         }
     }
-}
-
-fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + Send {
-    let _ = stream.set_nodelay(true);
-    let peer = peer(address);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEAD_BYTES);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
-    builder.serve_connection_with_upgrades(TokioIo::new(Lingering::new(stream)), service).into_owned()
 }

@@ -1,5 +1,6 @@
 //! One line in the log for each request.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::HttpBody;
@@ -9,6 +10,7 @@ use http::{Method, Uri};
 use portway_services::context::CallerSlot;
 
 use super::draw::Draw;
+use crate::refused::Refused;
 use crate::row::Row;
 
 /// Longest path that is logged whole, in bytes.
@@ -17,27 +19,42 @@ const MAX_PATH_BYTES: usize = 256;
 /// A request that is being answered: what its line will say. Queries may carry tokens, so they are left out.
 pub(super) struct Visit<'a> {
     row: Option<&'a Row>,
-    method: Method,
-    uri: Uri,
+    asked: Asked,
     caller: CallerSlot,
+}
+
+/// What is known of the request itself.
+enum Asked {
+    /// What it asks for.
+    For(Method, Uri),
+    /// Only who sent it, since it could not be read.
+    By(SocketAddr),
 }
 
 impl<'a> Visit<'a> {
     pub(super) fn begin(row: Option<&'a Row>, parts: &Parts, draw: &Draw) -> Self {
-        let (method, uri) = (parts.method.clone(), parts.uri.clone());
-        Self { row, method, uri, caller: draw.caller.clone() }
+        let asked = match parts.extensions.get::<Refused>() {
+            Some(refused) => Asked::By(refused.peer),
+            None => Asked::For(parts.method.clone(), parts.uri.clone()),
+        };
+        Self { row, asked, caller: draw.caller.clone() }
     }
 
     /// Writes the line.
     pub(super) fn log(&self, request_id: &str, response: &Response, duration: Duration) {
+        let (method, path, peer) = match &self.asked {
+            Asked::For(method, uri) => (Some(method.as_str()), Some(shortened(uri.path())), None),
+            Asked::By(peer) => (None, None, Some(tracing::field::display(peer))),
+        };
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
                     target: "portway::access",
                     $level,
                     request_id,
-                    method = self.method.as_str(),
-                    path = shortened(self.uri.path()),
+                    method,
+                    path,
+                    peer,
                     route = self.row.map(|row| row.name),
                     status = response.status().as_u16(),
                     duration_ms = duration.as_micros() as f64 / 1_000.0,

@@ -26,6 +26,7 @@ use crate::input::{Pair, is_well_formed, read_query};
 use crate::openapi;
 use crate::operation::{Operation, OperationTable};
 use crate::options::{ApiOptions, Peer};
+use crate::refused::Refused;
 use crate::row::Row;
 use crate::socket::Upgrade;
 
@@ -95,7 +96,8 @@ impl<S: Send + Sync + 'static> Api<S> {
 
     /// Whether there is such a path for this caller.
     fn is_shown(&self, entry: &PathEntry<S>, parts: &Parts) -> bool {
-        !entry.is_metrics() || self.options.metrics.public || is_local(parts)
+        let is_open = !entry.is_metrics() || self.options.metrics.public || is_local(parts);
+        is_open && parts.extensions.get::<Refused>().is_none()
     }
 
     async fn respond(
@@ -106,6 +108,9 @@ impl<S: Send + Sync + 'static> Api<S> {
         body: Body,
         draw: Draw,
     ) -> Result<Response, ApiError> {
+        if let Some(refused) = parts.extensions.get::<Refused>() {
+            return Err(refused.error.clone());
+        }
         limits::check_uri(&parts.uri)?;
         if !target.is_some_and(|target| target.row().any_host) {
             self.guard.check_host(&parts)?;

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
+use http::StatusCode;
+use portway_api::{ApiError, Refused};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
@@ -65,7 +67,7 @@ async fn every_request_has_one_line() {
     assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &"/api/notes".into()));
     assert_eq!((&line["route"], &line["status"]), (&"notes.list".into(), &200.into()));
     assert_eq!((&line["duration_ms"], &line["bytes"]), (&0.0.into(), &bytes.into()));
-    assert_eq!(line["caller"], "u-notes");
+    assert_eq!((&line["caller"], &line["peer"]), (&"u-notes".into(), &Value::Null));
 }
 
 #[tokio::test]
@@ -83,6 +85,25 @@ async fn refusals_have_their_line_too() {
     assert!(lines.iter().all(|line| line["caller"].is_null() && line["request_id"].is_string()), "{lines:#?}");
     assert_eq!((&lines[0]["route"], &lines[1]["route"]), (&"notes.list".into(), &Value::Null));
     assert_eq!(lines[3]["path"].as_str().unwrap().len(), 256);
+}
+
+#[tokio::test]
+async fn what_the_host_refused_is_answered_and_logged_too() {
+    let (log, _guard) = Log::keep(LevelFilter::INFO);
+    let error = ApiError::invalid_request("no HTTP").with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let refused = Refused { error, peer: "192.0.2.7:50000".parse().unwrap() };
+    // Whatever the rest of it looks like.
+    let unread = request("GET", "/health").header("host", "elsewhere.example").extension(refused);
+    let answer = Gateway::new().send(unread.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.error(), (431, "INVALID_REQUEST".into(), "no HTTP".into()));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let lines = log.lines();
+    let [line] = &*lines else { panic!("{lines:?}") };
+    assert_eq!((&line["status"], &line["request_id"]), (&431.into(), &answer.json()["requestId"]));
+    assert_eq!(line["peer"], "192.0.2.7:50000");
+    for unknown in ["method", "path", "route", "caller"] {
+        assert!(line[unknown].is_null(), "{unknown}: {line}");
+    }
 }
 
 #[tokio::test]

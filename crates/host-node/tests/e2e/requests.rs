@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::api::send;
 use crate::harness::gateway::{Gateway, KEY};
@@ -47,6 +49,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("requests::the_description_is_complete", the_description_is_complete);
     trials.add("requests::the_page_loads_nothing_foreign", the_page_loads_nothing_foreign);
     trials.add("requests::sockets_refuse_rubbish", sockets_refuse_rubbish);
+    trials.add("requests::http2_is_spoken", http2_is_spoken);
 }
 
 async fn health_and_readiness_are_public() {
@@ -223,4 +226,23 @@ async fn sockets_refuse_rubbish() {
     socket.send_text(r#"{"type":"typing","more":{}}"#).await;
     let prompt = socket.prompt("/say fine", None).await;
     assert_eq!(socket.answer_to(&prompt).await.content, "fine");
+}
+
+/// Settings, a ping that is nothing but that, and `GET /health`, in frames.
+async fn http2_is_spoken() {
+    let gateway = Gateway::start("").await;
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let head = [&[0x82, 0x86, 0x04, 7], &b"/health"[..], &[0x41, 9], b"localhost"].concat();
+    let frames = [frame(4, 0, 0, &[]), frame(6, 0, 0, b"HTTP/1.1"), frame(1, 5, 1, &head)].concat();
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*frames].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    let is_there = |answer: &[u8], part: &[u8]| answer.windows(part.len()).any(|bytes| bytes == part);
+    while !(is_there(&answer, b"HTTP/1.1") && is_there(&answer, br#""status":"ok""#)) {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        assert!(matches!(read, Ok(Ok(1..))), "{read:?} after {}", String::from_utf8_lossy(&answer));
+    }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::harness::raw::header;
+
 /// How long the gateway may take to answer, or to close the connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,11 +68,4 @@ async fn read(stream: &mut TcpStream, without_body: bool) -> Option<(String, boo
     }
     let keep = header(&head, "connection") != Some("close") && !head.starts_with("HTTP/1.1 101");
     Some((head, keep && bytes.len() == end + length))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        found.eq_ignore_ascii_case(name).then(|| value.trim())
-    })
 }
