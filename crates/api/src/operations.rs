@@ -3,7 +3,9 @@
 mod agents;
 mod health;
 mod identity;
+mod memories;
 mod messages;
+mod search;
 mod sessions;
 
 use std::sync::Arc;
@@ -28,7 +30,9 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(identity::rows())
             .chain(agents::rows())
             .chain(sessions::rows())
-            .chain(messages::rows()),
+            .chain(messages::rows())
+            .chain(search::rows())
+            .chain(memories::rows()),
     )
 }
 

@@ -45,6 +45,7 @@
 //! [`Services::new`] takes the [`Ports`] and the [`Options`]. Before anything else, [`Services::bootstrap`] makes the first
 //! administrator in an empty store, and [`Services::recover`] takes over what an earlier process left behind. Two loops
 //! then do the work that sessions order, on tasks of the host's: [`Services::run_jobs`] and [`Services::run_deadlines`].
+//! [`Services::fill_search_index`] runs beside them until what is older than the search index is in it.
 //! The crate `portway-host-node` does all this in `portway::Gateway`.
 //!
 //! # Being a runner
@@ -68,11 +69,13 @@ mod idempotency;
 pub mod identity;
 pub mod jobs;
 mod locks;
+pub mod memories;
 pub mod metrics;
 pub mod presence;
 pub mod prompts;
 pub mod recovery;
 pub mod runners;
+pub mod search;
 pub mod sessions;
 pub mod steps;
 #[cfg(test)]

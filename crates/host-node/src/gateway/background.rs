@@ -58,8 +58,10 @@ impl Spawner for HeldSpawner {
 pub(super) async fn run(services: Arc<Services>, spawner: HeldSpawner, phase: watch::Receiver<Phase>) {
     spawner.release();
     let jobs = until(Phase::Ended, phase.clone(), forever("jobs", REST, || services.clone().run_jobs()));
-    let deadlines = until(Phase::Stopping, phase, forever("deadlines", REST, || services.clone().run_deadlines()));
-    tokio::join!(jobs, deadlines);
+    let deadlines =
+        until(Phase::Stopping, phase.clone(), forever("deadlines", REST, || services.clone().run_deadlines()));
+    let index = until(Phase::Stopping, phase, to_the_end("search index", REST, || services.fill_search_index()));
+    tokio::join!(jobs, deadlines, index);
 }
 
 async fn until(end: Phase, mut phase: watch::Receiver<Phase>, work: impl Future<Output = ()>) {
@@ -74,6 +76,14 @@ async fn forever<F: Future<Output = ()>>(name: &str, rest: Duration, begin: impl
     loop {
         let ended = AssertUnwindSafe(begin()).catch_unwind().await;
         tracing::error!(name, panicked = ended.is_err(), "a background loop broke; it is begun again");
+        tokio::time::sleep(rest).await;
+    }
+}
+
+/// Begins work again that panicked, until it is done.
+async fn to_the_end<F: Future<Output = ()>>(name: &str, rest: Duration, begin: impl Fn() -> F) {
+    while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
+        tracing::error!(name, "work in the background broke; it is begun again");
         tokio::time::sleep(rest).await;
     }
 }
@@ -116,6 +126,16 @@ mod tests {
             () = forever("test", Duration::ZERO, begin) => {}
             () = again.notified() => {}
         }
+        assert_eq!(times.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_begun_again_and_ends_when_it_is_done() {
+        let times = AtomicUsize::new(0);
+        to_the_end("test", Duration::ZERO, || async {
+            assert!(times.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
+        })
+        .await;
         assert_eq!(times.load(Ordering::SeqCst), 2);
     }
 

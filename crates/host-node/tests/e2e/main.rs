@@ -20,12 +20,14 @@ mod idempotency;
 mod kills;
 mod limits;
 mod logs;
+mod memories;
 mod metrics;
 mod permissions;
 mod postgres;
 mod prompts;
 mod queue;
 mod requests;
+mod search;
 mod sessions;
 mod starting;
 mod stopping;
@@ -70,6 +72,8 @@ fn main() -> ExitCode {
     idempotency::add(&mut trials);
     api_keys::add(&mut trials);
     events::add(&mut trials);
+    search::add(&mut trials);
+    memories::add(&mut trials);
     agents_command::add(&mut trials);
     libtest_mimic::run(&arguments, trials.into_list()).exit_code()
 }

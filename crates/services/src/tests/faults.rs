@@ -4,23 +4,11 @@ use std::sync::atomic::Ordering;
 
 use portway_domain::ids::SessionId;
 use portway_ports::sessions::MessageRange;
-use tokio::sync::mpsc::UnboundedSender;
 
-use super::world::{Fault, FaultyDriver, World};
+use super::world::{Fault, World, faulty};
 use crate::error::Error;
 use crate::prompts::NewPrompt;
 use crate::sessions::NewSession;
-
-async fn faulty() -> (World, UnboundedSender<Fault>) {
-    let mut faults = None;
-    let world = World::over(|driver| {
-        let (driver, send) = FaultyDriver::over(driver);
-        faults = Some(send);
-        driver
-    })
-    .await;
-    (world, faults.unwrap())
-}
 
 async fn prompts(world: &World, id: &SessionId) -> usize {
     let range = MessageRange { after: 0, limit: 100 };

@@ -1,8 +1,10 @@
 mod faults;
 mod identity;
 mod jobs;
+mod memories;
 mod metrics;
 mod prompts;
 mod recovery;
+mod search;
 mod sessions;
 mod world;
