@@ -102,11 +102,11 @@ async fn the_doctor_looks_at_it(server: Server) {
     let listen = gateway.address().to_string();
     let found = doctor::examine(&gateway.data(), &["--listen", &listen, "--database", &url]);
     let fine = found.messages("fine").join("\n");
-    for part in
-        ["can be reached", "it answers after", "its schema is that of this program", "1 running", "1 runners live"]
-    {
+    for part in ["can be reached", "its schema is that of this program", "1 running", "1 runners live"] {
         assert!(fine.contains(part), "{part} is not in\n{}", found.text);
     }
+    // On a busy machine that takes long enough for a note.
+    assert!(found.text.contains("it answers after"), "{}", found.text);
     // The server of the tests is in a hurry.
     found.assert_told("problem", "database", "fsync");
     let absent = doctor::examine(&gateway.data(), &["--database", "postgres://ada:hunter2@127.0.0.1:1/portway"]);
