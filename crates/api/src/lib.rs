@@ -84,7 +84,9 @@ pub use operations::operations;
 pub use options::{ApiOptions, DEFAULT_BODY_BYTES, Fallback, Peer};
 pub use rate::RateClass;
 pub use refused::Refused;
-pub use rest::{BuildError, OptionsError, read_body, router};
+pub use rest::{
+    BuildError, OptionsError, check_allowed_host, check_allowed_origin, check_public_url, read_body, router,
+};
 pub use row::{Row, TableError};
 pub use socket::{Incoming, ServeSocket, Socket, SocketClosed, Upgrade, serve_socket};
 pub use sockets::endpoints;

@@ -22,7 +22,7 @@ use http::{HeaderValue, Method, Request};
 use portway_domain::access::Permission;
 
 pub use self::body::read_body;
-pub use self::guard::OptionsError;
+pub use self::guard::{OptionsError, check_allowed_host, check_allowed_origin, check_public_url};
 
 use self::serve::Api;
 use crate::endpoint::{Endpoint, EndpointTable, Kind};

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use portway_ports::sandboxes::AgentCommand;
 use serde::Deserialize;
 
-use crate::config::DEMO_AGENT;
+use crate::config::{DEMO_AGENT, Mistakes};
 
 pub use self::listing::{AgentsArgs, run};
 pub use self::presets::{Key, PRESETS, Preset};
@@ -117,24 +117,25 @@ pub fn known(sections: &BTreeMap<String, Section>, environment: Environment<'_>)
     known
 }
 
-/// Adds what is wrong with the sections of the file at `path`, each with what to do about it.
-pub fn check(sections: &BTreeMap<String, Section>, path: &Path, wrong: &mut Vec<String>) {
+/// Adds what is wrong with the sections, each with what to do about it.
+pub(crate) fn check(sections: &BTreeMap<String, Section>, wrong: &mut Mistakes<'_>) {
     for (name, section) in sections {
-        let at = format!("{}: [agents.{name}]", path.display());
         let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         if name.is_empty() || name.len() > 100 || !name.bytes().all(harmless) {
-            wrong.push(format!("{at}: a name has 1 to 100 letters, digits, '_', '-' or '.'"));
+            wrong.at(&["agents", name], "a name has 1 to 100 letters, digits, '_', '-' or '.'");
         }
         if name == DEMO_AGENT {
-            wrong.push(format!("{at}: the name \"{DEMO_AGENT}\" belongs to the built-in agent: choose another"));
+            let what = format!("the name \"{DEMO_AGENT}\" belongs to the built-in agent: choose another");
+            wrong.at(&["agents", name], what);
         }
         let program = section.command.as_ref().map(|command| command.first().is_some_and(|word| !word.is_empty()));
         if !program.unwrap_or_else(|| Preset::named(name).is_some()) {
-            wrong.push(format!("{at}: command must be a list that begins with a program, such as [\"my-agent\"]"));
+            let what = "expected a list that begins with a program, such as [\"my-agent\"]";
+            wrong.at(&["agents", name, "command"], what);
         }
         for variable in section.pass_env.iter().flatten() {
             if let Some(reason) = unfit(variable) {
-                wrong.push(format!("{at}: pass_env = [\"{variable}\"]: {reason}"));
+                wrong.at(&["agents", name, "pass_env"], format!("\"{variable}\": {reason}"));
             }
         }
     }
@@ -288,14 +289,14 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let mistakes = |text: &str| {
-            let mut wrong = Vec::new();
-            check(&sections_of(text), Path::new("portway.toml"), &mut wrong);
-            wrong
+            let (sections, mut wrong) = Mistakes::decode(Path::new("portway.toml"), text).unwrap();
+            check(&sections, &mut wrong);
+            wrong.into_result().err().map_or_else(Vec::new, |error| error.0)
         };
         assert_eq!(mistakes("[codex]\n[mine]\ncommand = [\"m\"]\npass_env = [\"A_1\"]"), [""; 0]);
         for (text, part) in [
-            ("[mine]", "command must be"),
-            ("[codex]\ncommand = []", "command must be"),
+            ("[mine]", "[agents.mine] command: expected a list that begins"),
+            ("[codex]\ncommand = []", "[agents.codex] command: expected a list that begins"),
             ("[demo]\ncommand = [\"a\"]", "built-in"),
             ("[\"a b\"]\ncommand = [\"a\"]", "1 to 100"),
             ("[mine]\ncommand = [\"m\"]\npass_env = [\"A=b\"]", "letters, digits"),
@@ -304,6 +305,5 @@ mod tests {
             let wrong = mistakes(text);
             assert!(wrong.len() == 1 && wrong[0].contains(part), "{wrong:?}");
         }
-        assert!(toml::from_str::<BTreeMap<String, Section>>("[a]\ncomand = []").is_err());
     }
 }

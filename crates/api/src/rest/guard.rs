@@ -33,6 +33,31 @@ pub enum OptionsError {
     Origin(String),
 }
 
+/// Looks at a value for [`ApiOptions::public_url`] before a router is made with it.
+///
+/// # Errors
+/// [`OptionsError::PublicUrl`] when no router could be.
+pub fn check_public_url(url: &str) -> Result<(), OptionsError> {
+    let plain = url.trim_end_matches('/').to_ascii_lowercase();
+    authority_of(&plain).map(|_| ()).ok_or_else(|| OptionsError::PublicUrl(url.to_owned()))
+}
+
+/// Looks at one of [`ApiOptions::allowed_hosts`] before a router is made with it.
+///
+/// # Errors
+/// [`OptionsError::Host`] when no router could be.
+pub fn check_allowed_host(host: &str) -> Result<(), OptionsError> {
+    Pattern::host(host).map(|_| ()).ok_or_else(|| OptionsError::Host(host.to_owned()))
+}
+
+/// Looks at one of [`ApiOptions::allowed_origins`] before a router is made with it.
+///
+/// # Errors
+/// [`OptionsError::Origin`] when no router could be.
+pub fn check_allowed_origin(origin: &str) -> Result<(), OptionsError> {
+    Pattern::origin(origin).map(|_| ()).ok_or_else(|| OptionsError::Origin(origin.to_owned()))
+}
+
 pub(super) struct Guard {
     public_url: Option<String>,
     hosts: Vec<Pattern>,
@@ -46,22 +71,21 @@ impl Guard {
         let mut origins = Vec::new();
         let public_url = match &options.public_url {
             Some(url) => {
-                let wrong = || OptionsError::PublicUrl(url.clone());
+                check_public_url(url)?;
                 let url = url.trim_end_matches('/').to_ascii_lowercase();
-                let authority = authority_of(&url).ok_or_else(wrong)?;
-                hosts.push(Pattern::Exactly(without_port(authority).to_owned()));
+                hosts.extend(authority_of(&url).map(|authority| Pattern::Exactly(without_port(authority).to_owned())));
                 origins.push(Pattern::Exactly(url.clone()));
                 Some(url)
             }
             None => None,
         };
         for host in &options.allowed_hosts {
-            let pattern = Pattern::host(host).ok_or_else(|| OptionsError::Host(host.clone()))?;
-            hosts.push(pattern);
+            check_allowed_host(host)?;
+            hosts.extend(Pattern::host(host));
         }
         for origin in &options.allowed_origins {
-            let pattern = Pattern::origin(origin).ok_or_else(|| OptionsError::Origin(origin.clone()))?;
-            origins.push(pattern);
+            check_allowed_origin(origin)?;
+            origins.extend(Pattern::origin(origin));
         }
         Ok(Self { public_url, hosts, origins })
     }

@@ -34,7 +34,7 @@ impl Target for ConfigFile {
                 let text = error.to_string();
                 let file = path.display().to_string();
                 // Mistakes of the environment cannot be here, so each names the file.
-                let nameless = error.0.iter().find(|mistake| !mistake.contains(&file) && !names_a_setting(mistake));
+                let nameless = error.0.iter().find(|mistake| !mistake.contains(&file));
                 match nameless {
                     Some(mistake) => Err(format!("not said where: {mistake}")),
                     None => Ok(kind(&text.replace(&file, ""))),
@@ -42,9 +42,4 @@ impl Target for ConfigFile {
             }
         }
     }
-}
-
-/// Settings that may come from elsewhere as well are named themselves.
-fn names_a_setting(mistake: &str) -> bool {
-    mistake.starts_with("public URL") || mistake.starts_with("listening on")
 }

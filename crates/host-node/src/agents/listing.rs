@@ -202,9 +202,8 @@ mod tests {
             let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
             Some(OsString::from(value))
         };
-        let file = toml::from_str(file).unwrap();
         let config =
-            Config::combine(ServeArgs::default(), "data".into(), file, Path::new("portway.toml"), &environment);
+            Config::combine(ServeArgs::default(), "data".into(), Path::new("portway.toml"), file, &environment);
         List::of(&config.unwrap())
     }
 

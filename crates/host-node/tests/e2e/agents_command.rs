@@ -63,7 +63,7 @@ async fn refuses_a_wrong_configuration() {
     let output = list(folder.path(), folder.path(), &[], &[]);
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("command must be") && stderr.contains("PORTWAY_KEY"), "{stderr}");
+    assert!(stderr.contains("[agents.mine] command: expected") && stderr.contains("PORTWAY_KEY"), "{stderr}");
 }
 
 /// Configured agents are offered by a gateway too, presets among them.

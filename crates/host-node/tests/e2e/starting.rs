@@ -71,7 +71,12 @@ async fn mistakes_are_named() {
         ("[agents.demo]\ncommand = [\"a\"]", &[], &["portway.toml", "[agents.demo]"]),
         ("default_agent = \"x\"", &[], &["portway.toml", "default_agent"]),
         ("[timeouts]\nstart = \"soon\"", &[], &["portway.toml", "start"]),
-        ("listen = ", &[], &["portway.toml", "listen"]),
+        ("listen = ", &[], &["portway.toml:1:10"]),
+        (
+            "publicurl = 1\n[timeouts]\nstart = \"soon\"\n[agents.x]\ncommand = []",
+            &["--bootstrap-key", "short"],
+            &["public_url?", "start: expected", "[agents.x] command: expected", "PORTWAY_BOOTSTRAP_KEY"],
+        ),
         ("", &["--config", "/nowhere/portway.toml"], &["/nowhere/portway.toml"]),
         ("", &["--bootstrap-key", "short"], &["PORTWAY_BOOTSTRAP_KEY"]),
         ("", &["--public-url", "gateway.example.com"], &["gateway.example.com", "https://"]),
