@@ -27,6 +27,8 @@ pub(crate) enum Class {
     Integer,
     Json,
     Real,
+    /// An integer that the database gives each row.
+    RowNumber,
     Text,
     Time,
 }

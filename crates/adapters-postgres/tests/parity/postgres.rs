@@ -12,7 +12,7 @@ const TABLES: &str = "SELECT relname AS name FROM pg_class
 
 /// Columns that are only there to be searched have no counterpart.
 const COLUMNS: &str = "SELECT a.attname AS name, format_type(a.atttypid, NULL) AS type, a.attnotnull AS not_null,
-        a.atthasdef OR a.attidentity <> '' AS has_default,
+        a.atthasdef OR a.attidentity <> '' AS has_default, a.attidentity <> '' AS is_identity,
         array_position(k.conkey, a.attnum)::bigint AS key,
         (SELECT string_agg(pg_get_constraintdef(c.oid), ' ') FROM pg_constraint c
             WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]) AS checks
@@ -65,6 +65,7 @@ async fn add_columns(database: &PostgresDatabase, name: &str, table: &mut Table)
     for row in rows(database, COLUMNS, vec![name.into()]).await? {
         let (column, kind): (String, String) = (row.get("name")?, row.get("type")?);
         let class = match &*kind {
+            "bigint" if row.get("is_identity")? => Class::RowNumber,
             "bigint" => Class::Integer,
             "boolean" => Class::Flag,
             "bytea" => Class::Bytes,

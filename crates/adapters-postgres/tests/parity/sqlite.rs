@@ -56,7 +56,9 @@ async fn add_columns(
     checks: &[String],
     table: &mut Table,
 ) -> Result<(), Failed> {
-    for row in rows(database, COLUMNS, vec![name.into()]).await? {
+    let found = rows(database, COLUMNS, vec![name.into()]).await?;
+    let keys = found.iter().map(|row| Ok(i64::from(row.get::<i64>("pk")? > 0))).sum::<Result<i64, Failed>>()?;
+    for row in found {
         let column: String = row.get("name")?;
         let kind: String = row.get("type")?;
         let key = Some(row.get::<i64>("pk")?).filter(|place| *place > 0);
@@ -66,6 +68,7 @@ async fn add_columns(
         let class = match &*kind {
             "INTEGER" if column.ends_with("_at") || column.ends_with("_until") => Class::Time,
             "INTEGER" if check.ends_with("IN (0, 1)") => Class::Flag,
+            "INTEGER" if keys == 1 && key.is_some() => Class::RowNumber,
             "INTEGER" => Class::Integer,
             "TEXT" if is_json => Class::Json,
             "TEXT" => Class::Text,
@@ -73,7 +76,12 @@ async fn add_columns(
             "BLOB" => Class::Bytes,
             other => return Err(format!("{name}.{column} has the type {other}").into()),
         };
-        let (not_null, has_default) = (row.get("notnull")?, row.get("has_default")?);
+        let (mut not_null, mut has_default) = (row.get("notnull")?, row.get("has_default")?);
+        if class == Class::RowNumber {
+            // The place of the row itself: it is never missing, and no index is needed to find it.
+            (not_null, has_default) = (true, true);
+            table.indexes.insert(Index { columns: vec![column.clone()], unique: true, partial: None, name: None });
+        }
         table.columns.insert(column, Column { class, not_null, has_default, key, values: quoted(check) });
     }
     Ok(())
