@@ -150,6 +150,8 @@ async fn stray_runners_and_failing_jobs_are_told() {
     let mut gateway = prepared("");
     gateway.launch().await;
     let session = gateway.api().demo_session().await;
+    // A runner that was only just started ends with its gateway.
+    session.reaches("running").await;
     let runner = gateway.runner(&session.id).await;
     gateway.kill9().await;
     let crashed = examine(&gateway.data(), &[]);

@@ -13,13 +13,16 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 24] = [
+const ROUTES: [&str; 29] = [
     "delete /api/api-keys/{id}",
+    "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
     "get /api/events/ws",
+    "get /api/me/memories",
+    "get /api/search",
     "get /api/sessions",
     "get /api/sessions/{id}",
     "get /api/sessions/{id}/messages",
@@ -33,6 +36,8 @@ const ROUTES: [&str; 24] = [
     "patch /api/sessions/{id}",
     "post /api/api-keys",
     "post /api/auth/logout",
+    "post /api/me/memories",
+    "post /api/me/memories/recall",
     "post /api/sessions",
     "post /api/sessions/{id}/abort",
     "post /api/sessions/{id}/clear-queue",
