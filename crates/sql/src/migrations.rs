@@ -125,12 +125,12 @@ mod tests {
         (
             5,
             "9c28c01fddb88452e53a8a163cb9f1c5e355292388bf087c4412f435ea1d0829",
-            "94e1651e87f16e9d16b6d44bd8aee0a04b14890a31a619565025c88d15ae7112",
+            "a594614fcc4a2bd2ac59b715c477454713c94566085c6d526790ce5febae33dd",
         ),
         (
             6,
             "0b11c09babb3c2b4d9e8528a0f4a53063db5f0d15c7dad0540eb33d3ba505bc4",
-            "bc6bcfa1e4b017d08741194b59659b76e1097b774fc2fccc124e7bb68cc59ba8",
+            "ad85de0cc66cc002b8326f2e216c08b35c8fbfa4020ed6960b142650158500b5",
         ),
     ];
 
