@@ -37,14 +37,11 @@ impl Connection {
         if !mode.eq_ignore_ascii_case("wal") {
             return Err(OpenError::NoWriteAheadLog { path: path.to_owned(), mode });
         }
-        // A checkpoint writes each page once, however often the log has it: the fewer, the less is written. A log of 16 MB
-        // is still read through within milliseconds.
         raw.execute_batch(
             "PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA cache_size = -16000;
              PRAGMA journal_size_limit = 67108864;
-             PRAGMA wal_autocheckpoint = 4000;
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(refused)?;

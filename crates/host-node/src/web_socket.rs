@@ -14,7 +14,7 @@ use portway_protocol::MAX_FRAME_BYTES;
 const STALL: Duration = Duration::from_secs(30);
 
 /// Frames are small and sockets are many, so each begins with little memory.
-const BUFFER_BYTES: usize = 512;
+const BUFFER_BYTES: usize = 1024;
 
 /// Most bytes that wait to be taken by a peer.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
