@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use portway_domain::access::Permission;
 use portway_domain::ids::MemoryId;
 use portway_domain::memories::{Memory, MemoryCategory};
-use portway_domain::search::Query;
+use portway_domain::search::{MAX_QUERY_CHARS, Query};
 use portway_ports::memories::MemoryFilter;
 use portway_services::error::Error;
 use portway_services::memories::NewMemory;
@@ -84,7 +84,7 @@ struct MemoryQuery {
     #[garde(skip)]
     category: Option<CategoryName>,
     /// Only those that have any of these words.
-    #[garde(length(chars, max = 1_000))]
+    #[garde(length(chars, max = MAX_QUERY_CHARS))]
     query: Option<String>,
     /// Memories of the answer, brought to between 1 and 200; 50 if left out.
     #[garde(skip)]

@@ -6,7 +6,7 @@ use garde::Validate;
 use http::Method;
 use portway_domain::access::Permission;
 use portway_domain::ids::SessionId;
-use portway_domain::search::{Query, Snippet};
+use portway_domain::search::{MAX_QUERY_CHARS, Query, Snippet};
 use portway_ports::search::MessageSearch;
 use portway_services::error::Error;
 use portway_services::search::MessageHit;
@@ -39,7 +39,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
 #[serde(rename_all = "camelCase")]
 struct SearchMessages {
     /// The words.
-    #[garde(length(chars, max = 1_000))]
+    #[garde(length(chars, max = MAX_QUERY_CHARS))]
     q: String,
     /// Hits of the answer, brought to between 1 and 100; 20 if left out.
     #[garde(skip)]
