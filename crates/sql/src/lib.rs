@@ -29,7 +29,9 @@
 //! 9. **Times go through the dialect** ([`Dialect::time`](dialect::Dialect::time)), JSON through
 //!    [`Json`](row::Json). JSON that is signed or hashed is text: a JSON column may reorder its members.
 //! 10. **Steps in order of reference.** Foreign keys are checked at once, so a parent is written before its children.
-//! 11. **Done means covered.** A repository is finished when the conformance suite runs it on every database.
+//! 11. **Render once.** A statement whose text never changes, and which a request can cause, is a `Shape`: its arguments
+//!     are filled in, its text is made the first time only.
+//! 12. **Done means covered.** A repository is finished when the conformance suite runs it on every database.
 
 pub mod dialect;
 pub mod driver;

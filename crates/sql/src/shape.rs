@@ -10,7 +10,7 @@ use sea_query::{Expr, QueryStatementWriter, Value};
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement};
 
-/// Parameters are numbered down from the largest integer, which no column can hold.
+/// Parameters are the numbers from here on: larger than any that a column can hold.
 const MARK: u64 = u64::MAX - MAX_PARAMETERS;
 
 /// Most parameters of one shape.
