@@ -97,7 +97,7 @@ async fn the_doctor_looks_at_it(server: Server) {
     let mut gateway = Gateway::prepared("").on_server(server);
     std::fs::set_permissions(gateway.data(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     gateway.launch().await;
-    gateway.api().demo_session().await;
+    gateway.api().demo_session().await.reaches("running").await;
     let url = gateway.schema().unwrap().url();
     let listen = gateway.address().to_string();
     let found = doctor::examine(&gateway.data(), &["--listen", &listen, "--database", &url]);
