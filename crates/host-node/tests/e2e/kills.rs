@@ -1,15 +1,18 @@
-//! The gateway is killed again and again while twenty sessions work, and nothing that it acknowledged is lost or done
-//! twice.
+//! Gateway, runners and agents are killed again and again while fifty sessions work. Nothing that was acknowledged is lost
+//! or done twice, and no session stands still.
 
+mod casualties;
 mod ledger;
 mod person;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::casualties::{Casualties, Victim};
 use self::person::{Kept, Person};
 use crate::harness::database::allow_sessions;
 use crate::harness::gateway::Gateway;
@@ -17,35 +20,52 @@ use crate::harness::random::Random;
 use crate::trials::Trials;
 
 /// Sessions at once.
-const SESSIONS: usize = 20;
+const SESSIONS: usize = 50;
 
 /// How often the gateway is killed.
-const KILLS: usize = 8;
+const GATEWAYS: usize = 8;
+
+/// How many runners are killed, and how many agents, besides those that die while the gateway is gone.
+const OTHERS: usize = 14;
+
+/// How often all of it happens, each time with other choices; for a longer look than the suite has time for.
+const ROUNDS: &str = "PORTWAY_TEST_KILL_ROUNDS";
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("kills::what_was_acknowledged_is_kept_and_done_once", what_was_acknowledged_is_kept_and_done_once);
 }
 
 async fn what_was_acknowledged_is_kept_and_done_once() {
+    let rounds = std::env::var(ROUNDS).map_or(1, |text| text.parse().expect(ROUNDS));
     let mut random = Random::seeded("kills");
+    for _ in 0..rounds {
+        round(&mut random).await;
+    }
+}
+
+async fn round(random: &mut Random) {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
     allow_sessions(&gateway, 100).await;
     gateway.launch().await;
 
     let begin = Instant::now();
+    let casualties = Arc::new(Casualties::default());
     let (over, is_over) = watch::channel(false);
     let people: Vec<JoinHandle<Kept>> = (0..SESSIONS)
-        .map(|number| tokio::spawn(Person::new(number, gateway.api(), random.split()).talk_until(is_over.clone())))
+        .map(|number| {
+            let person = Person::new(number, gateway.api(), random.split(), Arc::clone(&casualties));
+            tokio::spawn(person.talk_until(is_over.clone()))
+        })
         .collect();
-    for kill in 1..=KILLS {
+    for (number, victim) in plan(random).into_iter().enumerate() {
         // The first time while sessions are being opened and sandboxes started.
-        let pause = if kill == 1 { random.millis(50, 500) } else { random.millis(300, 2_200) };
-        tokio::time::sleep(pause).await;
-        gateway.kill9().await;
-        tokio::time::sleep(random.millis(1, 300)).await;
-        gateway.launch().await;
-        println!("kills: {kill} before {:.1?}", begin.elapsed());
+        tokio::time::sleep(random.millis(20, 350)).await;
+        match victim {
+            Victim::Gateway => replace(&mut gateway, &casualties, random).await,
+            other => casualties.kill(&gateway, other, random).await,
+        }
+        println!("kills: {}. {victim:?} before {:.1?}", number + 1, begin.elapsed());
     }
     over.send_replace(true);
     let mut kept = Vec::new();
@@ -54,18 +74,48 @@ async fn what_was_acknowledged_is_kept_and_done_once() {
     }
     let prompts: usize = kept.iter().map(|kept| kept.prompts.len()).sum();
     println!("kills: {prompts} prompts are answered after {:.1?}", begin.elapsed());
+    check(&gateway, &kept, &casualties).await;
+}
 
+/// Whom to kill, in an order that begins with the gateway.
+fn plan(random: &mut Random) -> Vec<Victim> {
+    let mut rest = [[Victim::Runner; OTHERS], [Victim::Agent; OTHERS]].concat();
+    rest.extend([Victim::Gateway; GATEWAYS - 1]);
+    let mut plan = vec![Victim::Gateway];
+    while !rest.is_empty() {
+        plan.push(rest.swap_remove(random.index(rest.len())));
+    }
+    plan
+}
+
+/// Kills the gateway and starts it again. Sometimes somebody else dies while it is gone.
+async fn replace(gateway: &mut Gateway, casualties: &Casualties, random: &mut Random) {
+    gateway.kill9().await;
+    match random.below(4) {
+        0 => casualties.try_kill(gateway, Victim::Runner, random).await,
+        1 => casualties.try_kill(gateway, Victim::Agent, random).await,
+        _ => false,
+    };
+    tokio::time::sleep(random.millis(1, 300)).await;
+    gateway.launch().await;
+}
+
+async fn check(gateway: &Gateway, kept: &[Kept], casualties: &Casualties) {
     let sessions: BTreeSet<&str> = kept.iter().map(|kept| kept.session.id.as_str()).collect();
     assert_eq!(sessions.len(), SESSIONS);
     let listed = gateway.api().get("/api/sessions?limit=100").await.expect(200);
     let listed: BTreeSet<&str> =
         listed["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap()).collect();
     assert_eq!(listed, sessions, "a session was opened twice");
-    for kept in &kept {
-        ledger::check(&gateway, kept).await;
+    let mut broken = 0;
+    for kept in kept {
+        broken += ledger::check(gateway, kept, casualties.of(&kept.session.id)).await;
     }
-    for kept in &kept {
+    println!("kills: {broken} prompts were lost with their agent");
+    let begin = Instant::now();
+    for kept in kept {
         kept.session.terminate().await;
     }
     gateway.no_descendants().await;
+    println!("kills: all is ended within {:.1?}", begin.elapsed());
 }

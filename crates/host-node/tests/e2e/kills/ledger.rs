@@ -1,66 +1,121 @@
 //! Compares what was acknowledged with what is kept, and with what reached the agent.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 
+use super::casualties::Losses;
 use super::person::{Kept, Said};
 use crate::harness::gateway::Gateway;
 use crate::harness::mirror::{Entry, answer_id};
 use portway_protocol::message::{FinishReason, MessageRole};
 
-/// Checks one session.
-pub(crate) async fn check(gateway: &Gateway, kept: &Kept) {
+/// Checks one session; answers with how many of its prompts ended with an error.
+pub(crate) async fn check(gateway: &Gateway, kept: &Kept, losses: Losses) -> usize {
     let transcript = kept.session.transcript().await;
-    check_transcript(&transcript, kept);
+    let broken = check_transcript(&transcript, kept, losses);
     assert_eq!(kept.messages, transcript, "what the person's client shows is the transcript");
     assert_eq!(kept.session.socket().await.mirror.messages, transcript);
-    check_agent(gateway, kept);
+    check_agent(gateway, kept, &broken, losses);
     let detail = kept.session.detail().await;
     assert_eq!(detail["session"]["status"], "running", "{detail}");
     let live = &detail["doStatus"];
     assert_eq!((&live["runnerBusy"], &live["queuedPrompts"]), (&json!(false), &json!(0)), "{detail}");
     let socket = kept.session.socket().await;
     assert_eq!(socket.mirror.questions, []);
-    assert_eq!(kept.session.generation().await, 1, "no sandbox was lost");
+    let sandboxes = usize::try_from(kept.session.generation().await).unwrap();
+    assert_eq!(sandboxes, 1 + losses.runners, "a sandbox of session {} was lost by itself", kept.session.id);
+    broken.len()
 }
 
-/// Every prompt and every answer is there once, in the order of the acknowledgements, and complete.
-fn check_transcript(transcript: &[Entry], kept: &Kept) {
+/// Every prompt is there once, in the order of the acknowledgements. So is every answer; it is complete, or it ends with
+/// an error and a runner or an agent died. Answers with the words of those.
+fn check_transcript<'k>(transcript: &[Entry], kept: &'k Kept, losses: Losses) -> Vec<&'k str> {
+    let id = &kept.session.id;
     let of = |role| transcript.iter().filter(move |entry| entry.role == role);
     let said: Vec<(&str, &str)> =
         of(MessageRole::User).map(|entry| (entry.id.as_str(), entry.content.as_str())).collect();
     let texts: Vec<String> = kept.prompts.iter().map(|(_, said)| said.text()).collect();
     let expected: Vec<(&str, &str)> =
         kept.prompts.iter().zip(&texts).map(|((id, _), text)| (id.as_str(), text.as_str())).collect();
-    assert_eq!(said, expected, "the prompts of session {}", kept.session.id);
-    let answered: Vec<(String, &str, Option<FinishReason>)> =
-        of(MessageRole::Assistant).map(|entry| (entry.id.clone(), entry.content.as_str(), entry.finish())).collect();
-    let answers: Vec<String> = kept.prompts.iter().map(|(_, said)| answer(said)).collect();
-    let ids = kept.prompts.iter().map(|(id, _)| answer_id(id));
-    let expected: Vec<(String, &str, Option<FinishReason>)> =
-        ids.zip(&answers).map(|(id, text)| (id, text.as_str(), Some(FinishReason::EndTurn))).collect();
-    assert_eq!(answered, expected, "the answers of session {}", kept.session.id);
-    assert_eq!(of(MessageRole::System).collect::<Vec<_>>(), Vec::<&Entry>::new());
+    assert_eq!(said, expected, "the prompts of session {id}");
+
+    let mut answers = of(MessageRole::Assistant).peekable();
+    let mut broken = Vec::new();
+    for (prompt, said) in &kept.prompts {
+        // What ended before its first word has no message.
+        let answer = answers.next_if(|entry| entry.id == answer_id(prompt));
+        let whole = whole_answer(said);
+        if answer.is_some_and(|entry| entry.finish() == Some(FinishReason::EndTurn)) {
+            assert_eq!(answer.map(|entry| &entry.content), Some(&whole), "session {id}");
+            continue;
+        }
+        broken.push(said.word.as_str());
+        let seen = kept.shown.answers.get(&answer_id(prompt)).map_or("", String::as_str);
+        let Some(entry) = answer else {
+            assert_eq!(seen, "", "the answer to {said:?} of session {id} is lost");
+            continue;
+        };
+        assert_eq!(entry.finish(), Some(FinishReason::Error), "session {id}: {entry:?}");
+        assert!(entry.error().is_some_and(|error| !error.is_empty()), "session {id}: {entry:?}");
+        assert!(whole.starts_with(&entry.content), "session {id}: {entry:?}");
+        assert!(entry.content.starts_with(seen), "session {id} said {seen:?}: {entry:?}");
+    }
+    assert_eq!(answers.next(), None, "an answer of session {id} came twice, or out of order");
+    assert!(broken.len() <= losses.runners + losses.agents, "{broken:?} of session {id}, which lost {losses:?}");
+    let told: Vec<&Entry> = of(MessageRole::System).collect();
+    assert!(told.iter().all(|entry| entry.content.starts_with("Error: ")), "session {id}: {told:#?}");
+    assert_eq!(told.len(), broken.len(), "the errors of session {id}: {told:#?} for {broken:?}");
+    broken
 }
 
-/// Every prompt and every answer to a question reached the agent once, in order.
-fn check_agent(gateway: &Gateway, kept: &Kept) {
-    let tally = std::fs::read_to_string(gateway.workspace(&kept.session.id).join("tally.log")).unwrap();
-    let mut expected = Vec::new();
-    for (_, said) in &kept.prompts {
-        expected.push(format!("prompt {}", said.word));
-        if let Some(option) = option(said) {
-            expected.push(format!("answer {} {option}", said.word));
+/// Every prompt and every answer to a question reached the agent once, in order, unless it ended with an error. A prompt
+/// that a runner gave to its agent and died before it could say so may have reached the next agent as well; but then
+/// nobody saw anything of it before.
+fn check_agent(gateway: &Gateway, kept: &Kept, broken: &[&str], losses: Losses) {
+    let id = &kept.session.id;
+    let tally = std::fs::read_to_string(gateway.workspace(id).join("tally.log")).unwrap();
+    let order: BTreeMap<&str, usize> =
+        kept.prompts.iter().enumerate().map(|(index, (_, said))| (said.word.as_str(), index)).collect();
+    let mut prompts = vec![0; kept.prompts.len()];
+    let mut answers = vec![Vec::new(); kept.prompts.len()];
+    let mut last = 0;
+    for line in tally.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = order[words[1]];
+        assert!(at >= last, "{line} is out of order in session {id}: {tally}");
+        last = at;
+        match *words {
+            ["prompt", _] => prompts[at] += 1,
+            ["answer", _, option] => answers[at].push(option),
+            _ => panic!("{line} in session {id}"),
         }
     }
-    assert_eq!(tally.lines().collect::<Vec<_>>(), expected, "the agent of session {}", kept.session.id);
+    let mut repeated = 0;
+    for (((_, said), times), mut options) in kept.prompts.iter().zip(prompts).zip(answers) {
+        let word = said.word.as_str();
+        repeated += usize::saturating_sub(times, 1);
+        if broken.contains(&word) {
+            continue;
+        }
+        assert!(times > 0, "the agent of session {id} never saw {word}: {tally}");
+        // An agent whose runner is gone takes that for an answer.
+        if times > 1 {
+            options.retain(|option| *option != "cancelled");
+        }
+        assert_eq!(options, Vec::from_iter(option(said)), "the answers to {word} in session {id}: {tally}");
+    }
+    let asked: BTreeSet<&String> = kept.shown.questions.values().collect();
+    assert_eq!(asked.len(), kept.shown.questions.len(), "session {id} asked twice: {:?}", kept.shown.questions);
+    assert!(repeated <= losses.runners, "prompts came twice in session {id}, which lost {losses:?}: {tally}");
 }
 
 fn option(said: &Said) -> Option<&'static str> {
     said.asks.then(|| Said::option(&said.word))
 }
 
-/// What the agent says to it.
-fn answer(said: &Said) -> String {
+/// What the agent says to it if nothing happens to it.
+fn whole_answer(said: &Said) -> String {
     match option(said) {
         Some(option) => format!("{}: {option}", said.word),
         None => (1..=24).map(|n| format!("{}.{n} ", said.word)).collect(),

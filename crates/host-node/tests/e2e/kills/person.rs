@@ -1,12 +1,15 @@
-//! A person in one session: says things, answers questions, and goes on wherever the gateway was killed.
+//! A person in one session: says things, answers questions, and goes on whatever was killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portway_protocol::message::MessageRole;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::casualties::Casualties;
 use crate::harness::PATIENCE;
 use crate::harness::api::{Api, Reply, try_send};
 use crate::harness::mirror::{Entry, Mirror, OpenQuestion};
@@ -14,10 +17,16 @@ use crate::harness::random::Random;
 use crate::harness::session::Session;
 
 /// Prompts that a person gives at least.
-const PROMPTS: usize = 5;
+const PROMPTS: usize = 3;
 
 /// Prompts that a person gives without waiting for an answer, at most.
 const AHEAD: usize = 3;
+
+/// How long a person waits for news before looking whether there can be any.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Longest time between an answer and the next prompt, in milliseconds.
+const THOUGHT: u64 = 400;
 
 /// Between two attempts to reach a gateway that is not there.
 const RETRY: Duration = Duration::from_millis(30);
@@ -51,44 +60,66 @@ pub(crate) struct Kept {
     pub(crate) prompts: Vec<(String, Said)>,
     /// What the person's client shows at the end.
     pub(crate) messages: Vec<Entry>,
+    pub(crate) shown: Shown,
+}
+
+/// What a client showed in the meantime.
+#[derive(Default)]
+pub(crate) struct Shown {
+    /// The most of each answer, by its id.
+    pub(crate) answers: BTreeMap<String, String>,
+    /// The word that each question was about, by its id.
+    pub(crate) questions: BTreeMap<String, String>,
 }
 
 pub(crate) struct Person {
     number: usize,
     api: Api,
     random: Random,
+    casualties: Arc<Casualties>,
 }
 
 impl Person {
-    pub(crate) fn new(number: usize, api: Api, random: Random) -> Self {
-        Self { number, api, random }
+    pub(crate) fn new(number: usize, api: Api, random: Random, casualties: Arc<Casualties>) -> Self {
+        Self { number, api, random, casualties }
     }
 
-    /// Says one thing after the other until it is over, and waits until everything is answered.
+    /// Says one thing after the other until it is over, then one more that nothing happens to, and waits until everything
+    /// is answered.
     pub(crate) async fn talk_until(mut self, over: watch::Receiver<bool>) -> Kept {
         let session = self.open().await;
+        self.casualties.enrol(&session.id);
         let (finished, mut finished_so_far) = watch::channel(BTreeSet::new());
         let (last, said_so_far) = watch::channel(None);
-        let watcher = Watcher { session: session.clone(), finished, said: said_so_far, answered: BTreeSet::new() };
+        let watcher = Watcher {
+            session: session.clone(),
+            casualties: Arc::clone(&self.casualties),
+            finished,
+            said: said_so_far,
+            shown: Shown::default(),
+        };
         let watcher = tokio::spawn(watcher.run());
         let mut prompts: Vec<(String, Said)> = Vec::new();
         let mut ahead = 0;
-        while prompts.len() < PROMPTS || !*over.borrow() {
+        loop {
+            let is_last = prompts.len() >= PROMPTS && *over.borrow();
             let word = format!("s{}p{}", self.number, prompts.len());
             let said = Said { word, asks: self.random.below(4) == 0 };
             let id = say(&session, &said).await;
+            prompts.push((id.clone(), said));
+            if is_last {
+                last.send_replace(Some(id));
+                break;
+            }
             ahead += 1;
             if ahead > AHEAD || self.random.below(2) == 0 {
                 ahead = 0;
-                let answered = finished_so_far.wait_for(|finished| finished.contains(&id));
-                let answered = tokio::time::timeout(PATIENCE, answered).await;
-                assert!(matches!(answered, Ok(Ok(_))), "{id} of session {} is never answered", session.id);
+                until_over(&session, &id, &mut finished_so_far).await;
+                tokio::time::sleep(self.random.millis(0, THOUGHT)).await;
             }
-            prompts.push((id, said));
         }
-        last.send_replace(prompts.last().map(|(id, _)| id.clone()));
-        let messages = watcher.await.unwrap();
-        Kept { session, prompts, messages }
+        let (messages, shown) = watcher.await.unwrap();
+        Kept { session, prompts, messages, shown }
     }
 
     async fn open(&self) -> Session {
@@ -107,17 +138,39 @@ async fn say(session: &Session, said: &Said) -> String {
     created["messageId"].as_str().unwrap().to_owned()
 }
 
+/// Waits until a prompt is answered, or nothing that was said is at work any more: then it ended with an error.
+async fn until_over(session: &Session, prompt: &str, finished: &mut watch::Receiver<BTreeSet<String>>) {
+    let end = Instant::now() + PATIENCE;
+    while !finished.borrow_and_update().contains(prompt) {
+        assert!(Instant::now() < end, "{prompt} of session {} is never answered", session.id);
+        if tokio::time::timeout(QUIET, finished.changed()).await.is_err() && is_at_rest(session).await {
+            return;
+        }
+    }
+}
+
+async fn is_at_rest(session: &Session) -> bool {
+    let look = session.api.request(Method::GET, &session.path(""));
+    let Ok(reply) = try_send(look).await else { return false };
+    if reply.status == 503 {
+        return false;
+    }
+    let live = reply.expect(200)["doStatus"].take();
+    live["runnerBusy"] == false && live["queuedPrompts"] == 0
+}
+
 /// Reads the session's socket, over and over, and answers what is asked.
 struct Watcher {
     session: Session,
+    casualties: Arc<Casualties>,
     finished: watch::Sender<BTreeSet<String>>,
     /// The last prompt, once it is said.
     said: watch::Receiver<Option<String>>,
-    answered: BTreeSet<String>,
+    shown: Shown,
 }
 
 impl Watcher {
-    async fn run(mut self) -> Vec<Entry> {
+    async fn run(mut self) -> (Vec<Entry>, Shown) {
         let session = self.session.clone();
         let mut end = Instant::now() + PATIENCE;
         let mut is_last_known = false;
@@ -136,7 +189,7 @@ impl Watcher {
                 let ended = matches!(mirror.status.as_str(), "error" | "terminated");
                 assert!(!ended, "session {} is {}: {:#?}", session.id, mirror.status, mirror.messages);
                 if self.look(mirror) {
-                    return socket.mirror.messages;
+                    return (socket.mirror.messages, self.shown);
                 }
                 let received = tokio::select! {
                     received = tokio::time::timeout(PATIENCE, socket.receive()) => received,
@@ -154,7 +207,13 @@ impl Watcher {
     }
 
     /// Tells which prompts are answered; whether everything is.
-    fn look(&self, mirror: &Mirror) -> bool {
+    fn look(&mut self, mirror: &Mirror) -> bool {
+        for entry in mirror.messages.iter().filter(|entry| entry.role == MessageRole::Assistant) {
+            let shown = self.shown.answers.entry(entry.id.clone()).or_default();
+            if entry.content.len() > shown.len() {
+                shown.clone_from(&entry.content);
+            }
+        }
         let is_finished = |entry: &&Entry| entry.finish().is_some();
         let finished: BTreeSet<String> = mirror
             .messages
@@ -172,10 +231,10 @@ impl Watcher {
     }
 
     async fn answer(&mut self, question: &OpenQuestion) {
-        if !self.answered.insert(question.id.clone()) {
+        let word = question.text.rsplit(' ').next().unwrap();
+        if self.shown.questions.insert(question.id.clone(), word.to_owned()).is_some() {
             return;
         }
-        let word = question.text.rsplit(' ').next().unwrap();
         let option = Said::option(word);
         // In each of the ways in which it can be said.
         let answer: Value = match (word.len() % 2, option) {
@@ -186,8 +245,9 @@ impl Watcher {
         let path = self.session.path(&format!("/questions/{}", question.id));
         let acknowledged =
             until_acknowledged(&self.session.api.request(Method::POST, &path).json(&json!({"answer": answer}))).await;
-        // An answer whose acknowledgement was lost may have been taken.
-        if !(acknowledged.in_doubt && acknowledged.reply.status == 409) {
+        // An answer whose acknowledgement was lost may have been taken, and with the agent its questions are gone.
+        let may_be_closed = acknowledged.in_doubt || self.casualties.of(&self.session.id).any();
+        if !(may_be_closed && acknowledged.reply.status == 409) {
             acknowledged.reply.expect(200);
         }
     }
