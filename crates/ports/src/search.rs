@@ -14,6 +14,10 @@ use crate::Seen;
 use crate::error::StoreError;
 use crate::pages::MAX_PAGE;
 
+/// Of how many texts that fit a query the best are found: the newest ones. More fit only where a word is so common that
+/// it says little.
+pub const MAX_RANKED: u32 = 4_096;
+
 /// How well something fits a query: between 0 and 1, the ends excluded. Only scores of one answer can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Score(f64);
@@ -103,7 +107,8 @@ pub struct UnindexedMessage {
 /// not grow with what belongs to others.
 #[async_trait]
 pub trait SearchStore: Send + Sync {
-    /// The messages of the caller's sessions that fit best. A query that asks for nothing finds nothing.
+    /// The messages of the caller's sessions that fit best, out of the newest [`MAX_RANKED`] that fit. A query that asks
+    /// for nothing finds nothing.
     async fn search_messages(
         &self,
         caller: &TokenHash,

@@ -5,15 +5,16 @@
 //! PostgreSQL. Words come folded and stemmed from [`portway_domain::search`], so a database compares and counts, and
 //! knows nothing of languages.
 //!
-//! Every word in an index begins with the scope of whoever may find it. So a search reads entries of the caller's only:
-//! what it costs, and the order of what it finds, does not depend on what others have. In `words` and in queries `~`
-//! stands for the scope until the database puts it in, in the same statement that finds out who the caller is.
+//! Every word in an index begins with the scope of whoever may find it. So a search reads entries of the caller's only,
+//! what it costs does not grow with those of others, and how it orders what it finds tells nothing about their words. In
+//! `words` and in queries `~` stands for the scope until the database puts it in, in the same statement that finds out
+//! who the caller is.
 
 pub(crate) mod messages;
 pub(crate) mod scopes;
 mod terms;
 
-use portway_ports::search::Score;
+use portway_ports::search::{MAX_RANKED, Score};
 use sea_query::{BinOper, Expr, ExprTrait, Func, Order, Query, SelectStatement, Value};
 
 use crate::dialect::Dialect;
@@ -51,29 +52,54 @@ impl Index {
         limit: Parameter,
     ) -> SelectStatement {
         let sought = with_scope(caller, sought);
-        let mut select = Query::select();
-        match dialect {
-            Dialect::Sqlite => {
-                select
-                    .expr_as(Expr::col("rowid"), "row_number")
-                    .expr_as(negated(Expr::col("rank")), "score")
-                    .from(self.entries)
-                    .and_where(Expr::col(self.entries).binary(BinOper::Custom("MATCH"), sought));
-            }
+        let (newest, score) = match dialect {
+            Dialect::Sqlite => (self.newest_entries(sought), Expr::col("score")),
             Dialect::Postgres => {
                 let sought = scalar(Query::select().expr(sought.cast_as("tsquery")).take());
-                let flags = Expr::Constant(Value::Int(Some(RANK_FLAGS)));
-                let rank = Func::cust("ts_rank_cd").args([Expr::col("document"), sought.clone(), flags]);
-                select
-                    .column("row_number")
-                    .expr_as(Expr::from(rank).cast_as("double precision"), "score")
-                    .from(self.rows)
-                    .and_where(Expr::col("document").binary(BinOper::Custom("@@"), sought));
+                (self.newest_documents(sought.clone()), rank(sought))
             }
-        }
-        let by_score = select.order_by("score", Order::Desc).order_by("row_number", Order::Desc);
-        by_score.limit(limit.as_number()).take()
+        };
+        Query::select()
+            .column("row_number")
+            .expr_as(score, "score")
+            .from_subquery(newest, "newest")
+            .order_by("score", Order::Desc)
+            .order_by("row_number", Order::Desc)
+            .limit(limit.as_number())
+            .take()
     }
+
+    /// The newest rows that fit, with their scores: FTS5 goes through its entries in this order and ranks what is asked.
+    fn newest_entries(self, sought: Expr) -> SelectStatement {
+        Query::select()
+            .expr_as(Expr::col("rowid"), "row_number")
+            // Better rows have lower ranks.
+            .expr_as(Expr::col("rank").mul(Expr::Constant(Value::Int(Some(-1)))), "score")
+            .from(self.entries)
+            .and_where(Expr::col(self.entries).binary(BinOper::Custom("MATCH"), sought))
+            .order_by("rowid", Order::Desc)
+            .limit(MAX_RANKED.into())
+            .take()
+    }
+
+    /// The newest rows that fit, with their documents.
+    fn newest_documents(self, sought: Expr) -> SelectStatement {
+        // Ordered by the column alone, the server might walk through its index and look at every row.
+        let newest = Expr::col("row_number").add(Expr::Constant(Value::Int(Some(0))));
+        Query::select()
+            .columns(["row_number", "document"])
+            .from(self.rows)
+            .and_where(Expr::col("document").binary(BinOper::Custom("@@"), sought))
+            .order_by_expr(newest, Order::Desc)
+            .limit(MAX_RANKED.into())
+            .take()
+    }
+}
+
+/// How well a document of PostgreSQL fits.
+fn rank(sought: Expr) -> Expr {
+    let flags = Expr::Constant(Value::Int(Some(RANK_FLAGS)));
+    Expr::from(Func::cust("ts_rank_cd").args([Expr::col("document"), sought, flags])).cast_as("double precision")
 }
 
 /// PostgreSQL divides a rank by the logarithm of the length of the text, then maps it into 0 to 1.
@@ -86,11 +112,6 @@ pub(crate) fn score(dialect: Dialect, score: f64) -> Score {
         Dialect::Sqlite => Score::new(score / (1.0 + score)),
         Dialect::Postgres => Score::new(score),
     }
-}
-
-/// FTS5 gives better rows lower ranks.
-fn negated(rank: Expr) -> Expr {
-    rank.mul(Expr::Constant(Value::Int(Some(-1))))
 }
 
 /// What is sought, with the caller's scope in its place. Nobody has the scope 0.
@@ -116,11 +137,10 @@ mod tests {
     #[test]
     fn a_search_of_sqlite_asks_the_entries() {
         let text = rendered(Dialect::Sqlite);
-        assert!(
-            text.starts_with(r#"SELECT "rowid" AS "row_number", "rank" * -1 AS "score" FROM "message_search""#),
-            "{text}"
-        );
-        assert!(text.contains(r#"WHERE "message_search" MATCH replace(?, '~', COALESCE((SELECT"#), "{text}");
+        let newest = r#"(SELECT "rowid" AS "row_number", "rank" * -1 AS "score" FROM "message_search" WHERE"#;
+        assert!(text.contains(newest), "{text}");
+        assert!(text.contains(r#""message_search" MATCH replace(?, '~', COALESCE((SELECT"#), "{text}");
+        assert!(text.contains(r#"ORDER BY "rowid" DESC LIMIT ?) AS "newest""#), "{text}");
         assert!(text.ends_with(r#"ORDER BY "score" DESC, "row_number" DESC LIMIT ?"#), "{text}");
     }
 
@@ -129,6 +149,7 @@ mod tests {
         let text = rendered(Dialect::Postgres);
         assert!(text.contains(r#"CAST(ts_rank_cd("document", (SELECT CAST(replace($1, '~',"#), "{text}");
         assert!(text.contains(r#"FROM "message_words" WHERE "document" @@ (SELECT CAST(replace("#), "{text}");
+        assert!(text.contains(r#"ORDER BY "row_number" + 0 DESC LIMIT"#), "{text}");
     }
 
     #[test]

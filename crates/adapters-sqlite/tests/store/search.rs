@@ -11,7 +11,7 @@ use portway_domain::search::{Query, stem};
 use portway_domain::tokens::TokenHash;
 use portway_ports::commit::{ChangeSet, Commit, Committer, Write};
 use portway_ports::memories::{MemoryFilter, MemoryStore};
-use portway_ports::search::{MessageSearch, SearchStore};
+use portway_ports::search::{MAX_RANKED, MessageSearch, SearchStore};
 use portway_sql::SqlStore;
 use portway_sql::driver::{Read, SqlDriver, Statement, Step, WriteOutcome};
 use portway_sql::migrations::SQLITE;
@@ -98,6 +98,30 @@ async fn the_index_follows_its_table() {
     f.run("UPDATE message_words SET words = NULL").await;
     assert_eq!(found(&f.store, &f.caller, "string").await, Vec::<String>::new());
     check_indexes(&f.database).await;
+}
+
+#[tokio::test]
+async fn of_very_many_the_newest_are_ranked() {
+    let f = filled().await;
+    // The oldest one fits best.
+    f.run("UPDATE message_words SET words = words || ' ~sstraw ~sstraw ~sstraw' WHERE row_number = 1").await;
+    assert_eq!(found(&f.store, &f.caller, "straw").await, ["a needle"]);
+    f.run(&format!(
+        "INSERT INTO messages WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < {}) \
+         SELECT session_id, 'hay' || i, seq, i, role, 'straw and more', parts, NULL, NULL, NULL, NULL, 0, created_at \
+         FROM messages, n WHERE position = 11",
+        99 + MAX_RANKED
+    ))
+    .await;
+    f.run(
+        "INSERT INTO message_words (session_id, message_id, scope, words) \
+         SELECT session_id, id, 1, '~sstraw ~sand ~smore' FROM messages WHERE position >= 100 ORDER BY position",
+    )
+    .await;
+    let newest = found(&f.store, &f.caller, "straw").await;
+    assert_eq!(newest, ["straw and more"; 10]);
+    f.run("DELETE FROM messages WHERE position = 100").await;
+    assert_eq!(found(&f.store, &f.caller, "straw").await[0], "a needle");
 }
 
 #[tokio::test]
