@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::{Connection, Request};
 use crate::failure::Failure;
+use crate::library;
 use crate::load::{self, Load, Sample, median};
 use crate::report::{Bar, Detail, Report, Row, Unit};
 use crate::server::{Program, Server};
@@ -61,6 +62,7 @@ pub(crate) async fn run(world: &World, effort: Effort) -> Result<Report, Failure
     bench.crowd(&portway).await?;
     bench.access_log(&portway).await?;
     bench.inserts(&floor, &portway).await?;
+    bench.searches().await?;
     floor.stop()?;
     portway.stop()?;
     Ok(report)
@@ -164,6 +166,30 @@ impl Bench<'_> {
         let figures = self.alternate(case, &load, servers).await?;
         self.cpu(case, "Portway with the log off", figures, Bar::Stated);
         logging.stop()
+    }
+
+    async fn searches(&mut self) -> Result<(), Failure> {
+        let world = self.world;
+        let alone = world.library(People::Alone).await?.start()?;
+        let crowded = world.library(People::Crowded).await?.start()?;
+        let servers = [("Portway, without them", &alone), ("Portway, with them", &crowded)];
+        let load =
+            |word: &str, requests: usize| Load { request: world.search(word), status: 200, connections: 1, requests };
+        let rare = "search for a rare word, beside 200,000 messages of other people";
+        let [without, with] = self.alternate(rare, &load(library::RARE, self.effort.requests / 10), servers).await?;
+        self.report.rows.push(Row {
+            case: "search for a rare word in 100,000 messages, 95 of 100 within",
+            unit: Unit::Millis,
+            against: None,
+            portway: without.p95,
+            bar: Bar::ValueAtMost(10.0),
+        });
+        self.cpu(rare, "Portway without them", [without, with], Bar::RatioAtMost(1.2));
+        let common = "search for a common word, beside 200,000 messages of other people";
+        let figures = self.alternate(common, &load(library::COMMON, self.effort.requests / 50), servers).await?;
+        self.cpu(common, "Portway without them", figures, Bar::RatioAtMost(1.2));
+        alone.stop()?;
+        crowded.stop()
     }
 
     async fn inserts(&mut self, floor: &Server, portway: &Server) -> Result<(), Failure> {

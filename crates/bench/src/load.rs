@@ -26,6 +26,8 @@ pub(crate) struct Sample {
     pub(crate) per_second: f64,
     /// Half of the answers took no longer, in milliseconds.
     pub(crate) p50: f64,
+    /// 95 of 100 answers took no longer, in milliseconds.
+    pub(crate) p95: f64,
     /// 99 of 100 answers took no longer, in milliseconds.
     pub(crate) p99: f64,
 }
@@ -34,7 +36,13 @@ impl Sample {
     /// The median of each figure.
     pub(crate) fn median(samples: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(samples.iter().map(figure).collect());
-        Self { cpu: of(|s| s.cpu), per_second: of(|s| s.per_second), p50: of(|s| s.p50), p99: of(|s| s.p99) }
+        Self {
+            cpu: of(|s| s.cpu),
+            per_second: of(|s| s.per_second),
+            p50: of(|s| s.p50),
+            p95: of(|s| s.p95),
+            p99: of(|s| s.p99),
+        }
     }
 }
 
@@ -70,6 +78,7 @@ pub(crate) async fn run(server: &Server, load: &Load) -> Result<Sample, Failure>
         cpu: cpu * 1e6 / count,
         per_second: count / elapsed,
         p50: percentile(&times, 50),
+        p95: percentile(&times, 95),
         p99: percentile(&times, 99),
     })
 }

@@ -9,6 +9,7 @@
 mod cases;
 mod client;
 mod failure;
+mod library;
 mod load;
 mod machine;
 mod report;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_domain::access::Role;
 use portway_domain::engine::{Change, Engine};
-use portway_domain::ids::{IdStream, MessageId, SessionId, UserId};
+use portway_domain::ids::{Id, IdStream, MessageId, SessionId, UserId};
 use portway_domain::messages::{Message, MessageRole};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
@@ -68,6 +68,16 @@ impl Seed {
 
     /// Adds the user who asks, with a key and sessions. One session in the middle has a transcript.
     pub(crate) async fn own(&mut self) -> Result<Seeded, Failure> {
+        let (id, token) = self.asker().await?;
+        let sessions = self.sessions(&id, OWN_SESSIONS).await?;
+        if let Some(looked_at) = sessions.get(OWN_SESSIONS / 2) {
+            self.transcript(looked_at).await?;
+        }
+        Ok(Seeded { token, sessions })
+    }
+
+    /// Adds the user who asks, with a key. Answers who that is and the secret of the key.
+    pub(crate) async fn asker(&mut self) -> Result<(UserId, String), Failure> {
         let user = self.user("ada@example.com", "Ada Example");
         let id = user.id.clone();
         let secret = TokenSecret::api_key([7; 32]);
@@ -82,22 +92,34 @@ impl Seed {
             expires_at: None,
         };
         self.commit(ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token))).await?;
-        let sessions = self.sessions(&id, OWN_SESSIONS).await?;
-        if let Some(looked_at) = sessions.get(OWN_SESSIONS / 2) {
-            self.transcript(looked_at).await?;
-        }
-        Ok(Seeded { token: secret.reveal().to_owned(), sessions })
+        Ok((id, secret.reveal().to_owned()))
     }
 
     /// Adds other people and their sessions.
     pub(crate) async fn others(&mut self) -> Result<(), Failure> {
         for number in 0..OTHER_USERS {
-            let user = self.user(&format!("user-{number}@example.com"), &format!("User {number}"));
-            let id = user.id.clone();
-            self.commit(ChangeSet::new().with(Write::AddUser(user))).await?;
+            let id = self.person(number).await?;
             self.sessions(&id, OTHER_SESSIONS / OTHER_USERS).await?;
         }
         Ok(())
+    }
+
+    /// Adds somebody else.
+    pub(crate) async fn person(&mut self, number: usize) -> Result<UserId, Failure> {
+        let user = self.user(&format!("user-{number}@example.com"), &format!("User {number}"));
+        let id = user.id.clone();
+        self.commit(ChangeSet::new().with(Write::AddUser(user))).await?;
+        Ok(id)
+    }
+
+    /// A new id.
+    pub(crate) fn id<T: Id>(&mut self) -> T {
+        self.ids.draw()
+    }
+
+    /// The moment at which everything happens.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Writes everything into the one file.
@@ -111,7 +133,8 @@ impl Seed {
         user
     }
 
-    async fn sessions(&mut self, owner: &UserId, count: usize) -> Result<Vec<SessionId>, Failure> {
+    /// Adds sessions of a user.
+    pub(crate) async fn sessions(&mut self, owner: &UserId, count: usize) -> Result<Vec<SessionId>, Failure> {
         let mut added = Vec::with_capacity(count);
         let mut set = ChangeSet::new();
         for number in 0..count {
@@ -165,7 +188,8 @@ impl Seed {
         self.commit(set).await
     }
 
-    async fn commit(&self, set: ChangeSet) -> Result<(), Failure> {
+    /// Writes what has to succeed.
+    pub(crate) async fn commit(&self, set: ChangeSet) -> Result<(), Failure> {
         match self.store.commit(set).await {
             Ok(Commit::Done) => Ok(()),
             Ok(Commit::Conflict { write }) => Err(Failure::Seed(format!("write {write} conflicts"))),

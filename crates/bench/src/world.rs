@@ -106,6 +106,24 @@ impl World {
         })
     }
 
+    /// The best messages that have a word.
+    pub(crate) fn search(&self, word: &str) -> Request {
+        Request::get(&format!("/api/search?q={word}&limit=20")).by(&self.seeded.token)
+    }
+
+    /// The gateway on a new database with many messages.
+    pub(crate) async fn library(&self, people: People) -> Result<Program, Failure> {
+        let program = self.portway(people, AccessLog::Off)?;
+        let folder = program.log.parent().unwrap_or(self.folder());
+        let database = folder.join(DATABASE);
+        fs::remove_file(&database).map_err(Failure::file(&database))?;
+        let mut seed = Seed::open(&database, 3).await?;
+        let (id, _) = seed.asker().await?;
+        seed.library(&id, people).await?;
+        seed.close();
+        Ok(program)
+    }
+
     /// A new folder with a copy of a database.
     fn fresh_folder(&self, name: &str, people: People) -> Result<PathBuf, Failure> {
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(self.folder());
