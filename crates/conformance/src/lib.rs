@@ -24,6 +24,7 @@ mod deadlines;
 mod diagnosis;
 mod durability;
 mod engines;
+mod extreme_texts;
 mod fixture;
 mod idempotency;
 mod jobs;
@@ -219,9 +220,11 @@ pub fn cases() -> Vec<Case> {
             one_session_can_be_searched,
             somebody_elses_messages_are_not_found,
             others_do_not_change_the_order,
+            nothing_is_left_to_be_indexed,
+        ]
+        durable = false extreme_texts: [
             hostile_queries_and_texts_are_only_words,
             long_texts_are_searched_at_their_beginning,
-            nothing_is_left_to_be_indexed,
         ]
         durable = false memories: [
             an_added_memory_is_read_back,

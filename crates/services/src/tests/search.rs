@@ -1,6 +1,7 @@
 use portway_domain::access::Permission;
 use portway_domain::search::Query;
 use portway_ports::search::MessageSearch;
+use portway_sql::driver::{Statement, Step};
 
 use super::world::World;
 use crate::error::Error;
@@ -38,9 +39,35 @@ async fn nobody_finds_anything() {
     }
 }
 
+/// A world with so many messages in a session of the administrator that no index has.
+async fn before_search(messages: usize) -> World {
+    let mut below = None;
+    let world = World::over(|database| {
+        below = Some(database.clone());
+        database
+    })
+    .await;
+    let session = world.open().await;
+    let run = |text: String| Step::new(Statement { text: text.into(), args: Vec::new() });
+    let mut steps: Vec<Step> = (0..messages)
+        .map(|number| {
+            run(format!(
+                "INSERT INTO messages (session_id, id, seq, position, role, content, parts, is_open, created_at) \
+                 VALUES ('{}', 'm{number}', 1, {}, 'user', 'needle {number}', '[]', 0, 0)",
+                session.id,
+                number + 1_000,
+            ))
+        })
+        .collect();
+    let words = "INSERT INTO message_words (session_id, message_id, scope) SELECT session_id, id, 1 FROM messages";
+    steps.push(run(words.to_owned()));
+    below.unwrap().write(steps).await.unwrap();
+    world
+}
+
 #[tokio::test]
 async fn messages_from_before_the_index_are_filled_in_step_by_step() {
-    let world = World::before_search(120).await;
+    let world = before_search(120).await;
     let find = async || world.services.search_messages(&world.signed_in(), &search("needle")).await.unwrap().len();
     assert_eq!(find().await, 0);
     assert_eq!(world.services.fill_some_of_the_search_index().await, Ok(50));

@@ -20,7 +20,7 @@ use portway_ports::system::{Clock, Entropy, Spawner, Task};
 use portway_ports::{Store, StoreError};
 use portway_sql::SqlStore;
 use portway_sql::dialect::Dialect;
-use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
+use portway_sql::driver::{Read, SqlDriver, SqlError, Step, WriteOutcome};
 use portway_sql::migrations::SQLITE;
 use portway_sql::row::Row;
 use tokio::sync::{Notify, mpsc};
@@ -50,34 +50,6 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
         let mut world = Self::on(store);
         world.admin = world.services.bootstrap(None).await.unwrap().unwrap();
-        world
-    }
-
-    /// A world with so many messages in a session of the administrator that no index has.
-    pub(super) async fn before_search(messages: usize) -> Self {
-        let mut below = None;
-        let world = Self::over(|database| {
-            below = Some(database.clone());
-            database
-        })
-        .await;
-        let session = world.open().await;
-        let run = |text: String| Step::new(Statement { text: text.into(), args: Vec::new() });
-        let mut steps: Vec<Step> = (0..messages)
-            .map(|number| {
-                run(format!(
-                    "INSERT INTO messages (session_id, id, seq, position, role, content, parts, is_open, created_at) \
-                     VALUES ('{}', 'm{number}', 1, {}, 'user', 'needle {number}', '[]', 0, 0)",
-                    session.id,
-                    number + 1_000,
-                ))
-            })
-            .collect();
-        steps.push(run(
-            "INSERT INTO message_words (session_id, message_id, scope) SELECT session_id, id, 1 FROM messages"
-                .to_owned(),
-        ));
-        below.unwrap().write(steps).await.unwrap();
         world
     }
 
