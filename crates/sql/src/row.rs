@@ -11,6 +11,9 @@ use crate::driver::SqlError;
 /// Stands for the table in errors about rows that belong to none.
 pub const QUERY_RESULT: &str = "query result";
 
+/// Up to here every whole number is a floating point number too.
+const LARGEST_EXACT: u64 = 1 << 53;
+
 /// One value of a result row, before it is decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
@@ -190,6 +193,8 @@ impl FromCell for f64 {
     fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
         match cell {
             Cell::Real(number) => Ok(number),
+            // A database whose numbers are all floats cannot tell 2.0 from 2.
+            Cell::Int(number) if number.unsigned_abs() <= LARGEST_EXACT => Ok(number as f64),
             other => Err(mismatch("a floating point number", &other)),
         }
     }
@@ -287,10 +292,16 @@ mod tests {
 
     #[test]
     fn integers_are_not_bent() {
-        let row = row(vec![("minus", Cell::Int(-1)), ("big", Cell::Int(1 << 32)), ("two", Cell::Int(2))]);
+        let row = row(vec![
+            ("minus", Cell::Int(-1)),
+            ("big", Cell::Int(1 << 32)),
+            ("two", Cell::Int(2)),
+            ("odd", Cell::Int((1 << 53) + 1)),
+        ]);
         assert!(row.get::<u64>("minus").is_err());
         assert!(row.get::<u32>("big").is_err());
         assert!(row.get::<bool>("two").is_err());
-        assert!(row.get::<f64>("two").is_err());
+        assert_eq!(row.get::<f64>("two"), Ok(2.0));
+        assert!(row.get::<f64>("odd").is_err());
     }
 }
