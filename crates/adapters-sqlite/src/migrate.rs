@@ -4,19 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use portway_sql::dialect::Dialect;
 use portway_sql::driver::SqlError;
-use portway_sql::migrations::{AppliedMigration, MigrateError, Migration, plan};
+use portway_sql::migrations::{AppliedMigration, MigrateError, Migration, SQLITE_LEDGER, plan};
 use portway_sql::record::Record;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-
-/// The ledger is older than every migration, so the runner makes it.
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL,
-    checksum TEXT NOT NULL,
-    applied_at INTEGER NOT NULL
-) STRICT";
 
 /// Runs what is pending and answers how many files that were.
 pub(crate) fn migrate(connection: &Connection, all: &[Migration]) -> Result<usize, MigrateError> {
@@ -33,7 +25,7 @@ pub(crate) fn migrate(connection: &Connection, all: &[Migration]) -> Result<usiz
 fn in_transaction(connection: &Connection, all: &[Migration]) -> Result<usize, MigrateError> {
     // The write lock keeps a second process out until this one is done.
     connection.begin_write().map_err(Failure::into_error)?;
-    pragma(connection, LEDGER)?;
+    pragma(connection, SQLITE_LEDGER)?;
     let applied = connection.query(&AppliedMigration::all(Dialect::Sqlite)).map_err(Failure::into_error)?;
     let pending = plan(&AppliedMigration::decode_all(applied)?, all)?;
     for migration in pending {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::driver::SqlError;
 
-pub use self::ledger::{AppliedMigration, pending, probe};
+pub use self::ledger::{AppliedMigration, SQLITE_LEDGER, pending, probe};
 pub use self::plan::{MigrationError, plan};
 
 /// One step of the schema.

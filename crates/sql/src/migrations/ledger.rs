@@ -8,6 +8,15 @@ use crate::dialect::Dialect;
 use crate::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
 use crate::record::{Record, record};
 
+/// Makes the ledger on SQLite and its kin unless it is there. It is older than every migration, so each runner begins
+/// with this.
+pub const SQLITE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT";
+
 record! {
     /// A line of the ledger of applied migrations.
     #[derive(Debug, Clone, PartialEq, Eq)]
