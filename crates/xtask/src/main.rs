@@ -13,6 +13,7 @@ mod dependency_rule;
 mod failure;
 mod fuzz;
 mod manifests;
+mod npm;
 mod postgres;
 mod process;
 mod test;

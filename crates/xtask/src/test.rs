@@ -102,7 +102,7 @@ fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
             Ok(files) => variables.extend(files),
             Err(failure) if is_ci() => return Err(failure),
             Err(failure) => {
-                eprintln!("warning: {failure}\nwarning: tests that need {} will SKIP", agent.name);
+                eprintln!("warning: {failure}\nwarning: tests that need {} will SKIP", agent.name());
             }
         }
     }
