@@ -44,6 +44,7 @@ impl From<StoreError> for Failure {
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 /// Fails the case unless the condition holds.
+#[macro_export]
 macro_rules! check {
     ($condition:expr $(,)?) => {
         if !$condition {
@@ -58,9 +59,10 @@ macro_rules! check {
 }
 
 /// Fails the case unless both sides are equal.
+#[macro_export]
 macro_rules! check_eq {
     ($found:expr, $expected:expr $(,)?) => {
-        check_eq!($found, $expected, "")
+        $crate::check_eq!($found, $expected, "")
     };
     ($found:expr, $expected:expr, $($detail:tt)+) => {
         match (&$found, &$expected) {
