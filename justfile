@@ -32,6 +32,10 @@ conformance:
 wasm:
     cargo xtask wasm-check
 
+# Run the port suite on D1 inside workerd.
+worker *filter:
+    cargo xtask worker test {{ filter }}
+
 # Compare the workspace with the dependency rule.
 deps:
     cargo xtask check-deps

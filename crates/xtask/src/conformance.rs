@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::failure::Failure;
-use crate::process;
-use crate::test::{is_ci, location, test_server};
+use crate::test::{is_ci, location, test_server, worker_tools};
 use crate::workspace::Workspace;
+use crate::{process, worker};
 
 /// Crates that run the suite have a test target of this name; its tests are called `lane::module::case`.
 const TARGET: &str = "conformance";
@@ -23,13 +23,18 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let server = test_server(true)?;
     let mut cargo = process::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--workspace", "--no-fail-fast", "--test", TARGET]);
-    let (is_fine, output) = process::capture(cargo.envs(location(server.as_ref())))?;
+    let mut runs = vec![process::capture(cargo.envs(location(server.as_ref())))?];
+    if worker_tools(workspace)? {
+        runs.push(worker::suite(workspace)?);
+    }
     let mut lanes = BTreeMap::new();
-    count(&output, &mut lanes);
     let mut broken = Vec::new();
-    if !is_fine {
-        println!("{output}");
-        broken.push("see the cases above that failed".to_owned());
+    for (is_fine, output) in runs {
+        count(&output, &mut lanes);
+        if !is_fine {
+            println!("{output}");
+            broken.push("see the cases above that failed".to_owned());
+        }
     }
     println!("{}", table(&lanes));
     let skipped: usize = lanes.values().map(|tally| tally.ignored).sum();

@@ -20,6 +20,7 @@ mod test;
 mod tidy;
 mod wasm;
 mod wasm_std;
+mod worker;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,8 +49,13 @@ enum Command {
     Conformance,
     /// Compare the workspace with the dependency rule and the manifest rules
     CheckDeps,
-    /// Compile the portable crates for wasm32-unknown-unknown
+    /// Compile the portable crates for wasm32-unknown-unknown, under the lints
     WasmCheck,
+    /// Compile Workers, and run the conformance suite in workerd
+    Worker {
+        #[command(subcommand)]
+        action: worker::Action,
+    },
     /// Measure the gateway next to a bare server and write docs/benchmarks.md
     Bench {
         /// Ask less: good for trying
@@ -83,6 +89,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Conformance => conformance::run(&workspace),
         Command::CheckDeps => dependency_rule::run(&workspace),
         Command::WasmCheck => wasm::run(&workspace),
+        Command::Worker { action } => worker::run(&workspace, action),
         Command::Bench { quick } => bench::run(&workspace, *quick),
         Command::Fuzz { seconds } => fuzz::run(&workspace, *seconds),
         Command::Tidy => tidy::run(&workspace),

@@ -10,7 +10,7 @@ use crate::agents::{TEST_AGENTS, Variables};
 use crate::failure::Failure;
 use crate::postgres::{self, PostgresServer};
 use crate::workspace::{Workspace, folder};
-use crate::{dependency_rule, fuzz, process, tidy, wasm};
+use crate::{dependency_rule, fuzz, process, tidy, wasm, worker};
 
 /// The crate whose integration tests are the end-to-end tests.
 const END_TO_END: &str = "host-node";
@@ -37,6 +37,9 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         if let Some(server) = server {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server))?;
         }
+        stages.run("port suite on D1", || {
+            if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
+        })?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {
             cargo(&["test", "--workspace", "--test", "examples", "--", "--ignored"])
@@ -117,6 +120,19 @@ pub(crate) fn test_server(install: bool) -> Result<Option<PostgresServer>, Failu
         Err(failure) => {
             eprintln!("warning: {failure}\nwarning: tests that need Postgres will SKIP");
             Ok(None)
+        }
+    }
+}
+
+/// Whether there is what runs a Worker. Without npm or its registry the trials of one say that they skip; continuous
+/// integration has no such excuse.
+pub(crate) fn worker_tools(workspace: &Workspace) -> Result<bool, Failure> {
+    match worker::install(workspace) {
+        Ok(()) => Ok(true),
+        Err(failure) if is_ci() => Err(failure),
+        Err(failure) => {
+            eprintln!("warning: {failure}\nwarning: the port suite on D1 will SKIP");
+            Ok(false)
         }
     }
 }

@@ -1,0 +1,51 @@
+//! All trials by name.
+
+use std::sync::Arc;
+
+use portway_conformance::{Failure, Fixture, cases};
+use worker::Env;
+
+use crate::backend::D1;
+use crate::driver;
+
+/// Goes before the names of the port suite, as on every other database.
+const SUITE: &str = "d1::";
+
+/// Goes before the names of what the driver promises.
+const DRIVER: &str = "driver::";
+
+/// A trial that is not in the list: it breaks the module, to show what becomes of the request.
+const PANIC: &str = "panic";
+
+/// The names of all trials.
+pub(crate) fn names() -> Vec<String> {
+    let suite = cases().into_iter().map(|case| format!("{SUITE}{}", case.name));
+    let driver = driver::cases().into_iter().map(|case| format!("{DRIVER}{}", case.name));
+    suite.chain(driver).collect()
+}
+
+/// Runs a trial on a database that no other one has used.
+pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Failure> {
+    let backend = D1::new(env, database);
+    if let Some(name) = name.strip_prefix(SUITE) {
+        let case = cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
+        return (case.run)(Fixture::open(Arc::new(backend)).await?).await;
+    }
+    if let Some(name) = name.strip_prefix(DRIVER) {
+        let case = driver::cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
+        return (case.run)(backend).await;
+    }
+    if name == PANIC {
+        break_down();
+    }
+    Err(unknown(name))
+}
+
+#[expect(clippy::panic, reason = "a test of what a panic does")]
+fn break_down() {
+    panic!("asked for by a test");
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(format!("there is no trial {name}"))
+}

@@ -1,0 +1,123 @@
+//! From the sources of a crate to the two files that are a Worker: `worker.js` and `index_bg.wasm`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{ESBUILD, TOOLS, versions};
+use crate::dependency_rule::package_name;
+use crate::failure::Failure;
+use crate::npm::Packages;
+use crate::process;
+use crate::wasm::{self, TARGET};
+use crate::workspace::Workspace;
+
+/// What the rewriter calls the module.
+const MODULE: &str = "index_bg.wasm";
+
+/// The script that starts it.
+const SCRIPT: &str = "worker.js";
+
+/// The entry point, which every Worker shares.
+const ENTRY: &str = include_str!("entry.js");
+
+const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
+
+/// What makes WebAssembly small.
+const OPTIMIZER: Packages = Packages {
+    name: "wasm-opt",
+    manifests: "crates/xtask/worker/optimizer",
+    folder: "worker-optimizer",
+    files: &[WASM_OPT],
+};
+
+/// Features that workerd has. Naming them keeps the optimizer from using others.
+const FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-exception-handling",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Compiles a Worker quickly and answers with its folder.
+pub(super) fn build_fast(workspace: &Workspace, crate_folder: &str) -> Result<PathBuf, Failure> {
+    let folder = rewritten(workspace, crate_folder, "dev", "debug")?;
+    bundle(workspace, &folder, false)?;
+    Ok(folder)
+}
+
+/// Compiles a Worker as small as it gets, and prints how small that is.
+pub(super) fn build_small(workspace: &Workspace, crate_folder: &str) -> Result<(), Failure> {
+    OPTIMIZER.install(workspace)?;
+    let folder = rewritten(workspace, crate_folder, "worker", "worker")?;
+    optimize(workspace, &folder.join(MODULE))?;
+    bundle(workspace, &folder, true)?;
+    for file in [MODULE, SCRIPT] {
+        println!("{}", size(&folder.join(file))?);
+    }
+    Ok(())
+}
+
+/// Compiles the crate and lets the rewriter make a module and its script of that.
+fn rewritten(workspace: &Workspace, crate_folder: &str, profile: &str, output: &str) -> Result<PathBuf, Failure> {
+    versions::check(workspace)?;
+    wasm::ensure_standard_library(workspace)?;
+    let package = package_name(crate_folder);
+    let mut build = process::cargo();
+    build.current_dir(workspace.root()).args(["build", "--lib", "--target", TARGET, "--profile", profile]);
+    process::run(build.args(["--package", &package]))?;
+
+    let folder = workspace.target("worker").join(crate_folder);
+    empty(&folder)?;
+    let compiled = format!("{TARGET}/{output}/{}.wasm", package.replace('-', "_"));
+    let mut rewriter = process::cargo();
+    rewriter.current_dir(workspace.root()).args(["run", "--quiet", "--package", "portway-worker-bindgen"]);
+    rewriter.args(["--features", "rewriter", "--"]).arg(workspace.target(&compiled)).arg(&folder);
+    process::run(&mut rewriter)?;
+    Ok(folder)
+}
+
+/// Makes one script of the entry point and what the rewriter wrote.
+fn bundle(workspace: &Workspace, folder: &Path, minify: bool) -> Result<(), Failure> {
+    write(&folder.join("entry.js"), ENTRY)?;
+    let mut esbuild = Command::new("node");
+    esbuild.current_dir(folder).arg(TOOLS.path(workspace, ESBUILD));
+    esbuild.args(["entry.js", "--bundle", "--format=esm", "--log-level=warning"]);
+    esbuild.arg(format!("--external:./{MODULE}")).arg(format!("--outfile={SCRIPT}"));
+    if minify {
+        esbuild.arg("--minify");
+    }
+    process::run(&mut esbuild)?;
+    // workerd hands out compiled modules for the import of a file, without the newer word for that.
+    let script = folder.join(SCRIPT);
+    let text = fs::read_to_string(&script).map_err(Failure::file(&script))?;
+    write(&script, &text.replace("import source ", "import "))
+}
+
+fn optimize(workspace: &Workspace, module: &Path) -> Result<(), Failure> {
+    let mut wasm_opt = Command::new("node");
+    wasm_opt.arg(OPTIMIZER.path(workspace, WASM_OPT)).args(["-Oz", "--strip-debug", "--strip-producers"]);
+    process::run(wasm_opt.args(FEATURES).arg(module).arg("-o").arg(module))
+}
+
+/// The size of a file, also as it is counted when a Worker is uploaded: compressed.
+fn size(file: &Path) -> Result<String, Failure> {
+    process::run(Command::new("gzip").args(["--best", "--keep", "--force"]).arg(file))?;
+    let length = |file: &Path| fs::metadata(file).map(|data| data.len()).map_err(Failure::file(file));
+    let compressed = length(&file.with_added_extension("gz"))?;
+    Ok(format!("{}: {} bytes, {compressed} compressed", file.display(), length(file)?))
+}
+
+fn empty(folder: &Path) -> Result<(), Failure> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).map_err(Failure::file(folder))?;
+    }
+    fs::create_dir_all(folder).map_err(Failure::file(folder))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text).map_err(Failure::file(file))
+}
