@@ -46,26 +46,54 @@ impl Effort {
     pub(crate) const QUICK: Self = Self { rounds: 5, starts: 5, requests: 2_500 };
 }
 
-/// Runs all cases.
-pub(crate) async fn run(world: &World, effort: Effort) -> Result<Report, Failure> {
+/// Cases that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Group {
+    /// How fast a process starts.
+    Starts,
+    /// Memory at rest.
+    Rest,
+    /// Memory of idle sockets.
+    Sockets,
+    /// Reads next to the floor.
+    Reads,
+    /// Lists beside sessions of other people.
+    Crowd,
+    /// What the access log costs.
+    Log,
+    /// Durable inserts.
+    Inserts,
+    /// Searches.
+    Searches,
+}
+
+/// Runs the cases of the groups.
+pub(crate) async fn run(world: &World, effort: Effort, groups: &[Group]) -> Result<Report, Failure> {
     let mut report = Report::default();
-    starts(world, effort, &mut report)?;
-    at_rest(world, &mut report).await?;
-    sockets(world, &mut report).await?;
+    for group in groups {
+        let mut bench = Bench { world, effort, report: &mut report };
+        match group {
+            Group::Starts => starts(world, effort, &mut report)?,
+            Group::Rest => at_rest(world, &mut report).await?,
+            Group::Sockets => sockets(world, &mut report).await?,
+            Group::Reads => bench.reads().await?,
+            Group::Crowd => bench.crowd().await?,
+            Group::Log => bench.access_log().await?,
+            Group::Inserts => bench.inserts().await?,
+            Group::Searches => bench.searches().await?,
+        }
+    }
+    Ok(report)
+}
+
+/// The floor and the gateway on equal databases.
+async fn pair(world: &World) -> Result<(Server, Server), Failure> {
     let floor = world.floor(People::Alone)?.start()?;
     let portway = world.portway(People::Alone, AccessLog::Off)?.start()?;
     for request in [world.list(), world.one()] {
         same_answer(&request, &floor, &portway).await?;
     }
-    let mut bench = Bench { world, effort, report: &mut report };
-    bench.reads(&floor, &portway).await?;
-    bench.crowd(&portway).await?;
-    bench.access_log(&portway).await?;
-    bench.inserts(&floor, &portway).await?;
-    bench.searches().await?;
-    floor.stop()?;
-    portway.stop()?;
-    Ok(report)
+    Ok((floor, portway))
 }
 
 /// Two servers that do not say the same cannot be compared.
@@ -133,7 +161,8 @@ impl Bench<'_> {
         });
     }
 
-    async fn reads(&mut self, floor: &Server, portway: &Server) -> Result<(), Failure> {
+    async fn reads(&mut self) -> Result<(), Failure> {
+        let (floor, portway) = pair(self.world).await?;
         let health = Request::get("/health");
         let cases = [
             ("list of 20 out of 1,000 sessions", self.world.list(), 1, Bar::RatioAtMost(1.25)),
@@ -142,29 +171,34 @@ impl Bench<'_> {
         ];
         for (case, request, times, bar) in cases {
             let load = self.load(request, times);
-            let figures = self.alternate(case, &load, [("floor", floor), ("Portway", portway)]).await?;
+            let figures = self.alternate(case, &load, [("floor", &floor), ("Portway", &portway)]).await?;
             self.cpu(case, "floor", figures, bar);
         }
-        Ok(())
+        floor.stop()?;
+        portway.stop()
     }
 
-    async fn crowd(&mut self, portway: &Server) -> Result<(), Failure> {
+    async fn crowd(&mut self) -> Result<(), Failure> {
         let case = "list of 20, beside 20,000 sessions of other people";
+        let portway = self.world.portway(People::Alone, AccessLog::Off)?.start()?;
         let crowded = self.world.portway(People::Crowded, AccessLog::Off)?.start()?;
         let load = self.load(self.world.list(), 1);
-        let servers = [("Portway, without them", portway), ("Portway, with them", &crowded)];
+        let servers = [("Portway, without them", &portway), ("Portway, with them", &crowded)];
         let figures = self.alternate(case, &load, servers).await?;
         self.cpu(case, "Portway without them", figures, Bar::RatioAtMost(1.1));
+        portway.stop()?;
         crowded.stop()
     }
 
-    async fn access_log(&mut self, portway: &Server) -> Result<(), Failure> {
+    async fn access_log(&mut self) -> Result<(), Failure> {
         let case = "list of 20, with the access log";
+        let portway = self.world.portway(People::Alone, AccessLog::Off)?.start()?;
         let logging = self.world.portway(People::Alone, AccessLog::On)?.start()?;
         let load = self.load(self.world.list(), 1);
-        let servers = [("Portway, log off", portway), ("Portway, log on", &logging)];
+        let servers = [("Portway, log off", &portway), ("Portway, log on", &logging)];
         let figures = self.alternate(case, &load, servers).await?;
         self.cpu(case, "Portway with the log off", figures, Bar::Stated);
+        portway.stop()?;
         logging.stop()
     }
 
@@ -192,20 +226,23 @@ impl Bench<'_> {
         crowded.stop()
     }
 
-    async fn inserts(&mut self, floor: &Server, portway: &Server) -> Result<(), Failure> {
+    async fn inserts(&mut self) -> Result<(), Failure> {
         let case = "durable insert, 32 clients";
+        let (floor_server, portway_server) = pair(self.world).await?;
         let request =
             Request::post("/api/api-keys", r#"{"name":"a key of the benchmark"}"#).by(&self.world.seeded.token);
         let requests = self.effort.requests;
         let load = Load { request, status: 201, connections: INSERTING_CLIENTS, requests };
-        let [floor, portway] = self.alternate(case, &load, [("floor", floor), ("Portway", portway)]).await?;
+        let servers = [("floor", &floor_server), ("Portway", &portway_server)];
+        let [floor, portway] = self.alternate(case, &load, servers).await?;
         let mut row = |case, unit, figures: [f64; 2], bar| {
             self.report.rows.push(Row { case, unit, against: Some(("floor", figures[0])), portway: figures[1], bar });
         };
         row(case, Unit::PerSecond, [floor.per_second, portway.per_second], Bar::RatioAtLeast(4.0));
         let late = "durable insert, 32 clients, 99 of 100 within";
         row(late, Unit::Millis, [floor.p99, portway.p99], Bar::RatioAtMost(1.0));
-        Ok(())
+        floor_server.stop()?;
+        portway_server.stop()
     }
 }
 

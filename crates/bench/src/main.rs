@@ -20,9 +20,9 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 
-use crate::cases::Effort;
+use crate::cases::{Effort, Group};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::world::World;
@@ -44,6 +44,9 @@ struct Arguments {
     /// Asks less: good for trying.
     #[arg(long)]
     quick: bool,
+    /// Only these cases, and no document.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Group>,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
@@ -64,7 +67,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let world = World::make(arguments.portway, arguments.floor, &arguments.scratch).await?;
     let machine = Machine::look(world.folder())?;
     println!("asking");
-    let report = cases::run(&world, effort).await?;
+    let groups = if arguments.only.is_empty() { Group::value_variants() } else { &arguments.only };
+    let report = cases::run(&world, effort, groups).await?;
+    if !arguments.only.is_empty() {
+        println!("{}", report.tables());
+        return Ok(());
+    }
     let document = report.document(&machine, arguments.quick);
     std::fs::write(&arguments.report, &document).map_err(Failure::file(&arguments.report))?;
     println!("{document}");

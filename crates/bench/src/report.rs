@@ -111,7 +111,16 @@ impl Report {
         if quick {
             text.push_str(QUICK);
         }
-        text.push_str("\n## Results\n\n| case | held against | its figure | Portway | ratio | bar | result |\n");
+        text.push_str(&self.tables());
+        text.push_str(&facts(machine));
+        text.push_str(NOTES);
+        text
+    }
+
+    /// The figures.
+    pub(crate) fn tables(&self) -> String {
+        let mut text =
+            String::from("\n## Results\n\n| case | held against | its figure | Portway | ratio | bar | result |\n");
         text.push_str("|---|---|---|---|---|---|---|\n");
         for row in &self.rows {
             text.push_str(&row.line());
@@ -125,8 +134,6 @@ impl Report {
             let _ =
                 writeln!(text, "| {case} | {subject} | {cpu:.1} µs | {per_second:.0} | {p50:.2} ms | {p99:.2} ms |");
         }
-        text.push_str(&facts(machine));
-        text.push_str(NOTES);
         text
     }
 }

@@ -9,8 +9,8 @@ use crate::workspace::Workspace;
 /// Where the results go.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// Builds with the release profile, measures and writes the document.
-pub(crate) fn run(workspace: &Workspace, quick: bool) -> Result<(), Failure> {
+/// Builds with the release profile, measures and writes the document, unless only some cases are asked for.
+pub(crate) fn run(workspace: &Workspace, quick: bool, only: Option<&str>) -> Result<(), Failure> {
     let mut build = process::cargo();
     build.current_dir(workspace.root()).args(["build", "--release", "--bins"]);
     process::run(build.args(["--package", "portway-host-node", "--package", "portway-bench"]))?;
@@ -26,6 +26,9 @@ pub(crate) fn run(workspace: &Workspace, quick: bool) -> Result<(), Failure> {
         .args(["--report", DOCUMENT]);
     if quick {
         driver.arg("--quick");
+    }
+    if let Some(only) = only {
+        driver.args(["--only", only]);
     }
     process::run(&mut driver)
 }

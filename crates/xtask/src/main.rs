@@ -61,6 +61,9 @@ enum Command {
         /// Ask less: good for trying
         #[arg(long)]
         quick: bool,
+        /// Only these groups of cases, such as `inserts,sockets`; then no document is written
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Feed broken input to every parser that strangers reach
     Fuzz {
@@ -90,7 +93,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::CheckDeps => dependency_rule::run(&workspace),
         Command::WasmCheck => wasm::run(&workspace),
         Command::Worker { action } => worker::run(&workspace, action),
-        Command::Bench { quick } => bench::run(&workspace, *quick),
+        Command::Bench { quick, only } => bench::run(&workspace, *quick, only.as_deref()),
         Command::Fuzz { seconds } => fuzz::run(&workspace, *seconds),
         Command::Tidy => tidy::run(&workspace),
     }
