@@ -2,7 +2,7 @@
 
 use std::cell::{Cell as Flag, RefCell};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
 
 use crate::bind::bind;
+use crate::checkpoints::Log;
 use crate::error::{Failure, OpenError};
 
 const CACHED_STATEMENTS: usize = 256;
@@ -48,21 +49,34 @@ impl Connection {
         Self::new(raw).map_err(refused)
     }
 
-    /// A connection that cannot write.
+    /// The same connection, whose log is looked after by `log` instead of by SQLite itself.
+    pub(crate) fn attended_by(mut self, log: Arc<Log>) -> Result<Self, OpenError> {
+        let path = self.raw.path().map(PathBuf::from).unwrap_or_default();
+        log.attend(&mut self.raw).map_err(|error| refused(&path, &error))?;
+        Ok(self)
+    }
+
+    /// A connection that cannot write, for reads of few pages. It copies them, which is cheaper than to map the file:
+    /// after each write of another connection SQLite takes the map down, and every thread of the process feels that.
     pub(crate) fn reader(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let refused = |error: rusqlite::Error| refused(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let raw = rusqlite::Connection::open_with_flags(path, flags).map_err(refused)?;
         raw.busy_timeout(busy_timeout).map_err(refused)?;
-        // A write of another connection empties the page cache of this one; mapped pages stay.
         raw.execute_batch(
             "PRAGMA query_only = ON;
              PRAGMA cache_size = -4000;
-             PRAGMA mmap_size = 268435456;
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(refused)?;
         Self::new(raw).map_err(refused)
+    }
+
+    /// A connection that cannot write, for reads of many pages: those are not copied.
+    pub(crate) fn mapped_reader(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let reader = Self::reader(path, busy_timeout)?;
+        reader.raw.execute_batch("PRAGMA mmap_size = 268435456").map_err(|error| refused(path, &error))?;
+        Ok(reader)
     }
 
     /// A database of its own that ends with the connection.

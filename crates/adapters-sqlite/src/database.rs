@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portway_sql::dialect::Dialect;
@@ -12,6 +12,7 @@ use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutco
 use portway_sql::migrations::{self, MigrateError, Migration};
 use portway_sql::row::Row;
 
+use crate::checkpoints::{Checkpoints, Log};
 use crate::connection::Connection;
 use crate::error::{OpenError, closed};
 use crate::group_commit::settle;
@@ -32,6 +33,7 @@ enum Engine {
     File {
         writer: Writer,
         readers: Readers,
+        checkpoints: Checkpoints,
     },
     /// A file that belongs to somebody else.
     ReadOnly(Readers),
@@ -60,10 +62,12 @@ impl SqliteDatabase {
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
         create(&options.path).map_err(|source| OpenError::File { path: options.path.clone(), source })?;
         // The writer comes first: it makes the log that readers need.
-        let connection = Connection::writer(&options.path, options.busy_timeout)?;
+        let log = Arc::new(Log::default());
+        let connection = Connection::writer(&options.path, options.busy_timeout)?.attended_by(log.clone())?;
         let readers = Readers::start(options)?;
+        let checkpoints = Checkpoints::start(log, &options.path, options.busy_timeout)?;
         let writer = Writer::start(connection, options.queue_length)?;
-        Ok(Self::new(Engine::File { writer, readers }))
+        Ok(Self::new(Engine::File { writer, readers, checkpoints }))
     }
 
     /// Opens a file that exists to look at it, also while another process writes it. Whatever would change it is
@@ -137,9 +141,10 @@ impl SqliteDatabase {
     /// Blocks until that is done. Whatever is asked later is [`SqlError::Unavailable`]. Closing twice is harmless.
     pub fn close(&self) {
         match &self.engine {
-            Engine::File { writer, readers } => {
+            Engine::File { writer, readers, checkpoints } => {
                 // Open readers would keep the log from being written back.
                 readers.close();
+                checkpoints.close();
                 writer.close();
             }
             Engine::ReadOnly(readers) => readers.close(),

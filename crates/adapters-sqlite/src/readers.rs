@@ -80,7 +80,7 @@ impl Readers {
 
     fn start_threads(&self, count: usize) -> Result<(), OpenError> {
         for number in 0..count {
-            let connection = Connection::reader(&self.path, self.busy_timeout)?;
+            let connection = Connection::mapped_reader(&self.path, self.busy_timeout)?;
             let queue = self.queue.clone();
             let thread = thread::Builder::new()
                 .name(format!("sqlite-reader-{number}"))

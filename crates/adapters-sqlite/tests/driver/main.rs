@@ -3,6 +3,7 @@
 
 mod fixture;
 mod lifecycle;
+mod log;
 mod looking;
 mod migrations;
 mod reads;

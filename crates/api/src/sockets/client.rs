@@ -24,8 +24,9 @@ const CLOSE_POLICY: u16 = 1008;
 
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
     let watch = services.watch_session(&context, &id).await?;
-    let client = Client { services, context, id, principal: watch.principal, known: 0 };
-    Ok(serve_socket(move |socket| client.serve(socket, Box::new(watch.transcript), watch.subscription)))
+    let client = Box::new(Client { services, context, id, principal: watch.principal, known: 0 });
+    let (transcript, subscription) = (Box::new(watch.transcript), watch.subscription);
+    Ok(serve_socket(move |socket| client.serve(socket, transcript, subscription)))
 }
 
 struct Client {
@@ -39,7 +40,7 @@ struct Client {
 
 impl Client {
     async fn serve(
-        mut self,
+        mut self: Box<Self>,
         mut socket: Box<dyn Socket>,
         transcript: Box<Transcript>,
         mut subscription: Box<dyn Subscription>,
@@ -49,7 +50,7 @@ impl Client {
     }
 
     /// Most sockets are silent most of the time, so the memory for what is done now and then is there only meanwhile:
-    /// those futures are boxed.
+    /// those futures are boxed, and no frame is kept while its text is sent.
     async fn talk(
         &mut self,
         socket: &mut dyn Socket,
@@ -107,12 +108,16 @@ impl Client {
     async fn tell(&mut self, socket: &mut dyn Socket, hint: &Hint) -> Result<(), SocketClosed> {
         match hint {
             Hint::Session { version, notices } if *version > self.known => {
-                for frame in notices.iter().filter_map(frames::notice) {
-                    send(socket, &frame).await?;
+                for notice in notices {
+                    let text = frames::notice(notice).and_then(|frame| frame_text(&frame));
+                    deliver(socket, text).await?;
                 }
                 Ok(())
             }
-            Hint::Presence(presence) => send(socket, &frames::presence(presence)).await,
+            Hint::Presence(presence) => {
+                let text = frame_text(&frames::presence(presence));
+                deliver(socket, text).await
+            }
             Hint::Session { .. } | Hint::Bus(_) => Ok(()),
         }
     }
@@ -195,11 +200,17 @@ fn refusal(error: &ApiError) -> ServerFrame {
 }
 
 async fn send(socket: &mut dyn Socket, frame: &ServerFrame) -> Result<(), SocketClosed> {
-    match serde_json::to_string(frame) {
-        Ok(text) => socket.send(text).await,
-        Err(error) => {
-            tracing::error!(%error, "a frame cannot be written");
-            Ok(())
-        }
+    deliver(socket, frame_text(frame)).await
+}
+
+/// Sends the text of a frame, if there is one.
+async fn deliver(socket: &mut dyn Socket, text: Option<String>) -> Result<(), SocketClosed> {
+    match text {
+        Some(text) => socket.send(text).await,
+        None => Ok(()),
     }
+}
+
+fn frame_text(frame: &ServerFrame) -> Option<String> {
+    serde_json::to_string(frame).inspect_err(|error| tracing::error!(%error, "a frame cannot be written")).ok()
 }
