@@ -37,6 +37,8 @@ pub struct Section {
     /// Which of its ACP authentication methods to use when it demands a login.
     #[serde(alias = "authMethod")]
     pub auth_method: Option<String>,
+    /// Which of its ACP session modes to put it into; the empty one leaves it to the agent.
+    pub mode: Option<String>,
 }
 
 /// Why an agent is known.
@@ -84,14 +86,17 @@ impl KnownAgent {
             (None, Some(preset)) => preset.variables(),
             (None, None) => Vec::new(),
         };
-        let (mut env, passed) = take(pass, environment);
+        let (taken, passed) = take(pass, environment);
+        let mut env = preset.map(Preset::defaults).unwrap_or_default();
+        env.extend(taken);
         env.extend(section.env.clone());
+        let mode = section.mode.clone().or_else(|| preset?.mode.map(str::to_owned)).filter(|mode| !mode.is_empty());
         let auth_method = section.auth_method.clone().or_else(|| preset?.auth_method(&env));
         Self {
             name: name.to_owned(),
             source: Source::Configured,
             preset,
-            command: AgentCommand { command, env, auth_method },
+            command: AgentCommand { command, env, auth_method, mode },
             program,
             passed,
         }
@@ -277,6 +282,24 @@ mod tests {
         assert_eq!(codex.command.env, BTreeMap::from([("MINE".to_owned(), "m".to_owned())]));
         assert_eq!(codex.passed, [("MINE".to_owned(), true), ("ABSENT".to_owned(), false)]);
         assert_eq!(codex.command.auth_method, None, "it gets no key");
+    }
+
+    #[test]
+    fn presets_ask_before_they_act_unless_told_otherwise() {
+        let mode = |machine: &Machine, sections| machine.agent("claude", sections).command.mode;
+        let machine = Machine::with(&[], &[]);
+        assert_eq!(mode(&machine, "").as_deref(), Some("default"));
+        assert_eq!(mode(&machine, "[claude]\nmode = \"plan\"").as_deref(), Some("plan"));
+        assert_eq!(mode(&machine, "[claude]\nmode = \"\""), None);
+        assert_eq!(machine.agent("mine", "[mine]\ncommand = [\"m\"]").command.mode, None);
+
+        let goose = |machine: &Machine, sections| machine.agent("goose", sections).command.env["GOOSE_MODE"].clone();
+        assert_eq!(goose(&machine, ""), "approve");
+        assert_eq!(goose(&machine, "[goose]\nenv = { GOOSE_MODE = \"chat\" }"), "chat");
+        assert_eq!(goose(&Machine::with(&[], &[("GOOSE_MODE", "auto")]), ""), "auto");
+        let permission = &machine.agent("opencode", "").command.env["OPENCODE_PERMISSION"];
+        let permission: BTreeMap<String, String> = serde_json::from_str(permission).unwrap();
+        assert!(permission.values().all(|value| value == "ask"), "{permission:?}");
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct AgentCommand {
     /// Which of the agent's authentication methods to use when it demands one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<String>,
+    /// Which of the agent's session modes to put every conversation into; its own choice if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 impl AgentCommand {
@@ -48,7 +51,7 @@ impl AgentCommand {
     #[must_use]
     pub fn new<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
-        Self { command, env: BTreeMap::new(), auth_method: None }
+        Self { command, env: BTreeMap::new(), auth_method: None, mode: None }
     }
 }
 

@@ -83,6 +83,9 @@ pub struct AgentCommand {
     /// The ACP authentication method to use if the agent asks for one.
     #[serde(default)]
     pub auth_method: Option<String>,
+    /// The ACP session mode to put every conversation into.
+    #[serde(default)]
+    pub mode: Option<String>,
 }
 
 impl fmt::Debug for AgentCommand {

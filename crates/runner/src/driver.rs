@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use crate::acp::{self, PermissionRequest, StopReason};
 use crate::config::Config;
 use crate::fs_requests;
-use crate::handshake::{Handshake, Next};
+use crate::handshake::{Handshake, Next, Wishes};
 use crate::jsonrpc::{AUTH_REQUIRED, Incoming, RpcError};
 use crate::pacing::Restarts;
 use crate::peer::{Heard, Peer};
@@ -141,7 +141,7 @@ impl Driver {
         };
         let (handshake, method, params) = Handshake::begin(
             self.config.workspace.to_string_lossy().into_owned(),
-            self.config.agent.auth_method.clone(),
+            Wishes { auth_method: self.config.agent.auth_method.clone(), mode: self.config.agent.mode.clone() },
             self.conversation.clone(),
         );
         let request = peer.request(method, &params);

@@ -9,7 +9,7 @@ use crate::jsonrpc::{AUTH_REQUIRED, RpcError};
 #[derive(Debug)]
 pub(crate) struct Handshake {
     workspace: String,
-    auth_method: Option<String>,
+    wishes: Wishes,
     /// The conversation of an earlier process.
     previous: Option<String>,
     step: Step,
@@ -18,12 +18,30 @@ pub(crate) struct Handshake {
     authenticated: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the configuration says about conversations with the agent.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// The way to log in if the agent demands a login.
+    pub(crate) auth_method: Option<String>,
+    /// The mode to put every conversation into.
+    pub(crate) mode: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Initialize,
     Authenticate,
     Load,
     New,
+    SetMode(Opened),
+}
+
+/// A conversation that is open already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Opened {
+    id: String,
+    /// The modes that the agent offers in it.
+    modes: Vec<String>,
 }
 
 /// What comes next.
@@ -39,14 +57,10 @@ pub(crate) enum Next {
 
 impl Handshake {
     /// Begins; `previous` is gone on with if the agent can.
-    pub(crate) fn begin(
-        workspace: String,
-        auth_method: Option<String>,
-        previous: Option<String>,
-    ) -> (Self, &'static str, Value) {
+    pub(crate) fn begin(workspace: String, wishes: Wishes, previous: Option<String>) -> (Self, &'static str, Value) {
         let handshake = Self {
             workspace,
-            auth_method,
+            wishes,
             previous,
             step: Step::Initialize,
             can_load: false,
@@ -63,25 +77,27 @@ impl Handshake {
             Step::Authenticate => "authenticate",
             Step::Load => "session/load",
             Step::New => "session/new",
+            Step::SetMode(_) => "session/set_mode",
         }
     }
 
     /// The open request was answered.
     pub(crate) fn answered(&mut self, outcome: Result<Value, RpcError>) -> Next {
-        match (self.step, outcome) {
+        match (self.step.clone(), outcome) {
             (Step::Initialize, Ok(result)) => self.initialized(Initialized::decode(result)),
             (Step::Authenticate, Ok(_)) => {
                 self.authenticated = true;
                 self.open()
             }
-            (Step::Load, Ok(_)) => match self.previous.take() {
-                Some(id) => Next::Ready(id),
+            (Step::Load, Ok(result)) => match self.previous.take() {
+                Some(id) => self.opened(id, &result),
                 None => self.new_session(),
             },
             (Step::New, Ok(result)) => match result["sessionId"].as_str() {
-                Some(id) => Next::Ready(id.to_owned()),
+                Some(id) => self.opened(id.to_owned(), &result),
                 None => Next::Failed("The agent opened a session without an id.".to_owned()),
             },
+            (Step::SetMode(opened), Ok(_)) => Next::Ready(opened.id),
             (Step::Load | Step::New, Err(error)) if error.code == AUTH_REQUIRED => self.authenticate(&error),
             // It may have forgotten the conversation; a new one is better than none.
             (Step::Load, Err(error)) => {
@@ -94,6 +110,11 @@ impl Handshake {
             }
             (Step::Initialize, Err(error)) => Next::Failed(format!("The agent refused to initialize: {error}")),
             (Step::New, Err(error)) => Next::Failed(format!("The agent refused to open a session: {error}")),
+            (Step::SetMode(opened), Err(error)) => Next::Failed(format!(
+                "The agent refused the mode {:?}: {error}. Choose another in [agents.NAME].mode, or \"\" for its own choice. It offers: {}.",
+                self.wishes.mode.as_deref().unwrap_or_default(),
+                list(&opened.modes)
+            )),
         }
     }
 
@@ -114,7 +135,7 @@ impl Handshake {
             .collect();
         format!(
             "Log in to it where the sandbox runs, or give it a key in [agents.NAME].env, or name a method in [agents.NAME].auth_method. It offers: {}.",
-            if offered.is_empty() { "no method".to_owned() } else { offered.join(", ") }
+            list(&offered)
         )
     }
 
@@ -145,8 +166,21 @@ impl Handshake {
         Next::Request("session/new", json!({"cwd": self.workspace, "mcpServers": []}))
     }
 
+    /// The conversation is open. An agent in another mode would act by other rules than the configured ones.
+    fn opened(&mut self, id: String, result: &Value) -> Next {
+        let Some(mode) = self.wishes.mode.as_ref().filter(|mode| result["modes"]["currentModeId"] != mode.as_str())
+        else {
+            return Next::Ready(id);
+        };
+        let request = Next::Request("session/set_mode", json!({"sessionId": id, "modeId": mode}));
+        let offered = result["modes"]["availableModes"].as_array().into_iter().flatten();
+        let modes = offered.filter_map(|mode| Some(mode["id"].as_str()?.to_owned())).collect();
+        self.step = Step::SetMode(Opened { id, modes });
+        request
+    }
+
     fn authenticate(&mut self, error: &RpcError) -> Next {
-        let method = self.auth_method.clone().filter(|_| !self.authenticated);
+        let method = self.wishes.auth_method.clone().filter(|_| !self.authenticated);
         if let Some(method) = method {
             self.step = Step::Authenticate;
             return Next::Request("authenticate", json!({"methodId": method}));
@@ -155,12 +189,26 @@ impl Handshake {
     }
 }
 
+fn list(offered: &[String]) -> String {
+    if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn begin(auth_method: Option<&str>, previous: Option<&str>) -> Handshake {
-        Handshake::begin("/w".into(), auth_method.map(str::to_owned), previous.map(str::to_owned)).0
+        let wishes = Wishes { auth_method: auth_method.map(str::to_owned), mode: None };
+        Handshake::begin("/w".into(), wishes, previous.map(str::to_owned)).0
+    }
+
+    /// One that wants a mode and has opened a conversation, whose result says this about modes.
+    fn opened_in(modes: Value) -> (Handshake, Next) {
+        let wishes = Wishes { mode: Some("ask".to_owned()), ..Wishes::default() };
+        let (mut handshake, ..) = Handshake::begin("/w".into(), wishes, None);
+        handshake.answered(Ok(json!({"protocolVersion": 1})));
+        let next = handshake.answered(Ok(json!({"sessionId": "s", "modes": modes})));
+        (handshake, next)
     }
 
     fn method(next: &Next) -> &str {
@@ -230,6 +278,34 @@ mod tests {
             panic!("not failed");
         };
         assert!(text.contains("unknown method") && text.contains("It offers: key."), "{text}");
+    }
+
+    #[test]
+    fn a_conversation_is_put_into_the_wanted_mode() {
+        let offer =
+            |current: &str| json!({"currentModeId": current, "availableModes": [{"id": "ask"}, {"id": "auto"}]});
+        assert_eq!(opened_in(offer("ask")).1, Next::Ready("s".into()), "it is in that mode already");
+        for modes in [offer("auto"), Value::Null] {
+            let (mut handshake, next) = opened_in(modes);
+            assert_eq!(next, Next::Request("session/set_mode", json!({"sessionId": "s", "modeId": "ask"})));
+            assert_eq!(handshake.answered(Ok(Value::Null)), Next::Ready("s".into()));
+        }
+        let (mut handshake, _) = opened_in(offer("auto"));
+        let Next::Failed(text) = handshake.answered(Err(RpcError::new(-32602, "no such mode"))) else {
+            panic!("not failed");
+        };
+        assert!(text.contains("\"ask\": no such mode") && text.contains("It offers: ask, auto."), "{text}");
+    }
+
+    #[test]
+    fn a_loaded_conversation_is_put_into_the_wanted_mode() {
+        let wishes = Wishes { mode: Some("ask".to_owned()), ..Wishes::default() };
+        let (mut handshake, ..) = Handshake::begin("/w".into(), wishes, Some("old".to_owned()));
+        handshake.answered(Ok(json!({"agentCapabilities": {"loadSession": true}})));
+        let next = handshake.answered(Ok(json!({"modes": {"currentModeId": "auto"}})));
+        assert_eq!(next, Next::Request("session/set_mode", json!({"sessionId": "old", "modeId": "ask"})));
+        assert!(!handshake.is_loading());
+        assert_eq!(handshake.answered(Ok(json!({}))), Next::Ready("old".into()));
     }
 
     #[test]

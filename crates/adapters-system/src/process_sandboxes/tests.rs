@@ -89,6 +89,7 @@ fn order(generation: u32) -> SandboxOrder {
             command: vec!["agent".to_owned(), "--acp".to_owned()],
             env: BTreeMap::from([("KEY".to_owned(), "value".to_owned())]),
             auth_method: None,
+            mode: None,
         },
         directory: None,
         token: TokenSecret::runner([1; 32]),

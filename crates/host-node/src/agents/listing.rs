@@ -61,6 +61,7 @@ struct Row {
     command: Vec<String>,
     program: Option<PathBuf>,
     auth_method: Option<String>,
+    mode: Option<String>,
     variables: Vec<Variable>,
     /// How to get the program.
     install: Option<&'static str>,
@@ -122,6 +123,7 @@ impl Row {
             command: vec!["portway".to_owned(), "demo-agent".to_owned()],
             program: std::env::current_exe().ok(),
             auth_method: None,
+            mode: None,
             variables: Vec::new(),
             install: None,
             advice: Vec::new(),
@@ -143,6 +145,7 @@ impl Row {
             command: agent.command.command.clone(),
             program: agent.program.clone(),
             auth_method: agent.command.auth_method.clone(),
+            mode: agent.command.mode.clone(),
             variables: agent.passed.iter().map(|(name, set)| Variable { name: name.clone(), set: *set }).collect(),
             install: agent.preset.map(|preset| preset.install),
             advice: advice(agent),

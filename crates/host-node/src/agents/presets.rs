@@ -22,6 +22,10 @@ pub struct Preset {
     pub keys: &'static [Key],
     /// Further variables that it is configured by.
     pub settings: &'static [&'static str],
+    /// Settings that it has unless they are chosen. An agent that would not ask before it acts is made to by one.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// The ACP session mode to put it into, for an agent that no setting makes ask before it acts.
+    pub mode: Option<&'static str>,
 }
 
 /// A variable that an agent finds a key in.
@@ -53,6 +57,8 @@ pub static PRESETS: &[Preset] = &[
         login: "run `claude` and say /login",
         keys: &[Key::of("ANTHROPIC_API_KEY"), Key::of("ANTHROPIC_AUTH_TOKEN"), Key::of("CLAUDE_CODE_OAUTH_TOKEN")],
         settings: &["ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "CLAUDE_CONFIG_DIR"],
+        defaults: &[],
+        mode: Some("default"),
     },
     Preset {
         name: "codex",
@@ -62,6 +68,8 @@ pub static PRESETS: &[Preset] = &[
         login: "run `codex login`",
         keys: &[Key::by("CODEX_API_KEY", "api-key"), Key::by("OPENAI_API_KEY", "api-key")],
         settings: &["CODEX_HOME", "CODEX_PATH", "INITIAL_AGENT_MODE"],
+        defaults: &[],
+        mode: None,
     },
     Preset {
         name: "gemini",
@@ -71,25 +79,31 @@ pub static PRESETS: &[Preset] = &[
         login: "run `gemini` and choose \"Sign in with Google\"",
         keys: &[Key::by("GEMINI_API_KEY", "gemini-api-key"), Key::by("GOOGLE_API_KEY", "vertex-ai")],
         settings: &[
+            "GEMINI_MODEL",
             "GOOGLE_APPLICATION_CREDENTIALS",
             "GOOGLE_CLOUD_LOCATION",
             "GOOGLE_CLOUD_PROJECT",
+            "GOOGLE_GEMINI_BASE_URL",
             "GOOGLE_GENAI_USE_VERTEXAI",
         ],
+        defaults: &[],
+        mode: None,
     },
     Preset {
         name: "goose",
         title: "Goose",
         commands: &[&["goose", "acp"]],
         install: "brew install block-goose-cli",
-        login: "run `goose configure`",
+        login: "run `goose configure`, or set GOOSE_PROVIDER and GOOSE_MODEL besides a key",
         keys: &[
             Key::of("ANTHROPIC_API_KEY"),
             Key::of("GOOGLE_API_KEY"),
             Key::of("OPENAI_API_KEY"),
             Key::of("OPENROUTER_API_KEY"),
         ],
-        settings: &["GOOSE_MODE", "GOOSE_MODEL", "GOOSE_PROVIDER", "XDG_CONFIG_HOME"],
+        settings: &["ANTHROPIC_HOST", "GOOSE_MODE", "GOOSE_MODEL", "GOOSE_PROVIDER", "OPENAI_HOST", "XDG_CONFIG_HOME"],
+        defaults: &[("GOOSE_MODE", "approve")],
+        mode: None,
     },
     Preset {
         name: "opencode",
@@ -104,7 +118,9 @@ pub static PRESETS: &[Preset] = &[
             Key::of("OPENCODE_API_KEY"),
             Key::of("OPENROUTER_API_KEY"),
         ],
-        settings: &["OPENCODE_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME"],
+        settings: &["OPENCODE_CONFIG", "OPENCODE_PERMISSION", "XDG_CONFIG_HOME", "XDG_DATA_HOME"],
+        defaults: &[("OPENCODE_PERMISSION", r#"{"bash":"ask","edit":"ask","webfetch":"ask"}"#)],
+        mode: None,
     },
 ];
 
@@ -119,6 +135,11 @@ impl Preset {
     pub(super) fn variables(&self) -> Vec<String> {
         let keys = self.keys.iter().map(|key| key.variable);
         keys.chain(self.settings.iter().copied()).map(str::to_owned).collect()
+    }
+
+    /// The variables that it has unless they are chosen.
+    pub(super) fn defaults(&self) -> BTreeMap<String, String> {
+        self.defaults.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     /// How to log in when the agent asks for it, given its variables.
@@ -151,6 +172,7 @@ mod tests {
             assert!(!preset.commands.is_empty() && preset.commands.iter().all(|command| !command.is_empty()));
             assert!(!preset.keys.is_empty(), "{}", preset.name);
             assert_eq!(Preset::named(preset.name).unwrap().title, preset.title);
+            assert!(preset.defaults.iter().all(|(name, _)| preset.settings.contains(name)), "{}", preset.name);
             for variable in preset.variables() {
                 assert_eq!(super::super::unfit(&variable), None, "{variable}");
             }

@@ -149,6 +149,19 @@ async fn a_login_is_made_with_the_configured_method() {
 }
 
 #[tokio::test]
+async fn a_conversation_is_put_into_the_configured_mode() {
+    let opened = r#"{"result":{"sessionId":"fresh","modes":{"currentModeId":"auto","availableModes":[{"id":"ask"}]}}}"#;
+    let mut setup = agent("{}", &[opened, r#"{"result":{}}"#]);
+    setup.mode = Some("ask".to_owned());
+    let stage = setup.start().await;
+    let mut gateway = stage.gateway().await;
+    assert_eq!(gateway.ready().await, "fresh");
+    assert_eq!(methods(&stage), ["initialize", "session/new", "session/set_mode"]);
+    assert_eq!(asked(&stage)[2].1, serde_json::json!({"sessionId": "fresh", "modeId": "ask"}));
+    gateway.stop(stage).await;
+}
+
+#[tokio::test]
 async fn without_a_configured_method_the_offered_ones_are_named() {
     let stage = agent(OFFERS, &[LOGIN]).start().await;
     let mut gateway = stage.gateway().await;

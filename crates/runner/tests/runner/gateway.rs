@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     pub(crate) command: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) auth_method: Option<String>,
+    pub(crate) mode: Option<String>,
     pub(crate) agent_session: Option<String>,
     pub(crate) timing: Timing,
 }
@@ -53,6 +54,7 @@ impl Setup {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             env: BTreeMap::new(),
             auth_method: None,
+            mode: None,
             agent_session: None,
             timing: Timing {
                 first_retry: Duration::from_millis(5),
@@ -79,7 +81,12 @@ impl Setup {
             url: stage.url(),
             token: Secret::new(TOKEN),
             generation: 3,
-            agent: AgentCommand { command: self.command, env: self.env, auth_method: self.auth_method },
+            agent: AgentCommand {
+                command: self.command,
+                env: self.env,
+                auth_method: self.auth_method,
+                mode: self.mode,
+            },
             workspace: stage.workspace.clone(),
             agent_session: self.agent_session,
             waits_for_start: false,

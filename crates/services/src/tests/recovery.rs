@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
     let token = TokenSecret::runner([7; 32]);
     let prepared = Event::SandboxPrepared { generation: 1, token: token.hash() };
     world.services.apply(&session.id, vec![prepared], Vec::new(), world.services.moment()).await.unwrap();
-    let agent = AgentCommand { command: vec!["agent".to_owned()], env: BTreeMap::new(), auth_method: None };
+    let agent = AgentCommand::new(["agent"]);
     let order = SandboxOrder {
         session: session.id.clone(),
         generation: 1,

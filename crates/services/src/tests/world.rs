@@ -71,7 +71,7 @@ impl World {
             entropy: Arc::new(Counter::default()),
             spawner: Arc::new(TestSpawner),
         };
-        let agent = AgentCommand { command: vec!["agent".to_owned()], env: BTreeMap::new(), auth_method: None };
+        let agent = AgentCommand::new(["agent"]);
         let options = Options {
             agents: BTreeMap::from([("demo".to_owned(), agent)]),
             default_agent: "demo".to_owned(),
