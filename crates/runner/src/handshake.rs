@@ -90,7 +90,7 @@ impl Handshake {
                 self.open()
             }
             (Step::Load, Ok(result)) => match self.previous.take() {
-                Some(id) => self.opened(id, &result),
+                Some(id) => self.loaded(id, &result),
                 None => self.new_session(),
             },
             (Step::New, Ok(result)) => match result["sessionId"].as_str() {
@@ -166,12 +166,24 @@ impl Handshake {
         Next::Request("session/new", json!({"cwd": self.workspace, "mcpServers": []}))
     }
 
-    /// The conversation is open. An agent in another mode would act by other rules than the configured ones.
+    /// A new conversation is open. An agent in another mode would act by other rules than the configured ones.
     fn opened(&mut self, id: String, result: &Value) -> Next {
-        let Some(mode) = self.wishes.mode.as_ref().filter(|mode| result["modes"]["currentModeId"] != mode.as_str())
-        else {
-            return Next::Ready(id);
-        };
+        match &self.wishes.mode {
+            Some(mode) if result["modes"]["currentModeId"] != mode.as_str() => self.set_mode(id, mode.clone(), result),
+            _ => Next::Ready(id),
+        }
+    }
+
+    /// An earlier conversation is open. The mode is set even if it is the current one: an agent that goes on replaying
+    /// after it has answered has replayed all when it answers this.
+    fn loaded(&mut self, id: String, result: &Value) -> Next {
+        match &self.wishes.mode {
+            Some(mode) => self.set_mode(id, mode.clone(), result),
+            None => Next::Ready(id),
+        }
+    }
+
+    fn set_mode(&mut self, id: String, mode: String, result: &Value) -> Next {
         let request = Next::Request("session/set_mode", json!({"sessionId": id, "modeId": mode}));
         let offered = result["modes"]["availableModes"].as_array().into_iter().flatten();
         let modes = offered.filter_map(|mode| Some(mode["id"].as_str()?.to_owned())).collect();
@@ -302,7 +314,7 @@ mod tests {
         let wishes = Wishes { mode: Some("ask".to_owned()), ..Wishes::default() };
         let (mut handshake, ..) = Handshake::begin("/w".into(), wishes, Some("old".to_owned()));
         handshake.answered(Ok(json!({"agentCapabilities": {"loadSession": true}})));
-        let next = handshake.answered(Ok(json!({"modes": {"currentModeId": "auto"}})));
+        let next = handshake.answered(Ok(json!({"modes": {"currentModeId": "ask"}})));
         assert_eq!(next, Next::Request("session/set_mode", json!({"sessionId": "old", "modeId": "ask"})));
         assert!(!handshake.is_loading());
         assert_eq!(handshake.answered(Ok(json!({}))), Next::Ready("old".into()));

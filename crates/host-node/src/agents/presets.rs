@@ -24,7 +24,7 @@ pub struct Preset {
     pub settings: &'static [&'static str],
     /// Settings that it has unless they are chosen. An agent that would not ask before it acts is made to by one.
     pub defaults: &'static [(&'static str, &'static str)],
-    /// The ACP session mode to put it into, for an agent that no setting makes ask before it acts.
+    /// The ACP session mode to put it into, so that it asks before it acts.
     pub mode: Option<&'static str>,
 }
 
@@ -87,7 +87,7 @@ pub static PRESETS: &[Preset] = &[
             "GOOGLE_GENAI_USE_VERTEXAI",
         ],
         defaults: &[],
-        mode: None,
+        mode: Some("default"),
     },
     Preset {
         name: "goose",

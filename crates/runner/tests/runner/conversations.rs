@@ -161,6 +161,28 @@ async fn a_conversation_is_put_into_the_configured_mode() {
     gateway.stop(stage).await;
 }
 
+/// As Gemini CLI does.
+#[tokio::test]
+async fn what_is_replayed_after_the_load_is_no_news_either() {
+    let said = |text: &str| {
+        format!(
+            r#"echo '{{"method":"session/update","params":{{"sessionId":"talk 1","update":{{"sessionUpdate":"agent_message_chunk","content":{{"type":"text","text":"{text}"}}}}}}}}'"#
+        )
+    };
+    let set = format!("{}\n{{\"result\":{{}}}}", said("said long ago"));
+    let answer = format!("{}\n{{\"result\":{{\"stopReason\":\"end_turn\"}}}}", said("said now"));
+    let loaded = r#"{"result":{"modes":{"currentModeId":"ask"}}}"#;
+    let mut setup = agent(CAN_LOAD, &[loaded, &set, &answer]);
+    setup.agent_session = Some("talk 1".to_owned());
+    setup.mode = Some("ask".to_owned());
+    let stage = setup.start().await;
+    let mut gateway = stage.gateway().await;
+    gateway.prompt("m1", "hello").await;
+    assert_eq!(gateway.ready().await, "talk 1");
+    assert_eq!(gateway.turn().await.text(), "said now");
+    gateway.stop(stage).await;
+}
+
 #[tokio::test]
 async fn without_a_configured_method_the_offered_ones_are_named() {
     let stage = agent(OFFERS, &[LOGIN]).start().await;
