@@ -1,4 +1,9 @@
-//! A model server that says what a test tells it to: enough of the Responses API for a real coding agent.
+//! A model server that says what a test tells it to, in the formats that real coding agents speak.
+
+mod chat_completions;
+mod generate_content;
+mod messages;
+mod responses;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -8,16 +13,20 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::harness::eventually;
+
+use self::chat_completions::ChatCompletions;
+use self::generate_content::GenerateContent;
+use self::messages::Messages;
+use self::responses::Responses;
 
 /// The key that it wants.
 pub(crate) const KEY: &str = "fake-model-key";
@@ -25,13 +34,16 @@ pub(crate) const KEY: &str = "fake-model-key";
 /// Largest request, in bytes.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
 
+/// All formats.
+static FORMATS: [&dyn Format; 4] = [&ChatCompletions, &GenerateContent, &Messages, &Responses];
+
 /// What the model does with one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     /// Says these pieces.
     Text(&'static [&'static str]),
-    /// Says something and wants to run a command for which permission must be asked.
-    Command { text: &'static str, command: String },
+    /// Says something and calls a tool.
+    Call { text: &'static str, call: ToolCall },
     /// Begins to answer and reports a failure with that code.
     Failure(&'static str),
     /// Refuses the request with that status.
@@ -40,15 +52,22 @@ pub(crate) enum Answer {
     Stall(&'static str),
 }
 
+/// A call of a tool of the agent.
+#[derive(Debug, Clone)]
+pub(crate) struct ToolCall {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: Value,
+}
+
+/// What the model answers by the prompt: each request about it gets the next answer, and after the last that one again.
+pub(crate) type Script = HashMap<&'static str, Vec<Answer>>;
+
 /// A running model server. It ends when it is dropped.
 pub(crate) struct FakeModel {
     address: SocketAddr,
     model: Model,
     server: JoinHandle<()>,
 }
-
-/// Answers by the prompt: each request about it gets the next one, and after the last that one again.
-type Script = HashMap<&'static str, Vec<Answer>>;
 
 #[derive(Clone)]
 struct Model {
@@ -60,26 +79,68 @@ struct Model {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// What the user said last.
-    pub(crate) prompt: String,
+    prompt: String,
     /// The whole conversation so far.
-    pub(crate) input: Value,
+    conversation: Value,
+    /// What came of the last tool call, as the agent tells the model.
+    pub(crate) tool_output: Option<String>,
+}
+
+/// How agents and models write down what they say, over HTTP.
+trait Format: Sync {
+    /// Whether requests with this path are in it.
+    fn serves(&self, path: &str) -> bool;
+
+    /// The header that a key is in, and its value for this key.
+    fn credential(&self, key: &str) -> (&'static str, String);
+
+    /// Where a request has what was said so far, as a list of messages.
+    fn conversation(&self) -> &'static str;
+
+    /// What came of the last tool call.
+    fn tool_output(&self, messages: &[Value]) -> Option<String>;
+
+    /// A stream of events that says a turn.
+    fn events(&self, number: usize, turn: &Turn<'_>) -> Vec<String>;
+
+    /// The body of an answer that is an error.
+    fn error(&self, status: StatusCode, message: &str) -> Value {
+        json!({"error": {"message": message, "type": "server_error", "code": status.as_u16()}})
+    }
+}
+
+/// What the model says to one request.
+struct Turn<'a> {
+    /// Text, piece by piece.
+    text: &'a [&'a str],
+    call: Option<&'a ToolCall>,
+    end: End<'a>,
+}
+
+/// How the model ends what it says.
+#[derive(Clone, Copy, PartialEq)]
+enum End<'a> {
+    Complete,
+    /// With a failure of that code.
+    Failure(&'a str),
+    /// In the middle of the text, without closing the stream.
+    Never,
 }
 
 impl FakeModel {
     /// Starts one on a free port.
-    pub(crate) async fn start(script: &[(&'static str, &[Answer])]) -> Self {
-        let script = script.iter().map(|(prompt, answers)| (*prompt, answers.to_vec())).collect();
+    pub(crate) async fn start(script: Script) -> Self {
         let model = Model { script: Arc::new(script), requests: Arc::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/v1/responses", post(respond)).with_state(model.clone());
+        let router = Router::new().fallback(respond).with_state(model.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, model, server }
     }
 
-    /// Its address for the configuration of an agent.
+    /// Its address, without a path.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}", self.address)
     }
 
     /// The requests about a prompt so far.
@@ -101,120 +162,96 @@ impl Drop for FakeModel {
 }
 
 impl Asked {
-    /// What a command said, as the agent tells the model.
-    pub(crate) fn command_output(&self) -> Option<&str> {
-        let items = self.input.as_array()?;
-        items.iter().rfind(|item| item["type"] == "function_call_output")?["output"].as_str()
-    }
-
     /// Whether this text stands somewhere in the conversation.
     pub(crate) fn mentions(&self, text: &str) -> bool {
-        self.input.to_string().contains(text)
+        self.conversation.to_string().contains(text)
     }
 }
 
 async fn respond(State(model): State<Model>, request: Request) -> Response {
-    if request.headers().get("authorization").is_none_or(|value| *value != format!("Bearer {KEY}")) {
-        return refusal(StatusCode::UNAUTHORIZED, "wrong key");
+    let path = request.uri().path();
+    let Some(format) = FORMATS.into_iter().find(|format| format.serves(path)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    if !is_authorized(request.headers(), format.credential(KEY)) {
+        return refusal(format, StatusCode::UNAUTHORIZED, "wrong key");
     }
     let body = axum::body::to_bytes(request.into_body(), MAX_REQUEST).await.unwrap_or_default();
     let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let input = body["input"].take();
-    let prompt = last_words(&input);
-    // Agents ask for more than the user does, such as a title.
-    let Some(answers) = model.script.get(prompt.as_str()) else {
-        return refusal(StatusCode::BAD_REQUEST, "nobody told this model what to say");
+    let conversation = body[format.conversation()].take();
+    let messages = conversation.as_array().map(Vec::as_slice).unwrap_or_default();
+    let prompt = last_words(messages).unwrap_or_default().to_owned();
+    // Agents ask for more than the user does, such as a title, and mostly without tools.
+    let Some(answers) = model.script.get(prompt.as_str()).filter(|_| !is_empty(&body["tools"])) else {
+        let message = format!("nobody told this model what to say to {prompt:?}");
+        return refusal(format, StatusCode::BAD_REQUEST, &message);
     };
+    let tool_output = format.tool_output(messages);
     let number = {
         let mut requests = model.requests.lock().unwrap();
         let earlier = requests.iter().filter(|asked| asked.prompt == prompt).count();
-        requests.push(Asked { prompt, input });
+        requests.push(Asked { prompt, conversation, tool_output });
         earlier
     };
-    answers[number.min(answers.len() - 1)].response(number)
+    answers[number.min(answers.len() - 1)].response(format, number)
 }
 
-/// The text of the last message of the user.
-fn last_words(input: &Value) -> String {
-    let items = input.as_array().map(Vec::as_slice).unwrap_or_default();
-    let last = items.iter().rfind(|item| item["type"] == "message" && item["role"] == "user");
-    last.and_then(|message| message["content"].as_array()?.last()?["text"].as_str()).unwrap_or_default().to_owned()
+fn is_authorized(headers: &HeaderMap, (name, value): (&str, String)) -> bool {
+    headers.get(name).is_some_and(|given| *given == value)
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    let body = json!({"error": {"message": message, "type": "server_error"}});
-    (status, axum::Json(body)).into_response()
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
 }
 
-impl Answer {
-    fn response(&self, number: usize) -> Response {
-        let response = json!({"id": format!("response-{number}")});
-        let mut events = vec![event("response.created", json!({"response": response}))];
-        match self {
-            Self::Refusal(status) => {
-                return refusal(StatusCode::from_u16(*status).unwrap(), "this model is out of order");
-            }
-            Self::Text(pieces) => events.extend(message(number, pieces)),
-            Self::Command { text, command } => {
-                events.extend(message(number, &[text]));
-                events.push(command_call(number, command));
-            }
-            Self::Failure(code) => {
-                let error = json!({"code": code, "message": "this model gave up"});
-                events.push(event("response.failed", json!({"response": {"id": response["id"], "error": error}})));
-                return streamed(stream::iter(events).boxed());
-            }
-            Self::Stall(text) => {
-                let begun = message(number, &[text]);
-                // Without the end of the message.
-                events.extend(begun.into_iter().take(2));
-                return streamed(stream::iter(events).chain(stream::pending()).boxed());
-            }
-        }
-        let usage = json!({"input_tokens": 1, "output_tokens": 1, "total_tokens": 2});
-        events.push(event("response.completed", json!({"response": {"id": response["id"], "usage": usage}})));
-        streamed(stream::iter(events).boxed())
+/// What the user said last, without what agents add: elements of their own, and words for nothing at all.
+fn last_words(messages: &[Value]) -> Option<&str> {
+    let of_user = messages.iter().rev().filter(|message| message["role"] == "user");
+    let is_said = |text: &&str| !text.starts_with('<') && *text != "(no content)";
+    let text = of_user.flat_map(|message| texts(message).into_iter().rev()).find(is_said)?;
+    text.lines().rfind(|line| !line.starts_with('<'))
+}
+
+/// The texts of a message.
+fn texts(message: &Value) -> Vec<&str> {
+    let content = [&message["content"], &message["parts"]].into_iter().find(|content| !content.is_null());
+    match content {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(parts)) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        _ => Vec::new(),
     }
 }
 
-fn event(kind: &str, mut data: Value) -> String {
-    data["type"] = kind.into();
-    format!("event: {kind}\ndata: {data}\n\n")
+fn refusal(format: &dyn Format, status: StatusCode, message: &str) -> Response {
+    (status, axum::Json(format.error(status, message))).into_response()
 }
 
-/// A message, piece by piece.
-fn message(number: usize, pieces: &[&str]) -> Vec<String> {
-    let item = |status: &str, content: Value| {
-        json!({"output_index": 0, "item": {
-            "type": "message", "id": format!("message-{number}"), "role": "assistant", "status": status, "content": content,
-        }})
-    };
-    let mut events = vec![event("response.output_item.added", item("in_progress", json!([])))];
-    events.extend(pieces.iter().map(|piece| {
-        let data =
-            json!({"item_id": format!("message-{number}"), "output_index": 0, "content_index": 0, "delta": piece});
-        event("response.output_text.delta", data)
-    }));
-    let content = json!([{"type": "output_text", "text": pieces.concat(), "annotations": []}]);
-    events.push(event("response.output_item.done", item("completed", content)));
-    events
+impl Answer {
+    fn response(&self, format: &dyn Format, number: usize) -> Response {
+        let turn = match self {
+            Self::Refusal(status) => {
+                return refusal(format, StatusCode::from_u16(*status).unwrap(), "this model is out of order");
+            }
+            Self::Text(pieces) => Turn { text: pieces, call: None, end: End::Complete },
+            Self::Call { text: "", call } => Turn { text: &[], call: Some(call), end: End::Complete },
+            Self::Call { text, call } => Turn { text: &[text], call: Some(call), end: End::Complete },
+            Self::Failure(code) => Turn { text: &[], call: None, end: End::Failure(code) },
+            Self::Stall(text) => Turn { text: &[text], call: None, end: End::Never },
+        };
+        let events = stream::iter(format.events(number, &turn));
+        let events = if turn.end == End::Never { events.chain(stream::pending()).boxed() } else { events.boxed() };
+        let body = Body::from_stream(events.map(|event| Ok::<_, Infallible>(Bytes::from(event))));
+        ([("content-type", "text/event-stream")], body).into_response()
+    }
 }
 
-/// A call of the agent's tool for commands, outside of its own sandbox: that is what it asks the user about.
-fn command_call(number: usize, command: &str) -> String {
-    let arguments = json!({
-        "cmd": command,
-        "sandbox_permissions": "require_escalated",
-        "justification": "the test wants it",
-    });
-    let item = json!({
-        "type": "function_call", "id": format!("item-{number}"), "call_id": format!("call-{number}"),
-        "name": "exec_command", "arguments": arguments.to_string(),
-    });
-    event("response.output_item.done", json!({"output_index": 1, "item": item}))
+/// An event of a stream whose events have no names.
+fn data(data: &Value) -> String {
+    format!("data: {data}\n\n")
 }
 
-fn streamed(events: BoxStream<'static, String>) -> Response {
-    let body = Body::from_stream(events.map(|event| Ok::<_, Infallible>(Bytes::from(event))));
-    ([("content-type", "text/event-stream")], body).into_response()
+/// An event of a stream whose events have names, which their data repeat.
+fn event(name: &str, mut data: Value) -> String {
+    data["type"] = name.into();
+    format!("event: {name}\ndata: {data}\n\n")
 }

@@ -1,15 +1,16 @@
 //! The binary `portway` from end to end: every test starts it as a process and talks to it over its public API.
 //!
 //! Tests that drive an agent run with the built-in demo agent and with the example agent of the TypeScript ACP library,
-//! which `cargo xtask test` installs. Where that is missing, its tests show as ignored; with
-//! `PORTWAY_REQUIRE_COMPONENTS=1` they fail instead. What the tests find out about processes they read from `/proc`.
+//! which `cargo xtask test` installs. Those of real coding agents, which it installs too, talk
+//! to a model server of ours. Where an agent is missing, its tests show as ignored; with `PORTWAY_REQUIRE_COMPONENTS=1`
+//! they fail instead. What the tests find out about processes they read from `/proc`.
 #![cfg(test)]
 
 mod aborts;
 mod agents_command;
 mod api_keys;
 mod broken_agents;
-mod codex;
+mod coding_agents;
 mod crashes;
 mod doctor;
 mod events;
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     // The longest first, so that nothing waits for it at the end.
     kills::add(&mut trials);
     garbage::add(&mut trials);
-    codex::add(&mut trials);
+    coding_agents::add(&mut trials);
     broken_agents::add(&mut trials);
     prompts::add(&mut trials);
     permissions::add(&mut trials);

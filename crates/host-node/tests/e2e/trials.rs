@@ -7,11 +7,11 @@ use libtest_mimic::Trial;
 use crate::harness::agents::{Agent, example_agent};
 
 /// Something that tests need and that may not be installed.
-pub(crate) struct Component<C> {
+pub(crate) struct Component<Find> {
     /// Says that it is not installed, and what to do about it.
     pub(crate) missing: &'static str,
     /// Finds it.
-    pub(crate) find: fn() -> Option<C>,
+    pub(crate) find: Find,
 }
 
 /// The tests, in the order in which they are started.
@@ -55,15 +55,12 @@ impl Trials {
     }
 
     /// A test that needs a component. Without it the test shows as ignored, or fails where components are required.
-    pub(crate) fn add_for<C, F>(
+    pub(crate) fn add_for<C: Send + 'static>(
         &mut self,
-        component: Component<C>,
+        component: Component<impl FnOnce() -> Option<C>>,
         name: &str,
-        test: impl FnOnce(C) -> F + Send + 'static,
-    ) where
-        C: Send + 'static,
-        F: Future<Output = ()>,
-    {
+        test: impl AsyncFnOnce(C) + Send + 'static,
+    ) {
         let found = (component.find)();
         let skipped = found.is_none() && !components_are_required();
         let kind = if skipped { format!("skipped: {}", component.missing) } else { String::new() };

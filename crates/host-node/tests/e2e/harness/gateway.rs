@@ -1,5 +1,6 @@
 //! The gateway as a process.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use portway::agents::PRESETS;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -29,7 +31,7 @@ pub(crate) struct Gateway {
     scratch: TempDir,
     key: Option<String>,
     arguments: Vec<String>,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, OsString)>,
     drain: u64,
     listens_as_configured: bool,
     address: Option<SocketAddr>,
@@ -88,8 +90,8 @@ impl Gateway {
     }
 
     /// The same with a variable in its environment.
-    pub(crate) fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub(crate) fn with_variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -165,6 +167,12 @@ impl Gateway {
             }
         }
         command.env_remove("DATABASE_URL");
+        for preset in PRESETS {
+            let keys = preset.keys.iter().map(|key| key.variable);
+            for variable in keys.chain(preset.settings.iter().copied()) {
+                command.env_remove(variable);
+            }
+        }
         if let Some(schema) = &self.schema {
             command.env("DATABASE_URL", schema.url());
         }
@@ -178,7 +186,7 @@ impl Gateway {
             .args(&self.arguments)
             .arg("--data")
             .arg(self.data())
-            .envs(self.variables.iter().copied())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .env("TMPDIR", self.mark())
             .current_dir(self.scratch.path())
             .stdin(Stdio::null())

@@ -11,7 +11,7 @@ use crate::trials::Component;
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// The server.
-pub(crate) const POSTGRES: Component<Server> = Component {
+pub(crate) const POSTGRES: Component<fn() -> Option<Server>> = Component {
     missing: "there is no Postgres server: run `cargo xtask test`, or set PORTWAY_TEST_POSTGRES to its URL",
     find: Server::find,
 };

@@ -1,0 +1,85 @@
+//! Codex over its ACP adapter.
+
+use std::path::Path;
+
+use portway_protocol::message::FinishReason;
+use serde_json::json;
+
+use super::{AfterRefusal, CodingAgent, Installed};
+use crate::fake_model::{self, Answer, FakeModel, Script, ToolCall};
+use crate::trials::Trials;
+
+static CODEX: CodingAgent = CodingAgent {
+    preset: "codex",
+    program: "codex/node_modules/.bin/codex-acp",
+    variable: "PORTWAY_TEST_CODEX",
+    missing: "Codex is not installed: run `cargo xtask test`, or set PORTWAY_TEST_CODEX",
+    configure,
+    shell,
+    tells_output: true,
+    after_refusal: AfterRefusal::Ends(FinishReason::Canceled),
+};
+
+pub(super) fn add(trials: &mut Trials) {
+    CODEX.add_shared(trials);
+    CODEX.add(trials, "tells_that_its_model_failed", tells_that_its_model_failed);
+    CODEX.add(trials, "tells_that_its_model_is_out_of_order", tells_that_its_model_is_out_of_order);
+}
+
+fn configure(home: &Path, model: &FakeModel) -> Vec<(&'static str, String)> {
+    let url = model.url();
+    let config = format!(
+        r#"
+model = "fake-1"
+model_provider = "fake"
+approval_policy = "on-request"
+sandbox_mode = "read-only"
+check_for_update_on_startup = false
+
+[model_providers.fake]
+name = "Fake"
+base_url = "{url}/v1"
+env_key = "CODEX_API_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+"#
+    );
+    std::fs::write(home.join("config.toml"), config).unwrap();
+    vec![
+        ("CODEX_API_KEY", fake_model::KEY.to_owned()),
+        ("CODEX_HOME", home.display().to_string()),
+        ("INITIAL_AGENT_MODE", "read-only".to_owned()),
+    ]
+}
+
+/// Outside of its own sandbox: that is what it asks the user about.
+fn shell(command: &str) -> ToolCall {
+    let arguments = json!({
+        "cmd": command,
+        "sandbox_permissions": "require_escalated",
+        "justification": "the test wants it",
+    });
+    ToolCall { name: "exec_command", arguments }
+}
+
+async fn tells_that_its_model_failed(codex: Installed) {
+    let script = [("Hello", vec![Answer::Failure("insufficient_quota")]), ("Again", vec![Answer::Text(&["Hello."])])];
+    let mut stage = codex.start_with(Script::from(script)).await;
+    let answer = stage.ask("Hello").await;
+    assert_eq!(answer.finish(), Some(FinishReason::Error));
+    let error = answer.error().unwrap_or_else(|| panic!("no error: {answer:#?}"));
+    assert!(error.contains("Quota exceeded"), "{error}");
+    assert!(stage.ask("Again").await.content.ends_with("Hello."), "the session goes on");
+}
+
+async fn tells_that_its_model_is_out_of_order(codex: Installed) {
+    let script = [("Hello", vec![Answer::Refusal(500)]), ("Again", vec![Answer::Text(&["Hello."])])];
+    let mut stage = codex.start_with(Script::from(script)).await;
+    let answer = stage.ask("Hello").await;
+    // Codex says so in prose and ends the turn as if all were well.
+    assert_eq!(answer.finish(), Some(FinishReason::EndTurn));
+    assert!(answer.content.contains("temporary errors"), "{}", answer.content);
+    assert!(stage.model.asked("Hello").len() > 1, "it tries again");
+    assert!(stage.ask("Again").await.content.ends_with("Hello."), "the session goes on");
+}
