@@ -17,9 +17,10 @@ use rusqlite::wal::CheckpointMode;
 use crate::connection::Connection;
 use crate::error::OpenError;
 
-/// From this many pages on, 16 MiB, the log is written back. In a longer log more pages are newer versions of the same
-/// ones, of which only the last is written back; SQLite's own 1,000 are chosen for writers that wait for it.
-const BEGIN: u32 = 4_000;
+/// From this many pages on, 32 MiB, the log is written back. Each time the disk is busy for a while, which commits feel;
+/// in a longer log that happens less often, and more of its pages are newer versions of others, of which only the last
+/// is written back. SQLite's own 1,000 are chosen for writers that wait for it.
+const BEGIN: u32 = 8_000;
 
 /// At most this many pages are left to the writer, which takes about as long as a commit.
 const REST: u32 = 100;
