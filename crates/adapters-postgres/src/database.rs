@@ -119,6 +119,16 @@ impl PostgresDatabase {
         }
     }
 
+    /// Whether others work on the database, as seen within the last second. Also yes where that is not known.
+    pub fn has_company(&self) -> bool {
+        self.presence.get().is_none_or(Presence::has_company)
+    }
+
+    /// Which database this is.
+    pub(crate) fn options(&self) -> &PostgresOptions {
+        &self.options
+    }
+
     /// Proves that the database can be written and has the schema that [`PostgresDatabase::migrate`] left. Costs one
     /// write.
     ///

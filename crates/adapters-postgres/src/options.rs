@@ -216,6 +216,11 @@ impl PostgresOptions {
         ])
     }
 
+    /// For connections that only carry hints, which nobody misses after a crash of the server.
+    pub(crate) fn hinting(&self) -> PgConnectOptions {
+        self.present().options([("synchronous_commit", "off")])
+    }
+
     /// What it means that the first connection did not come about.
     pub(crate) fn explain(&self, error: sqlx::Error) -> OpenError {
         let server = self.server();

@@ -4,6 +4,7 @@
 //! about. While a program finds out what an earlier one left behind, it holds the lock alone; others wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portway_sql::driver::SqlError;
@@ -20,6 +21,12 @@ use crate::session::trusted;
 
 /// Each schema has a lock of its own.
 const KEY: &str = "1886351989, hashtext(current_schema())";
+
+/// Whether another connection has a lock of that key, in whichever way.
+const COMPANY: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid = 1886351989 AND objid::bigint = hashtext(current_schema())::bigint & 4294967295 AND objsubid = 2
+    AND pid <> pg_backend_pid()) AS answer";
 
 /// How long the lock of somebody who is not there any more is waited for: the server notices at once, but not before.
 const AFTERGLOW: Duration = Duration::from_secs(2);
@@ -41,6 +48,7 @@ pub(crate) struct Presence {
     connection: Arc<Mutex<Option<PgConnection>>>,
     care: JoinHandle<()>,
     was_alone: bool,
+    company: Arc<AtomicBool>,
 }
 
 impl Presence {
@@ -50,8 +58,9 @@ impl Presence {
         let mut connection = connect.connect().await.map_err(unavailable)?;
         let was_alone = enter(&mut connection).await?;
         let connection = Arc::new(Mutex::new(Some(connection)));
-        let care = tokio::spawn(look_after(connect, connection.clone()));
-        Ok((Self { connection, care, was_alone }, was_alone))
+        let company = Arc::new(AtomicBool::new(!was_alone));
+        let care = tokio::spawn(look_after(connect, connection.clone(), company.clone()));
+        Ok((Self { connection, care, was_alone, company }, was_alone))
     }
 
     /// Lets others have the lock as well.
@@ -75,6 +84,11 @@ impl Presence {
             Some(connection) => ask(connection, "pg_try_advisory_lock").await.unwrap_or(false),
             None => false,
         }
+    }
+
+    /// Whether somebody else had the lock when it was last looked after, or that is not known.
+    pub(crate) fn has_company(&self) -> bool {
+        self.company.load(Ordering::Relaxed)
     }
 
     /// Gives the lock back.
@@ -109,16 +123,17 @@ async fn enter(connection: &mut PgConnection) -> Result<bool, SqlError> {
     ))
 }
 
-/// Keeps the connection alive, and takes the lock anew when it was lost.
-async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgConnection>>>) {
+/// Keeps the connection alive, takes the lock anew when it was lost, and looks who else has it.
+async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgConnection>>>, company: Arc<AtomicBool>) {
     loop {
         sleep(CARE).await;
         let mut place = connection.lock().await;
-        let lives = match &mut *place {
-            Some(connection) => matches!(timeout(2 * CARE, connection.ping()).await, Ok(Ok(()))),
-            None => false,
+        let found = match &mut *place {
+            Some(connection) => timeout(2 * CARE, answer(connection, COMPANY)).await.ok().and_then(Result::ok),
+            None => None,
         };
-        if lives {
+        company.store(found.unwrap_or(true), Ordering::Relaxed);
+        if found.is_some() {
             continue;
         }
         *place = None;
@@ -132,7 +147,14 @@ async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgCo
 
 /// Calls a function of the server that answers yes or no about the lock.
 async fn ask(connection: &mut PgConnection, function: &'static str) -> Result<bool, SqlError> {
-    let found = sqlx::query(trusted(format!("SELECT {function}({KEY}) AS answer"))).fetch_all(connection);
+    answer(connection, format!("SELECT {function}({KEY}) AS answer")).await
+}
+
+async fn answer(
+    connection: &mut PgConnection,
+    question: impl Into<std::borrow::Cow<'static, str>>,
+) -> Result<bool, SqlError> {
+    let found = sqlx::query(trusted(question)).fetch_all(connection);
     let found = timeout(ANSWER, found).await.map_err(|_| Failure::silent().into_error())?;
     let rows = cells::rows(&found.map_err(unavailable)?)?;
     rows.first().map_or(Ok(false), |row| row.get("answer"))

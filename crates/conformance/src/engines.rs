@@ -152,3 +152,15 @@ pub(crate) async fn messages_are_counted(f: Fixture) -> Outcome {
     }
     Ok(())
 }
+
+pub(crate) async fn many_versions_are_read_at_once(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let (one, two, other) = (f.session(&ada).await?, f.session(&ada).await?, f.session(&ada).await?);
+    let engine = busy(&f, &two)?;
+    f.done([Write::SetEngine { engine, version: 1 }]).await?;
+    check_eq!(f.store.engine_versions(&[]).await?, []);
+    let mut found = f.store.engine_versions(&[two.id.clone(), f.id(), one.id.clone()]).await?;
+    found.sort();
+    check_eq!(found, [(one.id, 1), (two.id, 2)], "without {}", other.id);
+    Ok(())
+}

@@ -31,6 +31,7 @@ mod jobs;
 mod memories;
 mod open_message;
 mod paging;
+mod pubsub;
 mod questions;
 mod races;
 mod samples;
@@ -47,6 +48,7 @@ use futures_util::future::BoxFuture;
 pub use self::backend::{Backend, Task};
 pub use self::failure::Failure;
 pub use self::fixture::Fixture;
+pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases};
 
 /// One promise of the ports.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +132,7 @@ pub fn cases() -> Vec<Case> {
             a_set_engine_has_the_next_version,
             a_stale_or_missing_engine_conflicts,
             engines_with_a_sandbox_are_listed_by_id,
+            many_versions_are_read_at_once,
             messages_are_counted,
         ]
         durable = false transcript: [

@@ -5,6 +5,7 @@ mod builder;
 mod database;
 mod database_url;
 mod error;
+mod hints;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use portway_adapters_system::{
-    LocalPubSub, ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner,
-};
+use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
 use portway_api::{ApiOptions, BuildError};
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::Sandboxes;
@@ -32,6 +31,7 @@ pub use self::error::{DatabaseUrlError, OptionError, StartError};
 use self::background::{HeldSpawner, Phase};
 use self::builder::SandboxPlan;
 use self::database::{Database, DatabaseLock};
+use self::hints::Hints;
 use crate::data_folder::DataFolder;
 use crate::process_metrics::ProcessMetrics;
 use crate::web_socket::AxumUpgrade;
@@ -51,7 +51,7 @@ pub struct Gateway {
     services: Arc<Services>,
     router: Router,
     database: Database,
-    pubsub: Arc<LocalPubSub>,
+    hints: Hints,
     runtime: TokioSpawner,
     spawner: HeldSpawner,
     phase: watch::Sender<Phase>,
@@ -82,13 +82,14 @@ impl Gateway {
         let database = Database::open(&url).await?;
         let tenancy = database.enter().await?;
         let (sandboxes, processes) = plan.sandboxes.open()?;
-        let pubsub = Arc::new(LocalPubSub::new());
+        let store = Arc::new(SqlStore::new(database.driver()));
+        let hints = Hints::open(&database, &store).await?;
         let runtime = TokioSpawner::new(Handle::current());
         let spawner = HeldSpawner::new(runtime.clone());
         let ports = Ports {
-            store: Arc::new(SqlStore::new(database.driver())),
+            store,
             health: Arc::new(database.clone()),
-            pubsub: pubsub.clone(),
+            pubsub: hints.port(),
             sandboxes,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
@@ -106,7 +107,7 @@ impl Gateway {
         services.recover(tenancy).await?;
         database.share().await?;
         let (phase, _) = watch::channel(Phase::Working);
-        Ok(Self { services, router, database, pubsub, runtime, spawner, phase, folder, first_key, _lock: lock })
+        Ok(Self { services, router, database, hints, runtime, spawner, phase, folder, first_key, _lock: lock })
     }
 
     /// What answers requests, at the root of a server: a [`tower::Service`] that can be cloned, and that an axum
@@ -159,7 +160,7 @@ impl Gateway {
 
     /// Closes all sockets of clients and runners, telling them to come back. New ones are closed at once from then on.
     pub fn close_sockets(&self) {
-        self.pubsub.close();
+        self.hints.end_watches();
     }
 
     /// Closes all sockets, stops the sandboxes and the work, and closes the database. What was acknowledged is kept: the
@@ -179,6 +180,7 @@ impl Gateway {
             tracing::warn!("some work did not finish in time; the next start takes it up again");
         }
         self.phase.send_replace(Phase::Ended);
+        self.hints.close().await;
         self.database.close().await;
     }
 

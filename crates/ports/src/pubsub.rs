@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portway_domain::engine::{BusEvent, Notice};
 use portway_domain::ids::{SessionId, UserId};
+use serde::{Deserialize, Serialize};
 
 /// What can be watched.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Topic {
     /// One session.
     Session(SessionId),
@@ -16,13 +17,14 @@ pub enum Topic {
 }
 
 /// Something that watchers are told.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Hint {
     /// A session changed.
     Session {
         /// Version of its engine after the change. A watcher who has read this version or a later one knows already.
         version: u64,
-        /// What changed, in order.
+        /// What changed, in order. Empty where there is nothing to tell: the version shows that none was lost, and
+        /// watchers do not get the hint.
         notices: Vec<Notice>,
     },
     /// Somebody opened or left a session.
@@ -32,7 +34,7 @@ pub enum Hint {
 }
 
 /// Who has a session open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// Who came or went.
     pub user: UserId,
@@ -43,7 +45,7 @@ pub struct Presence {
 }
 
 /// Somebody who has a session open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresentUser {
     /// The user.
     pub id: UserId,
@@ -65,6 +67,10 @@ pub enum Delivery {
 }
 
 /// Publish and subscribe.
+///
+/// Where several processes share a session, each version of its engine is published exactly once, by the process that
+/// committed it. Watchers are told versions in their order; one that cannot be told in its turn is
+/// [`Delivery::Missed`]. What one process publishes about a topic without a version keeps its order.
 #[async_trait]
 pub trait PubSub: Send + Sync {
     /// Tells everybody who watches `topic`. Never blocks and never fails: a hint that cannot be delivered is lost.

@@ -188,6 +188,9 @@ pub trait SessionStore: Send + Sync {
     /// The session and its engine with the open message, for the gateway's own work.
     async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError>;
 
+    /// The versions of these engines, in no order; those that do not exist are left out.
+    async fn engine_versions(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, u64)>, StoreError>;
+
     /// At most `limit` commands of a generation with numbers after `after` that the runner has not taken over, in order.
     async fn pending_commands(
         &self,

@@ -127,14 +127,15 @@ impl Services {
         let more = if refused.is_some() { &[] } else { more };
         let nothing_to_write =
             effects.changes.is_empty() && effects.notices.is_empty() && engine == stored.value && more.is_empty();
-        let mut version = stored.version;
-        if !nothing_to_write {
-            let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
-            if !self.commit_step(set, &engine, version).await? {
-                return Ok(None);
-            }
-            version += 1;
+        if nothing_to_write {
+            lock.keep(stored);
+            return Ok(Some(Stepped { engine, refused }));
         }
+        let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
+        if !self.commit_step(set, &engine, stored.version).await? {
+            return Ok(None);
+        }
+        let version = stored.version + 1;
         lock.keep(Stored { version, value: engine.clone() });
         self.publish(&engine, version, effects);
         Ok(Some(Stepped { engine, refused }))
@@ -159,16 +160,15 @@ impl Services {
         }
     }
 
-    /// Tells those who watch. Only after the commit: what is told is durable.
+    /// Tells those who watch. Only after the commit: what is told is durable. Also where there is nothing to tell, since
+    /// other nodes find by the version whether they missed anything.
     pub(crate) fn publish(&self, engine: &Engine, version: u64, effects: Effects) {
         let waits = |change: &Change| matches!(change, Change::SandboxOrdered { .. } | Change::SandboxDismissed { .. });
         if effects.changes.iter().any(waits) || engine.next_deadline().is_some() {
             self.new_work.notify_waiters();
         }
-        if !effects.notices.is_empty() {
-            let topic = Topic::Session(engine.session.clone());
-            self.ports.pubsub.publish(&topic, Hint::Session { version, notices: effects.notices });
-        }
+        let topic = Topic::Session(engine.session.clone());
+        self.ports.pubsub.publish(&topic, Hint::Session { version, notices: effects.notices });
         for event in effects.bus {
             self.ports.pubsub.publish(&Topic::User(event.user.clone()), Hint::Bus(event));
         }

@@ -114,6 +114,17 @@ pub(crate) fn with_sandbox(dialect: Dialect, after: Option<&SessionId>, limit: u
     dialect.statement(&select)
 }
 
+/// Which version each of these has.
+pub(crate) fn versions(dialect: Dialect, ids: &[SessionId]) -> Statement {
+    let ids: Vec<&str> = ids.iter().map(SessionId::as_str).collect();
+    let select = Query::select()
+        .columns(["session_id", "version"])
+        .from(TABLE)
+        .and_where(dialect.in_list(Expr::col("session_id"), &ids))
+        .take();
+    dialect.statement(&select)
+}
+
 /// Adds the first state of a session's engine.
 pub(crate) fn add(dialect: Dialect, engine: Engine) -> Result<Step, SqlError> {
     Ok(Step::new(EngineRow::new(engine, 1).insert(dialect)?))

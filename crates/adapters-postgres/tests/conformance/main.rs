@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod backend;
+mod nodes;
 mod plans;
 #[path = "../scratch/mod.rs"]
 mod scratch;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use portway_conformance::{Case, Failure, Fixture, cases};
+use portway_conformance::{Case, Failure, Fixture, PubSubCase, cases, pubsub_cases};
 
 use crate::backend::Postgres;
 
@@ -20,11 +21,16 @@ fn main() -> ExitCode {
     let mut trials =
         vec![scratch::trial("plans::a_scan_and_a_sort_are_found", || block_on(plans::a_scan_and_a_sort_are_found()))];
     trials.extend(cases().into_iter().map(trial));
+    trials.extend(pubsub_cases().into_iter().map(pubsub_trial));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trial(case: Case) -> Trial {
     scratch::trial(format!("postgres::{}", case.name), move || block_on(run(case)))
+}
+
+fn pubsub_trial(case: PubSubCase) -> Trial {
+    scratch::trial(format!("postgres::{}", case.name), move || block_on(nodes::run(case)))
 }
 
 async fn run(case: Case) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ mod limits;
 mod logs;
 mod memories;
 mod metrics;
+mod neighbours;
 mod permissions;
 mod postgres;
 mod prompts;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     stopping::add(&mut trials);
     starting::add(&mut trials);
     postgres::add(&mut trials);
+    neighbours::add(&mut trials);
     termination::add(&mut trials);
     sessions::add(&mut trials);
     requests::add(&mut trials);

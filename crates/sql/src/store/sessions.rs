@@ -19,6 +19,7 @@ use crate::dialect::Dialect;
 use crate::driver::{Cost, Read, SqlError, Statement};
 use crate::engines::Loaded;
 use crate::open_message::Open;
+use crate::row::Row;
 use crate::sessions::Scope;
 use crate::{audit, commands, engines, idempotency, messages, open_message, sessions, tokens, users};
 
@@ -177,6 +178,13 @@ impl SessionStore for SqlStore {
         let mut answers = self.read(Read::bounded(statements)).await?;
         let (loaded, open) = decode_loaded(&mut answers)?;
         Ok(loaded.map(|loaded| (loaded.session, with_open(loaded.engine, open))))
+    }
+
+    async fn engine_versions(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, u64)>, StoreError> {
+        let statement = engines::versions(self.driver.dialect(), ids);
+        let rows = self.read(Read::unbounded(vec![statement])).await?.next()?;
+        let decode = |row: &Row| Ok::<_, SqlError>((row.get("session_id")?, row.get("version")?));
+        Ok(rows.iter().map(decode).collect::<Result<_, _>>()?)
     }
 
     async fn pending_commands(

@@ -38,7 +38,7 @@ pub(crate) struct Gateway {
     running: Option<Running>,
     /// The server that its database is on, if it is no file.
     server: Option<Server>,
-    schema: Option<Schema>,
+    schema: Option<Arc<Schema>>,
 }
 
 struct Running {
@@ -107,6 +107,13 @@ impl Gateway {
         self
     }
 
+    /// The same with its database in the place of another one's, which ran once.
+    pub(crate) fn beside(mut self, other: &Self) -> Self {
+        self.server = other.server.clone();
+        self.schema = Some(other.schema.clone().expect("it is on a server and ran"));
+        self
+    }
+
     /// The same that lets agents finish for that many seconds when it stops.
     pub(crate) fn draining(mut self, seconds: u64) -> Self {
         self.drain = seconds;
@@ -142,7 +149,7 @@ impl Gateway {
     pub(crate) async fn try_launch(&mut self) -> Result<(), Refused> {
         assert!(self.running.is_none(), "it runs already");
         if let (Some(server), None) = (&self.server, &self.schema) {
-            self.schema = Some(Schema::create(server.clone()).await);
+            self.schema = Some(Arc::new(Schema::create(server.clone()).await));
         }
         let mut child = self.command().spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
@@ -173,7 +180,7 @@ impl Gateway {
                 command.env_remove(variable);
             }
         }
-        if let Some(schema) = &self.schema {
+        if let Some(schema) = self.schema() {
             command.env("DATABASE_URL", schema.url());
         }
         if let Some(key) = &self.key {
@@ -210,7 +217,7 @@ impl Gateway {
 
     /// Its place on a server, if its database is no file.
     pub(crate) fn schema(&self) -> Option<&Schema> {
-        self.schema.as_ref()
+        self.schema.as_deref()
     }
 
     /// A folder that is not its data folder and goes away with it.
@@ -261,6 +268,11 @@ impl Gateway {
     /// Waits until no runner and no agent is left.
     pub(crate) async fn no_descendants(&self) {
         eventually("no process is left", async || self.descendants().is_empty().then_some(())).await;
+    }
+
+    /// How many of its sandboxes it knows of.
+    pub(crate) fn runner_count(&self) -> usize {
+        std::fs::read_dir(self.data().join("run")).map_or(0, Iterator::count)
     }
 
     /// The process of a session's runner.

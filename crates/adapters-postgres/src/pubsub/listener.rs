@@ -1,0 +1,123 @@
+//! Hears what other nodes say, over a connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_pubsub::LocalPubSub;
+use portway_sql::driver::SqlError;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::time::{sleep, timeout};
+
+use super::company::Company;
+use super::payload::{self, Heard, Item};
+use super::sender::{CHANNEL, silent};
+use crate::error::Failure;
+use crate::options::PostgresOptions;
+use crate::session::trusted;
+
+/// A connection that is silent for so long is asked whether it lives.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How long the server may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait after a failure; twice as long after the next one, and so on.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// But not longer.
+const AT_MOST: Duration = Duration::from_secs(5);
+
+/// Listens from the beginning on.
+pub(super) struct Listener {
+    connect: PgConnectOptions,
+    name: String,
+    local: LocalPubSub,
+    company: Arc<Company>,
+    line: PgListener,
+}
+
+impl Listener {
+    pub(super) async fn connect(
+        options: &PostgresOptions,
+        name: &str,
+        local: LocalPubSub,
+        company: Arc<Company>,
+    ) -> Result<Self, SqlError> {
+        let connect = options.hinting();
+        let line = listen(&connect).await.map_err(|error| Failure::from(error).into_error())?;
+        Ok(Self { connect, name: name.to_owned(), local, company, line })
+    }
+
+    /// Listens for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.hear().await;
+            tracing::debug!("the connection for hints of other nodes broke");
+            let mut pause = AGAIN;
+            self.line = loop {
+                match listen(&self.connect).await {
+                    Ok(line) => break line,
+                    Err(error) => tracing::debug!(%error, "hints of other nodes cannot be heard"),
+                }
+                sleep(pause).await;
+                pause = (2 * pause).min(AT_MOST);
+            };
+            // Whatever was said meanwhile, nobody heard.
+            self.local.lost_all();
+        }
+    }
+
+    /// Listens until the connection breaks.
+    async fn hear(&mut self) {
+        loop {
+            match timeout(QUIET, self.line.try_recv()).await {
+                Ok(Ok(Some(said))) => self.told(said.payload()),
+                Ok(Ok(None) | Err(_)) => return,
+                Err(_) => {
+                    let asking = sqlx::query("SELECT 1").execute(&mut self.line);
+                    if !matches!(timeout(PATIENCE, asking).await, Ok(Ok(_))) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn told(&self, text: &str) {
+        match payload::read(&self.name, text) {
+            Heard::Self_ => {}
+            Heard::Other(items) => {
+                self.company.heard();
+                items.into_iter().for_each(|item| self.deliver(item));
+            }
+            Heard::Unknown => {
+                self.company.heard();
+                self.local.lost_all();
+            }
+        }
+    }
+
+    fn deliver(&self, item: Item<serde_json::Value>) {
+        match item {
+            Item::Hint(topic, value) if self.local.is_watched(&topic) => match payload::hint(value) {
+                Some(hint) => self.local.deliver(&topic, Arc::new(hint)),
+                None => self.local.lost(&topic, None),
+            },
+            Item::Hint(..) => {}
+            Item::Lost(topic, version) => self.local.lost(&topic, version),
+            Item::LostAll => self.local.lost_all(),
+        }
+    }
+}
+
+async fn listen(connect: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+    let listening = async {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(connect.clone());
+        let mut line = PgListener::connect_with(&pool).await?;
+        line.eager_reconnect(false);
+        let channel: String = sqlx::query_scalar(trusted(format!("SELECT {CHANNEL}"))).fetch_one(&mut line).await?;
+        line.listen(&channel).await?;
+        Ok(line)
+    };
+    timeout(PATIENCE, listening).await.unwrap_or_else(|_| Err(silent()))
+}

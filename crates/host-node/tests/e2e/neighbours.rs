@@ -1,0 +1,54 @@
+//! Two gateways on one database.
+
+use serde_json::json;
+
+use crate::harness::gateway::Gateway;
+use crate::harness::postgres::{POSTGRES, Server};
+use crate::harness::session::Session;
+use crate::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add_for(POSTGRES, "neighbours::a_client_of_one_talks_to_a_runner_of_the_other", client_and_runner_apart);
+}
+
+/// Two that run, each with a data folder of its own.
+async fn two(server: Server) -> [Gateway; 2] {
+    let mut one = Gateway::prepared("").on_server(server);
+    one.launch().await;
+    let mut two = Gateway::prepared("").beside(&one);
+    two.launch().await;
+    [one, two]
+}
+
+async fn client_and_runner_apart(server: Server) {
+    let [one, two] = two(server).await;
+    let here = one.api().demo_session().await;
+    here.reaches("running").await;
+    let there = Session::new(two.api(), &here.id);
+    let mut near = here.socket().await;
+    let mut far = there.socket().await;
+    for number in 0..5 {
+        let prompt = far.prompt(&format!("/say {number}"), None).await;
+        assert_eq!(far.answer_to(&prompt).await.content, number.to_string());
+        assert_eq!(near.answer_to(&prompt).await.content, number.to_string());
+    }
+    // A question, and the end of a turn, from the other side.
+    let prompt = far.prompt("/ask may I?", None).await;
+    let question = far.question().await;
+    assert_eq!(near.question().await.id, question.id);
+    there.answer(&question.id, json!(true)).await.expect(200);
+    far.answer_to(&prompt).await;
+    near.answer_to(&prompt).await;
+    let slow = near.prompt("/slow 1000", None).await;
+    far.text_of(&slow, 10).await;
+    there.abort().await.expect(200);
+    far.answer_to(&slow).await;
+    near.answer_to(&slow).await;
+    far.turn_end().await;
+    near.turn_end().await;
+    let transcript = here.transcript().await;
+    assert_eq!(near.mirror.messages, transcript);
+    assert_eq!(far.mirror.messages, transcript);
+    assert_eq!(one.runner_count(), 1);
+    assert_eq!(two.runner_count(), 0);
+}
