@@ -13,7 +13,7 @@ use portway_ports::commit::{Commit, Write};
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, Person, added, at, of, set};
 use crate::idempotency::remembered;
-use crate::samples::{audit, opened, prompt, segment, session, token};
+use crate::samples::{audit, node, opened, prompt, segment, session, token};
 
 /// A set that writes to every table, about a new user and a new session.
 fn everything(f: &Fixture) -> (Person, Session, Vec<Write>) {
@@ -32,7 +32,7 @@ fn everything(f: &Fixture) -> (Person, Session, Vec<Write>) {
         added(&session),
         Write::SetEngine { engine, version: 1 },
         Write::SetDeadline { session: session.id.clone(), due_at: Some(at(1)) },
-        Write::AddJob(Job { id: f.id(), work, attempts: 0, run_at: at(0) }),
+        Write::AddJob(Job { id: f.id(), work, node: None, attempts: 0, run_at: at(0) }),
         Write::Remember(remembered(&person, "key", 0, 60)),
     ];
     let changes = [
@@ -53,7 +53,7 @@ async fn is_untouched(f: &Fixture, person: &Person, session: &Session) -> Outcom
     check_eq!(f.store.user(&person.user.id).await?, None);
     check_eq!(f.store.caller(person.hash()).await?.caller, None);
     check_eq!(f.store.engine(&session.id).await?, None);
-    check_eq!(f.store.next_job_at().await?, None);
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, None);
     check_eq!(f.store.next_deadline().await?, None);
     check_eq!(f.store.pending_commands(&session.id, 1, 0, 10).await?, []);
     Ok(())
@@ -72,7 +72,7 @@ async fn is_complete(f: &Fixture, person: &Person, session: &Session) -> Outcome
     check_eq!(read, Some((2, Some(4), 2, 1, Some("Title".to_owned()))));
     check_eq!(f.store.pending_commands(&session.id, 1, 0, 10).await?.len(), 1);
     check_eq!(f.store.next_deadline().await?, Some(at(1)));
-    check_eq!(f.store.next_job_at().await?, Some(at(0)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(0)));
     Ok(())
 }
 
@@ -142,7 +142,7 @@ pub(crate) async fn a_repeated_set_conflicts_with_its_own_rows(f: Fixture) -> Ou
 
 pub(crate) async fn sandbox_changes_are_refused(f: Fixture) -> Outcome {
     let (person, new, writes) = everything(&f);
-    for change in [Change::SandboxOrdered { generation: 1 }, Change::SandboxDismissed { generation: 1 }] {
+    for change in [Change::SandboxOrdered { generation: 1 }, Change::SandboxDismissed { generation: 1, node: None }] {
         let mut broken = writes.clone();
         broken.push(of(&new.id, change));
         let result = f.store.commit(set(broken)).await;

@@ -8,6 +8,7 @@ use portway_ports::diagnosis::{PendingJob, Waiting};
 
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
+use crate::samples::node;
 
 fn status(status: SessionStatus) -> Change {
     Change::SessionTouched { status: Some(status), error: None, title: None, at: at(0) }
@@ -69,13 +70,14 @@ pub(crate) async fn pending_jobs_tell_what_became_of_them(f: Fixture) -> Outcome
     let job = |seconds| Job {
         id: f.id(),
         work: Work::StopSandbox { session: f.id(), generation: 1 },
+        node: None,
         attempts: 0,
         run_at: at(seconds),
     };
     let (failed, held, done) = (job(1), job(2), job(0));
     let (first, second) = (failed.id.clone(), held.id.clone());
     f.done([failed, held, done.clone()].map(Write::AddJob)).await?;
-    f.store.claim_jobs(at(5), at(60), 10).await?;
+    f.store.claim_jobs(&node(1), at(5), at(60), 10).await?;
     let error = "no luck".to_owned();
     f.done([
         Write::CompleteJob { id: done.id, attempts: 1 },

@@ -12,7 +12,7 @@ use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
 use crate::idempotency::remembered;
 use crate::memories::memory;
-use crate::samples::{audit, opened, prompt, segment};
+use crate::samples::{audit, node, opened, prompt, segment};
 
 pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     let ada = f.person("ada").await?;
@@ -33,13 +33,13 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     f.changed(&session.id, changes).await?;
     let work = Work::StartSandbox { session: session.id.clone(), generation: 3 };
     f.done([
-        Write::AddJob(Job { id: f.id(), work, attempts: 0, run_at: at(0) }),
+        Write::AddJob(Job { id: f.id(), work, node: None, attempts: 0, run_at: at(0) }),
         Write::SetDeadline { session: session.id.clone(), due_at: Some(at(8)) },
         Write::Remember(remembered(&ada, "key", 0, 60)),
         Write::AddMemory(memory(f.id(), &ada.user.id, "Hi again")),
     ])
     .await?;
-    check_eq!(f.store.claim_jobs(at(0), at(60), 1).await?.len(), 1);
+    check_eq!(f.store.claim_jobs(&node(1), at(0), at(60), 1).await?.len(), 1);
     let opening = f.store.opening(ada.hash(), Some("key"), at(1)).await?;
     let transcript = f.store.transcript(ada.hash(), &session.id, 10).await?;
     let pending = f.store.pending_commands(&session.id, 3, 0, 10).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     check_eq!(f.store.transcript(ada.hash(), &session.id, 10).await?, transcript);
     check_eq!(f.store.pending_commands(&session.id, 3, 0, 10).await?, pending);
     check_eq!(f.store.due_sessions(at(8), 10).await?, [session.id]);
-    check_eq!(f.store.next_job_at().await?, Some(at(60)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(60)));
     check_eq!(f.store.search_messages(ada.hash(), &search).await?, found);
     check_eq!(f.store.memories(ada.hash(), &filter).await?, memories);
     Ok(())

@@ -7,10 +7,11 @@ use portway_ports::commit::Write;
 
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
+use crate::samples::node;
 
 fn job(f: &Fixture, run_at: i64) -> Job {
     let work = Work::StartSandbox { session: f.id(), generation: 1 };
-    Job { id: f.id(), work, attempts: 0, run_at: at(run_at) }
+    Job { id: f.id(), work, node: None, attempts: 0, run_at: at(run_at) }
 }
 
 fn tried(job: &Job, attempts: u32) -> Job {
@@ -26,7 +27,7 @@ fn retry(id: &JobId, attempts: u32, run_at: i64) -> Write {
 }
 
 async fn claim(f: &Fixture, now: i64, lease_until: i64) -> Outcome<Vec<Job>> {
-    Ok(f.store.claim_jobs(at(now), at(lease_until), 100).await?)
+    Ok(f.store.claim_jobs(&node(1), at(now), at(lease_until), 100).await?)
 }
 
 pub(crate) async fn every_kind_of_work_is_read_back(f: Fixture) -> Outcome {
@@ -54,7 +55,7 @@ pub(crate) async fn a_claim_is_limited(f: Fixture) -> Outcome {
     f.done(jobs.iter().rev().cloned().map(Write::AddJob)).await?;
     let mut claimed = Vec::new();
     for count in [0, 2, 2, 1] {
-        let some = f.store.claim_jobs(at(9), at(60), if count == 0 { 0 } else { 2 }).await?;
+        let some = f.store.claim_jobs(&node(1), at(9), at(60), if count == 0 { 0 } else { 2 }).await?;
         check_eq!(some.len(), count);
         claimed.extend(some);
     }
@@ -112,7 +113,7 @@ pub(crate) async fn a_retried_job_comes_back_in_time(f: Fixture) -> Outcome {
     f.done([Write::AddJob(job.clone())]).await?;
     claim(&f, 1, 60).await?;
     f.done([retry(&job.id, 1, 10)]).await?;
-    check_eq!(f.store.next_job_at().await?, Some(at(10)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(10)));
     check_eq!(claim(&f, 9, 60).await?, []);
     check_eq!(claim(&f, 10, 60).await?, [Job { run_at: at(10), ..tried(&job, 2) }]);
     Ok(())
@@ -125,7 +126,7 @@ pub(crate) async fn a_late_retry_is_refused(f: Fixture) -> Outcome {
     claim(&f, 1, 60).await?;
     claim(&f, 60, 120).await?;
     f.refused(retry(&job.id, 1, 5)).await?;
-    check_eq!(f.store.next_job_at().await?, Some(at(120)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(120)));
     Ok(())
 }
 
@@ -138,23 +139,23 @@ pub(crate) async fn released_leases_can_be_claimed_at_once(f: Fixture) -> Outcom
     f.refused(complete(&jobs[0].id, 1)).await?;
     f.store.release_leases().await?;
     f.store.release_leases().await?;
-    check_eq!(f.store.next_job_at().await?, Some(at(0)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(0)));
     Ok(())
 }
 
 pub(crate) async fn the_next_job_is_known(f: Fixture) -> Outcome {
-    check_eq!(f.store.next_job_at().await?, None::<Timestamp>);
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, None::<Timestamp>);
     let jobs = [job(&f, 20), job(&f, 10)];
     f.done(jobs.clone().map(Write::AddJob)).await?;
-    check_eq!(f.store.next_job_at().await?, Some(at(10)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(10)));
     check_eq!(claim(&f, 10, 15).await?.len(), 1);
-    check_eq!(f.store.next_job_at().await?, Some(at(15)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(15)));
     check_eq!(claim(&f, 15, 90).await?.len(), 1);
-    check_eq!(f.store.next_job_at().await?, Some(at(20)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(20)));
     check_eq!(claim(&f, 20, 50).await?.len(), 1);
-    check_eq!(f.store.next_job_at().await?, Some(at(50)));
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(50)));
     f.done([complete(&jobs[0].id, 1), complete(&jobs[1].id, 2)]).await?;
-    check_eq!(f.store.next_job_at().await?, None);
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, None);
     Ok(())
 }
 

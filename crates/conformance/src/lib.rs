@@ -29,6 +29,7 @@ mod fixture;
 mod idempotency;
 mod jobs;
 mod memories;
+mod nodes;
 mod open_message;
 mod paging;
 mod pubsub;
@@ -185,6 +186,13 @@ pub fn cases() -> Vec<Case> {
             released_leases_can_be_claimed_at_once,
             the_next_job_is_known,
             a_taken_id_conflicts,
+        ]
+        durable = false nodes: [
+            a_node_is_lost_when_its_time_is_over,
+            a_job_for_a_node_is_left_to_it_while_it_is_there,
+            a_job_for_a_node_that_left_is_anybodys,
+            a_forgotten_node_has_no_leases,
+            sessions_of_a_node_are_listed_by_id,
         ]
         durable = false deadlines: [
             a_deadline_is_due_from_its_moment_on,

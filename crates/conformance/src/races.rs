@@ -13,7 +13,7 @@ use portway_ports::commit::{Commit, Write};
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, added, at, of, set};
 use crate::idempotency::remembered;
-use crate::samples::{audit, note, session};
+use crate::samples::{audit, node, note, session};
 
 const MANY: usize = 16;
 
@@ -108,7 +108,7 @@ pub(crate) async fn one_of_many_revokes_a_token(f: Fixture) -> Outcome {
 fn jobs(f: &Fixture, count: usize) -> Vec<Job> {
     let job = |_| {
         let work = Work::StopSandbox { session: f.id(), generation: 1 };
-        Job { id: f.id(), work, attempts: 0, run_at: at(0) }
+        Job { id: f.id(), work, node: None, attempts: 0, run_at: at(0) }
     };
     (0..count).map(job).collect()
 }
@@ -116,14 +116,14 @@ fn jobs(f: &Fixture, count: usize) -> Vec<Job> {
 pub(crate) async fn one_of_many_completes_a_job(f: Fixture) -> Outcome {
     let job = jobs(&f, 1).remove(0);
     f.done([Write::AddJob(job.clone())]).await?;
-    f.store.claim_jobs(at(0), at(60), 1).await?;
+    f.store.claim_jobs(&node(1), at(0), at(60), 1).await?;
     let complete = Write::CompleteJob { id: job.id.clone(), attempts: 1 };
     let retry = Write::RetryJob { id: job.id, attempts: 1, run_at: at(0), error: String::new() };
     let sets = (0..MANY).map(|number| set([if number == 0 { retry.clone() } else { complete.clone() }]));
     // A retry before the completion is no winner of its own: the attempt is still the same.
     let won = f.winners(sets).await?;
     check!((1..=2).contains(&won), "{won}");
-    check_eq!(f.store.next_job_at().await?, None);
+    check_eq!(f.store.next_job_at(&node(1), at(0)).await?, None);
     Ok(())
 }
 
@@ -136,7 +136,7 @@ pub(crate) async fn each_job_is_claimed_by_one_of_many(f: Fixture) -> Outcome {
             async move {
                 let (now, mut claimed) = (at(i64::from(attempt) * 60), Vec::new());
                 loop {
-                    let some = store.claim_jobs(now, at(i64::from(attempt) * 60 + 60), 3).await?;
+                    let some = store.claim_jobs(&node(1), now, at(i64::from(attempt) * 60 + 60), 3).await?;
                     if some.is_empty() {
                         return Ok::<Vec<Job>, StoreError>(claimed);
                     }

@@ -2,7 +2,7 @@
 
 use portway_domain::access::Role;
 use portway_domain::engine::AuditEntry;
-use portway_domain::ids::{AuditId, InvalidId, MessageId, SessionId, TokenId, UserId};
+use portway_domain::ids::{AuditId, IdStream, InvalidId, MessageId, NodeId, SessionId, TokenId, UserId};
 use portway_domain::messages::{Author, Message, MessageRole, Segment, TextKind, ToolCall, ToolStatus};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
@@ -57,6 +57,10 @@ pub(crate) fn token(id: TokenId, user: &UserId, name: &str, kind: TokenKind, cre
 }
 
 /// A session with only what it must have.
+pub(crate) fn node(number: u8) -> NodeId {
+    IdStream::new(at(0), [number; 32]).draw()
+}
+
 pub(crate) fn session(id: SessionId, owner: &UserId, created_at: Timestamp) -> Session {
     Session {
         id,

@@ -151,6 +151,8 @@ ids! {
     MemoryId,
     /// A message of a transcript. A prompt and the user's message that it becomes share one id.
     MessageId,
+    /// A node: a gateway among those that share a store.
+    NodeId,
     /// A question that an agent asked; minted by the agent or its runner.
     QuestionId,
     /// A session.

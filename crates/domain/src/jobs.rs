@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{JobId, SessionId};
+use crate::ids::{JobId, NodeId, SessionId};
 use crate::time::Timestamp;
 
 /// How often a job is tried before it is given up.
@@ -40,6 +40,8 @@ pub struct Job {
     pub id: JobId,
     /// What is to be done.
     pub work: Work,
+    /// The only node that can do it, for as long as that node is there; any can if absent.
+    pub node: Option<NodeId>,
     /// How often it was claimed. Whoever completes it names the attempt, so that one whose lease ran out cannot.
     pub attempts: u32,
     /// When it may be claimed.

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use portway_domain::ids::NodeId;
+
 /// The data folder of this process. No other gateway can use it while this is held.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -63,6 +65,31 @@ impl DataFolder {
         self.path.join("bootstrap-key")
     }
 
+    /// Name of the gateway whose folder this is: drawn once, and kept, so that the next gateway in the folder is known to
+    /// others as the one before. What is no name is replaced.
+    ///
+    /// # Errors
+    /// [`DataFolderError::Io`] when it cannot be read or written.
+    pub fn node(&self, fresh: NodeId) -> Result<NodeId, DataFolderError> {
+        let path = self.path.join("node");
+        let failed = |source| DataFolderError::Io { path: path.clone(), source };
+        let kept = match fs::read_to_string(&path) {
+            Ok(text) => NodeId::parse(text.trim()).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let write = || -> io::Result<()> {
+            let mut file = options().create(true).truncate(true).write(true).open(&path)?;
+            writeln!(file, "{fresh}")?;
+            file.sync_all()
+        };
+        write().map_err(failed)?;
+        Ok(fresh)
+    }
+
     /// Writes the first administrator's key, readable by the owner only.
     ///
     /// # Errors
@@ -112,6 +139,18 @@ mod tests {
         assert!(matches!(DataFolder::open(&path), Err(DataFolderError::InUse(_))));
         drop(first);
         assert!(DataFolder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn the_name_of_the_node_is_kept() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(scratch.path()).unwrap();
+        let name = |text: &str| NodeId::parse(text).unwrap();
+        assert_eq!(folder.node(name("first")).unwrap(), name("first"));
+        assert_eq!(folder.node(name("second")).unwrap(), name("first"));
+        fs::write(scratch.path().join("node"), "").unwrap();
+        assert_eq!(folder.node(name("third")).unwrap(), name("third"));
+        assert_eq!(folder.node(name("fourth")).unwrap(), name("third"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClo
 use portway_api::{ApiOptions, BuildError};
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::Sandboxes;
+use portway_ports::system::{Clock, Entropy};
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
 use tokio::runtime::Handle;
@@ -28,7 +29,7 @@ pub(crate) use self::builder::reachable;
 pub(crate) use self::database_url::DatabaseUrl;
 pub use self::error::{DatabaseUrlError, OptionError, StartError};
 
-use self::background::{HeldSpawner, Phase};
+use self::background::{HeldSpawner, Phase, Sharing};
 use self::builder::SandboxPlan;
 use self::database::{Database, DatabaseLock};
 use self::hints::Hints;
@@ -95,7 +96,11 @@ impl Gateway {
             entropy: Arc::new(SystemEntropy),
             spawner: Arc::new(spawner.clone()),
         };
-        let services = Arc::new(Services::new(ports, plan.services));
+        let services = Services::new(ports, plan.services);
+        let services = Arc::new(match &folder {
+            Some(folder) => services.as_node(folder.node(SystemEntropy.ids(SystemClock::new().now()).draw())?),
+            None => services,
+        });
         let router = router(&services, builder)?;
         let first_key = services.bootstrap(plan.bootstrap_key).await?;
         if let (Some(key), Some(folder)) = (&first_key, &folder) {
@@ -126,7 +131,8 @@ impl Gateway {
     /// The future ends when the gateway is stopped or dropped; dropping the future lets the work rest, and another call
     /// goes on with it. Usually it is `tokio::spawn(gateway.run())`.
     pub fn run(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        background::run(self.services.clone(), self.spawner.clone(), self.phase.subscribe())
+        let sharing = self.database.sharing();
+        background::run(self.services.clone(), self.spawner.clone(), self.phase.subscribe(), sharing)
     }
 
     /// The use cases, for a program that calls them itself; [`Services::context`] makes the context of a call.
@@ -180,6 +186,11 @@ impl Gateway {
             tracing::warn!("some work did not finish in time; the next start takes it up again");
         }
         self.phase.send_replace(Phase::Ended);
+        if self.database.sharing() == Sharing::Possible
+            && let Err(error) = self.services.leave_node().await
+        {
+            tracing::debug!(%error, "other nodes were not told that this one is gone; they find out");
+        }
         self.hints.close().await;
         self.database.close().await;
     }

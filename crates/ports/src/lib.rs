@@ -98,6 +98,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod health;
 pub mod memories;
+pub mod nodes;
 pub mod pages;
 pub mod pubsub;
 pub mod sandboxes;
@@ -135,6 +136,7 @@ pub trait Store:
     commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore
+    + nodes::NodeStore
     + search::SearchStore
     + sessions::SessionStore
     + users::UserStore
@@ -146,6 +148,7 @@ impl<T> Store for T where
     T: commit::Committer
         + diagnosis::Diagnosis
         + memories::MemoryStore
+        + nodes::NodeStore
         + search::SearchStore
         + sessions::SessionStore
         + users::UserStore

@@ -1,21 +1,31 @@
 //! Work to be done and times to keep.
 
 use async_trait::async_trait;
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::jobs::Job;
 use portway_domain::time::Timestamp;
 
 use crate::error::StoreError;
 
 /// Jobs and deadlines.
+///
+/// A job that names a node is for that node alone while it is there: see [`NodeStore`](crate::nodes::NodeStore).
 #[async_trait]
 pub trait WorkStore: Send + Sync {
-    /// Claims at most `limit` jobs that may run at `now`, oldest first: each belongs to the caller until `lease_until`,
-    /// and nobody else gets it before. A claim counts as an attempt. A job whose lease ran out can be claimed again.
-    async fn claim_jobs(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Job>, StoreError>;
+    /// Claims at most `limit` jobs that `node` may do and that may run at `now`, oldest first: each belongs to the node
+    /// until `lease_until`, and nobody else gets it before. A claim counts as an attempt. A job whose lease ran out can
+    /// be claimed again.
+    async fn claim_jobs(
+        &self,
+        node: &NodeId,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError>;
 
-    /// When the next job may be claimed, if there is any: its `run_at`, or the end of the lease it is under.
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next job that `node` may do at `now` may be claimed, if there is any: its `run_at`, or the end of the
+    /// lease it is under.
+    async fn next_job_at(&self, node: &NodeId, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
     /// Gives up all leases. Only for a store that belongs to a single process, at its start: whoever held them is gone.
     async fn release_leases(&self) -> Result<(), StoreError>;

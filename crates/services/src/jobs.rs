@@ -40,7 +40,7 @@ impl Services {
     }
 
     async fn wait_for_work(&self, woken: impl Future<Output = ()>) {
-        let next = self.ports.store.next_job_at().await.unwrap_or_default();
+        let next = self.ports.store.next_job_at(&self.node, self.ports.clock.now()).await.unwrap_or_default();
         let span = next.map_or(POLL, |at| at.since(self.ports.clock.now()).clamp(Duration::from_millis(10), POLL));
         tokio::select! {
             () = woken => {}
@@ -50,7 +50,7 @@ impl Services {
 
     async fn claim_and_start(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.ports.clock.now();
-        let jobs = self.ports.store.claim_jobs(now, now.plus(LEASE), CLAIM).await?;
+        let jobs = self.ports.store.claim_jobs(&self.node, now, now.plus(LEASE), CLAIM).await?;
         let count = jobs.len();
         self.counters.claimed(count);
         for job in jobs {
@@ -79,7 +79,7 @@ impl Services {
             return self.sandbox_started(job, id, generation).await;
         }
         let token = TokenSecret::runner(self.ports.entropy.draw());
-        let prepared = Event::SandboxPrepared { generation, token: token.hash() };
+        let prepared = Event::SandboxPrepared { generation, node: self.node.clone(), token: token.hash() };
         let unwanted = match self.apply(id, vec![prepared], Vec::new(), self.moment()).await {
             Ok(stepped) => stepped.refused.is_some(),
             Err(Error::NotFound { .. }) => true,
@@ -103,7 +103,7 @@ impl Services {
     }
 
     async fn sandbox_started(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
-        let event = Event::SandboxStarted { generation };
+        let event = Event::SandboxStarted { generation, node: self.node.clone() };
         self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
         self.watch_sandbox(id.clone(), generation);
         Ok(())

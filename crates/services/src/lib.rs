@@ -45,6 +45,7 @@
 //! [`Services::new`] takes the [`Ports`] and the [`Options`]. Before anything else, [`Services::bootstrap`] makes the first
 //! administrator in an empty store, and [`Services::recover`] takes over what an earlier process left behind. Two loops
 //! then do the work that sessions order, on tasks of the host's: [`Services::run_jobs`] and [`Services::run_deadlines`].
+//! Where several nodes share a store, [`Services::run_node`] is a third.
 //! [`Services::fill_search_index`] runs beside them until what is older than the search index is in it.
 //! The crate `portway-host-node` does all this in `portway::Gateway`.
 //!
@@ -71,6 +72,7 @@ pub mod jobs;
 mod locks;
 pub mod memories;
 pub mod metrics;
+pub mod nodes;
 pub mod presence;
 pub mod prompts;
 pub mod recovery;
@@ -86,6 +88,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portway_domain::access::Permission;
+use portway_domain::ids::NodeId;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
 use portway_ports::health::Health;
@@ -131,6 +134,7 @@ pub struct Options {
 pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) options: Options,
+    pub(crate) node: NodeId,
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
     pub(crate) new_work: Notify,
@@ -140,10 +144,12 @@ pub struct Services {
 }
 
 impl Services {
-    /// Puts the use cases on top of their ports.
+    /// Puts the use cases on top of their ports, as a node that never was there before.
     #[must_use]
     pub fn new(ports: Ports, options: Options) -> Self {
+        let node = ports.entropy.ids(ports.clock.now()).draw();
         Self {
+            node,
             ports,
             options,
             locks: locks::SessionLocks::default(),
@@ -153,6 +159,12 @@ impl Services {
             counters: metrics::Counters::default(),
             last_census: metrics::LastCensus::default(),
         }
+    }
+
+    /// The same as a node that may have been there before: sandboxes that it took on are its own.
+    #[must_use]
+    pub fn as_node(self, node: NodeId) -> Self {
+        Self { node, ..self }
     }
 
     /// The clock that the services go by.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portway_domain::engine::{Event, Link};
 use portway_domain::ids::SessionId;
+use portway_ports::Stored;
 
 use crate::Services;
 use crate::error::Error;
@@ -87,20 +88,23 @@ impl Services {
         Ok(self.ports.sandboxes.is_alive(id, engine.value.runner.generation).await)
     }
 
-    /// Whether work that was ordered is left to be done, such as stopping a sandbox.
+    /// Whether work that was ordered is left for this node to be done, such as stopping a sandbox.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn has_work(&self) -> Result<bool, Error> {
-        Ok(self.ports.store.next_job_at().await?.is_some())
+        Ok(self.ports.store.next_job_at(&self.node, self.ports.clock.now()).await?.is_some())
     }
 
-    /// Whether a sandbox of that session and generation is wanted; one that is not can be stopped.
+    /// Whether a sandbox of that session and generation is wanted on this node; one that is not can be stopped.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn wants_sandbox(&self, id: &SessionId, generation: u32) -> Result<bool, Error> {
         let found = self.ports.store.engine(id).await?;
-        Ok(found.is_some_and(|(_, engine)| engine.value.has_sandbox() && engine.value.runner.generation == generation))
+        Ok(found.is_some_and(|(_, Stored { value: engine, .. })| {
+            let is_elsewhere = engine.runner.node.is_some_and(|node| node != self.node);
+            engine.runner.link != Link::None && engine.runner.generation == generation && !is_elsewhere
+        }))
     }
 }

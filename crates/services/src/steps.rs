@@ -207,15 +207,15 @@ pub(crate) fn push_changes(
     for change in changes {
         let work = match change {
             Change::SandboxOrdered { generation } => {
-                Some(Work::StartSandbox { session: session.clone(), generation: *generation })
+                Some((Work::StartSandbox { session: session.clone(), generation: *generation }, None))
             }
-            Change::SandboxDismissed { generation } => {
-                Some(Work::StopSandbox { session: session.clone(), generation: *generation })
+            Change::SandboxDismissed { generation, node } => {
+                Some((Work::StopSandbox { session: session.clone(), generation: *generation }, node.clone()))
             }
             _ => None,
         };
         set.push(match work {
-            Some(work) => Write::AddJob(Job { id: ids.draw(), work, attempts: 0, run_at: now }),
+            Some((work, node)) => Write::AddJob(Job { id: ids.draw(), work, node, attempts: 0, run_at: now }),
             None => Write::Session { id: session.clone(), change: change.clone() },
         });
     }

@@ -1,7 +1,7 @@
 //! The table `engines`: the state of each session's engine.
 
 use portway_domain::engine::Engine;
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::sessions::Session;
 use portway_domain::states::Facts;
 use portway_ports::Stored;
@@ -26,6 +26,7 @@ record! {
         generation: u32,
         has_sandbox: bool,
         version: u64,
+        node: Option<NodeId> = "node_id",
     }
 }
 
@@ -42,6 +43,7 @@ impl EngineRow {
             session: engine.session.clone(),
             generation: engine.runner.generation,
             has_sandbox: engine.has_sandbox(),
+            node: engine.runner.node.clone(),
             state: JsonText(engine),
             version,
         }
@@ -107,6 +109,20 @@ pub(crate) fn with_sandbox(dialect: Dialect, after: Option<&SessionId>, limit: u
     select
         .column("session_id")
         .from(TABLE)
+        .and_where(Expr::col("has_sandbox").eq(true))
+        .and_where_option(after.map(|after| Expr::col("session_id").gt(after.as_str())))
+        .order_by("session_id", Order::Asc)
+        .limit(limit.into());
+    dialect.statement(&select)
+}
+
+/// The sessions whose sandbox is that of a node, by id.
+pub(crate) fn of_node(dialect: Dialect, node: &NodeId, after: Option<&SessionId>, limit: u32) -> Statement {
+    let mut select = Query::select();
+    select
+        .column("session_id")
+        .from(TABLE)
+        .and_where(Expr::col("node_id").eq(node.as_str()))
         .and_where(Expr::col("has_sandbox").eq(true))
         .and_where_option(after.map(|after| Expr::col("session_id").gt(after.as_str())))
         .order_by("session_id", Order::Asc)

@@ -1,6 +1,6 @@
 //! The table `jobs`.
 
-use portway_domain::ids::JobId;
+use portway_domain::ids::{JobId, NodeId};
 use portway_domain::jobs::{Job, Work};
 use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, UpdateStatement, Value};
@@ -8,6 +8,7 @@ use sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, UpdateSta
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
+use crate::nodes;
 use crate::record::{Record, record};
 use crate::row::Row;
 use crate::value::IntoValue;
@@ -18,6 +19,7 @@ record! {
     struct JobRow in "jobs" {
         id: JobId,
         work: JsonText<Work>,
+        node: Option<NodeId> = "node_id",
         attempts: u32,
         run_at: Timestamp,
     }
@@ -28,6 +30,7 @@ record! {
         id: JobId,
         kind: String,
         work: JsonText<Work>,
+        node: Option<NodeId> = "node_id",
         attempts: u32,
         run_at: Timestamp,
     }
@@ -39,24 +42,27 @@ impl From<Job> for NewJobRow {
             Work::StartSandbox { .. } => "start-sandbox",
             Work::StopSandbox { .. } => "stop-sandbox",
         };
-        Self { id: job.id, kind: kind.to_owned(), work: JsonText(job.work), attempts: job.attempts, run_at: job.run_at }
+        let Job { id, work, node, attempts, run_at } = job;
+        Self { id, kind: kind.to_owned(), work: JsonText(work), node, attempts, run_at }
     }
 }
 
 impl From<JobRow> for Job {
     fn from(row: JobRow) -> Self {
-        Self { id: row.id, work: row.work.0, attempts: row.attempts, run_at: row.run_at }
+        let JobRow { id, work, node, attempts, run_at } = row;
+        Self { id, work: work.0, node, attempts, run_at }
     }
 }
 
 /// Leases the oldest jobs that may run, in one statement: two that claim at once get different jobs.
-pub(crate) fn claim(dialect: Dialect, now: Timestamp, lease_until: Timestamp, limit: u32) -> Step {
+pub(crate) fn claim(dialect: Dialect, node: &NodeId, now: Timestamp, lease_until: Timestamp, limit: u32) -> Step {
     let free = Expr::col("lease_until").is_null().or(Expr::col("lease_until").lte(dialect.time(now)));
     let claimable = Query::select()
         .column("id")
         .from(TABLE)
         .and_where(Expr::col("run_at").lte(dialect.time(now)))
         .and_where(free)
+        .and_where(nodes::may_do(dialect, (TABLE, "node_id"), node, now))
         .order_by("run_at", Order::Asc)
         .order_by("id", Order::Asc)
         .limit(limit.into())
@@ -66,6 +72,7 @@ pub(crate) fn claim(dialect: Dialect, now: Timestamp, lease_until: Timestamp, li
     claim
         .table(TABLE)
         .value("lease_until", dialect.time(lease_until))
+        .value("holder_id", node.as_str())
         .value("attempts", Expr::col("attempts").add(Expr::Constant(Value::Int(Some(1)))))
         .and_where(dialect.among(Expr::col("id"), claimable))
         .returning(Query::returning().columns(JobRow::COLUMNS.iter().copied()));
@@ -79,22 +86,24 @@ pub(crate) fn decode(rows: Vec<Row>) -> Result<Vec<Job>, SqlError> {
     Ok(jobs)
 }
 
-/// When the next job that nobody holds may run, as `next_at`.
-pub(crate) fn next_free(dialect: Dialect) -> Statement {
+/// When the next job that nobody holds and the node may do may run, as `next_at`.
+pub(crate) fn next_free(dialect: Dialect, node: &NodeId, now: Timestamp) -> Statement {
     let select = Query::select()
         .expr_as(Expr::col("run_at").min(), "next_at")
         .from(TABLE)
         .and_where(Expr::col("lease_until").is_null())
+        .and_where(nodes::may_do(dialect, (TABLE, "node_id"), node, now))
         .take();
     dialect.statement(&select)
 }
 
-/// When the first lease ends, as `next_at`.
-pub(crate) fn next_lease_end(dialect: Dialect) -> Statement {
+/// When the first lease of a job ends that the node may do, as `next_at`.
+pub(crate) fn next_lease_end(dialect: Dialect, node: &NodeId, now: Timestamp) -> Statement {
     let select = Query::select()
         .expr_as(Expr::col("lease_until").min(), "next_at")
         .from(TABLE)
         .and_where(Expr::col("lease_until").is_not_null())
+        .and_where(nodes::may_do(dialect, (TABLE, "node_id"), node, now))
         .take();
     dialect.statement(&select)
 }
@@ -105,6 +114,17 @@ pub(crate) fn release_all(dialect: Dialect) -> Step {
         .table(TABLE)
         .value("lease_until", dialect.optional_time(None))
         .and_where(Expr::col("lease_until").is_not_null())
+        .take();
+    Step::new(dialect.statement(&update))
+}
+
+/// Ends the leases that a node has.
+pub(crate) fn release_of(dialect: Dialect, node: &NodeId) -> Step {
+    let update = Query::update()
+        .table(TABLE)
+        .value("lease_until", dialect.optional_time(None))
+        .value("holder_id", Option::<String>::None)
+        .and_where(Expr::col("holder_id").eq(node.as_str()))
         .take();
     Step::new(dialect.statement(&update))
 }
@@ -136,6 +156,7 @@ pub(crate) fn retry(
         .table(TABLE)
         .value("run_at", dialect.time(run_at))
         .value("lease_until", dialect.optional_time(None))
+        .value("holder_id", Option::<String>::None)
         .value("last_error", error)
         .and_where(Expr::col("id").eq(id.as_str()))
         .and_where(Expr::col("attempts").eq(attempts.into_value(dialect)?))
@@ -149,8 +170,10 @@ mod tests {
 
     #[test]
     fn claims_do_not_wait_for_each_other_where_rows_are_locked() {
-        let text = |dialect| claim(dialect, Timestamp::from_millis(0), Timestamp::from_millis(1), 3).statement.text;
-        assert!(text(Dialect::Postgres).contains("LIMIT $4 FOR UPDATE SKIP LOCKED))"), "{}", text(Dialect::Postgres));
+        let node = NodeId::parse("node").unwrap();
+        let (now, until) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
+        let text = |dialect| claim(dialect, &node, now, until, 3).statement.text;
+        assert!(text(Dialect::Postgres).contains(" FOR UPDATE SKIP LOCKED))"), "{}", text(Dialect::Postgres));
         assert!(!text(Dialect::Sqlite).contains("FOR UPDATE"), "{}", text(Dialect::Sqlite));
     }
 }

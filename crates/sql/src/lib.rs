@@ -52,6 +52,7 @@ mod json_text;
 mod memories;
 mod messages;
 mod names;
+mod nodes;
 mod open_message;
 mod questions;
 mod search;

@@ -86,13 +86,14 @@ macro_rules! files {
 
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
-    "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories"
+    "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
+    7 "0007_nodes"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories"
+    6 "0006_memories", 7 "0007_nodes"
 );
 
 #[cfg(test)]
@@ -131,6 +132,11 @@ mod tests {
             6,
             "0b11c09babb3c2b4d9e8528a0f4a53063db5f0d15c7dad0540eb33d3ba505bc4",
             "ad85de0cc66cc002b8326f2e216c08b35c8fbfa4020ed6960b142650158500b5",
+        ),
+        (
+            7,
+            "ce30f14b51a6d5fd157f17289b348763be3614139399250ba933f8bd31f15da9",
+            "9ecb6a9790b32a6ba2da3ac529b731f6d1981f6f54ee79b479035b0a97d47a84",
         ),
     ];
 

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod memories;
+mod nodes;
 mod search;
 mod sessions;
 mod users;

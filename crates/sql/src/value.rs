@@ -144,6 +144,7 @@ text_columns! {
     portway_domain::ids::JobId,
     portway_domain::ids::MemoryId,
     portway_domain::ids::MessageId,
+    portway_domain::ids::NodeId,
     portway_domain::ids::QuestionId,
     portway_domain::ids::SessionId,
     portway_domain::ids::TokenId,

@@ -23,7 +23,7 @@ const SCANS: &[(&str, &str)] = &[
     // The first entry of an index, which has nothing but what is asked for.
     (r#"SELECT MIN("due_at") AS "next_at" FROM "deadlines""#, "Index Only Scan using deadlines_due"),
     (
-        r#"SELECT MIN("lease_until") AS "next_at" FROM "jobs" WHERE "lease_until" IS NOT NULL"#,
+        r#"SELECT MIN("lease_until") AS "next_at" FROM "jobs" WHERE "lease_until" IS NOT NULL AND ("jobs"."node_id" IS NULL OR "jobs"."node_id" = $1 OR (NOT EXISTS(SELECT 1 FROM "nodes" WHERE "nodes"."id" = "jobs"."node_id" AND "nodes"."lease_until" > $2)))"#,
         "Index Only Scan using jobs_leased",
     ),
     // The first jobs of all, for an operator.

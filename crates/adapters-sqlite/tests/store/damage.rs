@@ -1,5 +1,6 @@
 //! A damaged row is an error that names its place, never a panic and never a wrong answer.
 
+use portway_domain::ids::NodeId;
 use portway_domain::search::Query;
 use portway_domain::time::Timestamp;
 use portway_ports::StoreError;
@@ -18,6 +19,7 @@ async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
     let (store, caller, id) = (&f.store, &f.caller, &f.session);
     let range = MessageRange { after: 0, limit: 10 };
     let search = MessageSearch::new(Query::parse("word"), None, 10);
+    let node = NodeId::parse("node").unwrap();
     vec![
         ("caller", store.caller(caller).await.map(drop)),
         ("tokens", store.tokens(caller, 10).await.map(drop)),
@@ -33,8 +35,8 @@ async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("unindexed_messages", store.unindexed_messages(10).await.map(drop)),
         ("memories", store.memories(caller, &MemoryFilter::new(None, None, 10)).await.map(drop)),
         ("remembering", store.remembering(caller, Some("key"), now()).await.map(drop)),
-        ("next_job_at", store.next_job_at().await.map(drop)),
-        ("claim_jobs", store.claim_jobs(now(), Timestamp::from_millis(1), 10).await.map(drop)),
+        ("next_job_at", store.next_job_at(&node, now()).await.map(drop)),
+        ("claim_jobs", store.claim_jobs(&node, now(), Timestamp::from_millis(1), 10).await.map(drop)),
     ]
 }
 

@@ -61,7 +61,7 @@ impl Fixture {
         let work = Work::StopSandbox { session: fixture.session.clone(), generation: 1 };
         let prompt: MessageId = ids.draw();
         fixture.commit([Write::AddUser(user.clone()), Write::AddToken(token), fixture.added(&user)]).await;
-        fixture.commit([Write::AddJob(Job { id: ids.draw(), work, attempts: 0, run_at: now() })]).await;
+        fixture.commit([Write::AddJob(Job { id: ids.draw(), work, node: None, attempts: 0, run_at: now() })]).await;
         let entry = AuditEntry {
             id: ids.draw(),
             seq: 1,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AuditId, MessageId, QuestionId, SessionId, UserId};
+use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
 use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
@@ -91,6 +91,8 @@ pub enum Change {
     SandboxDismissed {
         /// Its generation.
         generation: u32,
+        /// Where it is, if any node took it on.
+        node: Option<NodeId>,
     },
     /// The session's row changed.
     SessionTouched {

@@ -1,7 +1,7 @@
 //! What can happen to a session.
 
 use crate::engine::AgentStatus;
-use crate::ids::{MessageId, QuestionId, UserId};
+use crate::ids::{MessageId, NodeId, QuestionId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
@@ -47,6 +47,8 @@ pub enum Event {
     SandboxPrepared {
         /// The generation.
         generation: u32,
+        /// Who starts it.
+        node: NodeId,
         /// Hash of the secret.
         token: TokenHash,
     },
@@ -54,6 +56,8 @@ pub enum Event {
     SandboxStarted {
         /// The generation.
         generation: u32,
+        /// Who started it.
+        node: NodeId,
     },
     /// The sandbox of this generation could not be started. Ignored once its runner said hello.
     SandboxFailed {
@@ -97,6 +101,12 @@ pub enum Event {
     /// The gateway was restarted while the sandbox lives on: runners get time to say hello again. To be applied before
     /// [`Event::Due`] is.
     GatewayRestarted,
+    /// A node is gone that others shared the store with. A runner that was its own can come back to nobody else, so it only
+    /// does if the node comes back in time; a sandbox that it was just starting is started anew.
+    NodeLost {
+        /// Which one.
+        node: NodeId,
+    },
     /// The gateway goes down and puts the sandbox away, with which nothing is wrong.
     SandboxRetired,
     /// A deadline may have passed.

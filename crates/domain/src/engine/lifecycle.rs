@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::transcript::bounded;
 use super::{Actor, Change, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step};
+use crate::ids::NodeId;
 use crate::messages::FinishReason;
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
@@ -46,6 +47,7 @@ impl Step<'_> {
     pub(super) fn order_sandbox(&mut self) {
         let runner = &mut self.engine.runner;
         runner.generation += 1;
+        runner.node = None;
         runner.link = Link::Starting { deadline: self.now.plus(self.engine.timeouts.start) };
         runner.token = None;
         runner.ready = false;
@@ -57,18 +59,19 @@ impl Step<'_> {
         self.effects.changes.push(Change::SandboxOrdered { generation });
     }
 
-    pub(super) fn sandbox_prepared(&mut self, generation: u32, token: TokenHash) -> Result<(), Refusal> {
+    pub(super) fn sandbox_prepared(&mut self, generation: u32, node: NodeId, token: TokenHash) -> Result<(), Refusal> {
         let wanted = self.is_current(generation) && matches!(self.engine.runner.link, Link::Starting { .. });
         if !wanted {
             return Err(Refusal::StaleRunner);
         }
+        self.engine.runner.node = Some(node);
         self.engine.runner.token = Some(token);
         Ok(())
     }
 
-    pub(super) fn sandbox_started(&mut self, generation: u32) {
+    pub(super) fn sandbox_started(&mut self, generation: u32, node: NodeId) {
         if !self.is_current(generation) || self.engine.runner.link == Link::None {
-            self.effects.changes.push(Change::SandboxDismissed { generation });
+            self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node) });
             return;
         }
         self.set_running();
@@ -101,9 +104,8 @@ impl Step<'_> {
             self.give_up(error);
             return;
         }
-        let generation = self.engine.runner.generation;
         self.unlink();
-        self.effects.changes.push(Change::SandboxDismissed { generation });
+        self.dismiss_sandbox();
         self.turn_lost(error);
         let queued = self.engine.queue.len();
         self.status(StatusNotice::RunnerDisconnected { queued });
@@ -117,10 +119,9 @@ impl Step<'_> {
             return;
         }
         self.set_running();
-        let generation = self.engine.runner.generation;
         self.notice(Notice::RunnerStop { reason: "The gateway goes down".to_owned() });
         self.unlink();
-        self.effects.changes.push(Change::SandboxDismissed { generation });
+        self.dismiss_sandbox();
         self.turn_lost("The gateway was stopped");
         let queued = self.engine.queue.len();
         self.status(StatusNotice::RunnerDisconnected { queued });
@@ -144,11 +145,31 @@ impl Step<'_> {
         self.engine.turn = None;
         self.engine.queue.clear();
         if self.engine.has_sandbox() {
-            let generation = self.engine.runner.generation;
             self.notice(Notice::RunnerStop { reason: reason.to_owned() });
-            self.effects.changes.push(Change::SandboxDismissed { generation });
+            self.dismiss_sandbox();
         }
         self.unlink();
+    }
+
+    /// The node of the sandbox is gone.
+    pub(super) fn node_lost(&mut self, node: &NodeId) {
+        if self.engine.runner.node.as_ref() != Some(node) {
+            return;
+        }
+        match self.engine.runner.link {
+            Link::Starting { .. } => {
+                self.dismiss_sandbox();
+                self.order_sandbox();
+            }
+            Link::Connected { .. } => self.lose_link(),
+            Link::Lost { .. } | Link::None => {}
+        }
+    }
+
+    fn dismiss_sandbox(&mut self) {
+        let runner = &self.engine.runner;
+        let dismissed = Change::SandboxDismissed { generation: runner.generation, node: runner.node.clone() };
+        self.effects.changes.push(dismissed);
     }
 
     fn unlink(&mut self) {

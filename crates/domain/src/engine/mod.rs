@@ -29,7 +29,7 @@ pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effe
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::open_message::{OpenMessage, OpenPart};
 
-use crate::ids::{IdStream, MessageId, QuestionId, SessionId, UserId};
+use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
 use crate::time::Timestamp;
@@ -114,6 +114,9 @@ pub struct Engine {
 pub struct Runner {
     /// Counts starts; 0 before the first.
     pub generation: u32,
+    /// The node that starts or started the sandbox; absent before one took it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
     /// The connection.
     pub link: Link,
     /// Hash of the secret that the runner of this generation must present; set before it is started.
@@ -204,6 +207,7 @@ impl Engine {
             queue_mode,
             runner: Runner {
                 generation: 0,
+                node: None,
                 link: Link::None,
                 token: None,
                 ready: false,
@@ -273,8 +277,8 @@ impl Step<'_> {
             Event::QueueCleared => self.queue_cleared(),
             Event::Renamed { title } => self.renamed(title),
             Event::Terminated { by } => self.terminated(&by),
-            Event::SandboxPrepared { generation, token } => self.sandbox_prepared(generation, token)?,
-            Event::SandboxStarted { generation } => self.sandbox_started(generation),
+            Event::SandboxPrepared { generation, node, token } => self.sandbox_prepared(generation, node, token)?,
+            Event::SandboxStarted { generation, node } => self.sandbox_started(generation, node),
             Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),
             Event::SandboxGone { generation, detail } => self.sandbox_gone(generation, &detail),
             Event::RunnerConnected(hello) => self.runner_connected(hello)?,
@@ -284,6 +288,7 @@ impl Step<'_> {
             Event::CommandsTaken { generation, command } => self.commands_taken(generation, command)?,
             Event::Reported { generation, frame, report } => self.reported(generation, frame, report)?,
             Event::GatewayRestarted => self.gateway_restarted(),
+            Event::NodeLost { node } => self.node_lost(&node),
             Event::SandboxRetired => self.sandbox_retired(),
             Event::Due => self.due(),
         }

@@ -133,7 +133,7 @@ impl Step<'_> {
         }
     }
 
-    fn lose_link(&mut self) {
+    pub(super) fn lose_link(&mut self) {
         self.engine.runner.link = Link::Lost { deadline: self.now.plus(self.engine.timeouts.reconnect) };
         let queued = self.engine.queue.len();
         self.status(StatusNotice::RunnerDisconnected { queued });

@@ -54,14 +54,34 @@ impl Spawner for HeldSpawner {
     }
 }
 
+/// Whether others work on the same database, or may begin to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// Never.
+    Never,
+    /// At any time.
+    Possible,
+}
+
 /// Does the work until the phase says that nothing is to be done any more, or nobody is left to say so.
-pub(super) async fn run(services: Arc<Services>, spawner: HeldSpawner, phase: watch::Receiver<Phase>) {
+pub(super) async fn run(
+    services: Arc<Services>,
+    spawner: HeldSpawner,
+    phase: watch::Receiver<Phase>,
+    sharing: Sharing,
+) {
     spawner.release();
     let jobs = until(Phase::Ended, phase.clone(), forever("jobs", REST, || services.clone().run_jobs()));
     let deadlines =
         until(Phase::Stopping, phase.clone(), forever("deadlines", REST, || services.clone().run_deadlines()));
-    let index = until(Phase::Stopping, phase, to_the_end("search index", REST, || services.fill_search_index()));
-    tokio::join!(jobs, deadlines, index);
+    let index =
+        until(Phase::Stopping, phase.clone(), to_the_end("search index", REST, || services.fill_search_index()));
+    let node = async {
+        if sharing == Sharing::Possible {
+            until(Phase::Ended, phase, forever("node", REST, || services.clone().run_node())).await;
+        }
+    };
+    tokio::join!(jobs, deadlines, index, node);
 }
 
 async fn until(end: Phase, mut phase: watch::Receiver<Phase>, work: impl Future<Output = ()>) {

@@ -15,6 +15,7 @@ use portway_services::recovery::Tenancy;
 use portway_sql::driver::SqlDriver;
 use portway_sql::migrations::{POSTGRES, SQLITE};
 
+use super::background::Sharing;
 use super::database_url::DatabaseUrl;
 use super::error::StartError;
 
@@ -82,6 +83,14 @@ impl Database {
         match self {
             Self::Sqlite(_) => Tenancy::Alone,
             Self::Postgres(database) => tenancy(database.is_alone().await),
+        }
+    }
+
+    /// Whether others may work on the database at the same time.
+    pub(super) fn sharing(&self) -> Sharing {
+        match self {
+            Self::Sqlite(_) => Sharing::Never,
+            Self::Postgres(_) => Sharing::Possible,
         }
     }
 

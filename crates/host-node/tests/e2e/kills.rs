@@ -1,5 +1,5 @@
 //! Gateway, runners and agents are killed again and again while fifty sessions work. Nothing that was acknowledged is lost
-//! or done twice, and no session stands still.
+//! or done twice, and no session stands still. So it is when one of two gateways dies for good.
 
 mod casualties;
 mod ledger;
@@ -15,7 +15,9 @@ use tokio::task::JoinHandle;
 use self::casualties::{Casualties, Victim};
 use self::person::{Kept, Person};
 use crate::harness::database::allow_sessions;
+use crate::harness::eventually;
 use crate::harness::gateway::Gateway;
+use crate::harness::postgres::{POSTGRES, Server};
 use crate::harness::random::Random;
 use crate::trials::Trials;
 
@@ -28,11 +30,15 @@ const GATEWAYS: usize = 8;
 /// How many runners are killed, and how many agents, besides those that die while the gateway is gone.
 const OTHERS: usize = 14;
 
+/// Sessions that begin on each of two gateways.
+const EACH: usize = 8;
+
 /// How often all of it happens, each time with other choices; for a longer look than the suite has time for.
 const ROUNDS: &str = "PORTWAY_TEST_KILL_ROUNDS";
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("kills::what_was_acknowledged_is_kept_and_done_once", what_was_acknowledged_is_kept_and_done_once);
+    trials.add_for(POSTGRES, "kills::one_of_two_gateways_dies_and_the_other_goes_on", one_of_two_gateways_dies);
 }
 
 async fn what_was_acknowledged_is_kept_and_done_once() {
@@ -54,7 +60,7 @@ async fn round(random: &mut Random) {
     let (over, is_over) = watch::channel(false);
     let people: Vec<JoinHandle<Kept>> = (0..SESSIONS)
         .map(|number| {
-            let person = Person::new(number, gateway.api(), random.split(), Arc::clone(&casualties));
+            let person = Person::new(number, gateway.api(), gateway.api(), random.split(), Arc::clone(&casualties));
             tokio::spawn(person.talk_until(is_over.clone()))
         })
         .collect();
@@ -74,7 +80,50 @@ async fn round(random: &mut Random) {
     }
     let prompts: usize = kept.iter().map(|kept| kept.prompts.len()).sum();
     println!("kills: {prompts} prompts are answered after {:.1?}", begin.elapsed());
-    check(&gateway, &kept, &casualties).await;
+    check(&[&gateway], &kept, &casualties).await;
+}
+
+/// Half of the sessions have their agents beside the one that dies; everybody talks to the other one.
+async fn one_of_two_gateways_dies(server: Server) {
+    let mut random = Random::seeded("one of two");
+    let config = "[timeouts]\nreconnect = 3\n";
+    let mut dying = Gateway::prepared(config).on_server(server);
+    dying.launch().await;
+    dying.stop().await;
+    allow_sessions(&dying, 100).await;
+    dying.launch().await;
+    let mut other = Gateway::prepared(config).beside(&dying);
+    other.launch().await;
+
+    let casualties = Arc::new(Casualties::default());
+    let (over, is_over) = watch::channel(false);
+    let people: Vec<JoinHandle<Kept>> = (0..2 * EACH)
+        .map(|number| {
+            let home = if number % 2 == 0 { dying.api() } else { other.api() };
+            let person = Person::new(number, home, other.api(), random.split(), Arc::clone(&casualties));
+            tokio::spawn(person.talk_until(is_over.clone()))
+        })
+        .collect();
+    let working = async || {
+        let working = [casualties.working(&dying), casualties.working(&other)];
+        working.iter().all(|working| working.len() == EACH).then_some(working)
+    };
+    eventually("all agents are at work", working).await;
+    tokio::time::sleep(random.millis(20, 350)).await;
+    casualties.lose_runners(&dying);
+    dying.kill9().await;
+    let begin = Instant::now();
+    eventually("all sessions are at the other gateway", async || {
+        (casualties.working(&other).len() == 2 * EACH).then_some(())
+    })
+    .await;
+    println!("kills: the other gateway has all sessions after {:.1?}", begin.elapsed());
+    over.send_replace(true);
+    let mut kept = Vec::new();
+    for person in people {
+        kept.push(person.await.unwrap());
+    }
+    check(&[&other, &dying], &kept, &casualties).await;
 }
 
 /// Whom to kill, in an order that begins with the gateway.
@@ -100,16 +149,18 @@ async fn replace(gateway: &mut Gateway, casualties: &Casualties, random: &mut Ra
     gateway.launch().await;
 }
 
-async fn check(gateway: &Gateway, kept: &[Kept], casualties: &Casualties) {
+/// `gateways`: the one that lives, and others before it.
+async fn check(gateways: &[&Gateway], kept: &[Kept], casualties: &Casualties) {
+    let gateway = gateways[0];
     let sessions: BTreeSet<&str> = kept.iter().map(|kept| kept.session.id.as_str()).collect();
-    assert_eq!(sessions.len(), SESSIONS);
+    assert_eq!(sessions.len(), kept.len());
     let listed = gateway.api().get("/api/sessions?limit=100").await.expect(200);
     let listed: BTreeSet<&str> =
         listed["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap()).collect();
     assert_eq!(listed, sessions, "a session was opened twice");
     let mut broken = 0;
     for kept in kept {
-        broken += ledger::check(gateway, kept, casualties.of(&kept.session.id)).await;
+        broken += ledger::check(gateways, kept, casualties.of(&kept.session.id)).await;
     }
     println!("kills: {broken} prompts were lost with their agent");
     let begin = Instant::now();

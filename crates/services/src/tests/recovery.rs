@@ -2,11 +2,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portway_domain::engine::{Event, Link};
+use portway_domain::jobs::LEASE;
 use portway_domain::sessions::SessionStatus;
-use portway_domain::tokens::TokenSecret;
+use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::{AgentCommand, SandboxOrder, Sandboxes};
 
 use super::world::World;
+use crate::nodes::NODE_LEASE;
 use crate::prompts::NewPrompt;
 use crate::recovery::Tenancy;
 
@@ -46,7 +48,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
     let session = world.open().await;
     // The earlier gateway was killed after it started the runner and before it wrote that down.
     let token = TokenSecret::runner([7; 32]);
-    let prepared = Event::SandboxPrepared { generation: 1, token: token.hash() };
+    let prepared = Event::SandboxPrepared { generation: 1, node: world.node(), token: token.hash() };
     world.services.apply(&session.id, vec![prepared], Vec::new(), world.services.moment()).await.unwrap();
     let agent = AgentCommand::new(["agent"]);
     let order = SandboxOrder {
@@ -60,7 +62,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
     world.sandboxes.start(order).await.unwrap();
     world.services.recover(Tenancy::Alone).await.unwrap();
     world.start_jobs();
-    while world.store.next_job_at().await.unwrap().is_some() {
+    while world.services.has_work().await.unwrap() {
         tokio::task::yield_now().await;
     }
     let detail = world.services.session(&world.as_owner(), &session.id).await.unwrap();
@@ -100,11 +102,11 @@ async fn leases_of_other_nodes_stay_theirs() {
     world.services.ask_due_sessions().await.unwrap();
     let now = world.services.moment().now;
     let until = now.plus(Duration::from_secs(60));
-    assert_eq!(world.store.claim_jobs(now, until, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.claim_jobs(&world.node(), now, until, 10).await.unwrap().len(), 1);
     world.neighbour().services.recover(Tenancy::Shared).await.unwrap();
-    assert_eq!(world.store.next_job_at().await.unwrap(), Some(until));
+    assert_eq!(world.next_job_at().await, Some(until));
     world.services.recover(Tenancy::Alone).await.unwrap();
-    assert_eq!(world.store.next_job_at().await.unwrap(), Some(now), "alone on the store, the lease was its own");
+    assert_eq!(world.next_job_at().await, Some(now), "alone on the store, the lease was its own");
 }
 
 #[tokio::test]
@@ -131,4 +133,57 @@ async fn what_was_on_this_node_is_taken_over_though_the_store_is_shared() {
     assert_eq!(world.engine(&dead).await.runner.link, Link::None);
     restarted.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
     assert!(!world.services.wants_sandbox(&living, 1).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_runner_of_a_node_that_is_gone_has_time_to_come_back() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour();
+    let now = world.services.moment().now;
+    world.store.be_there(&world.node(), now.plus(NODE_LEASE)).await.unwrap();
+    neighbour.services.take_over(now).await.unwrap();
+    assert!(world.engine(&id).await.is_connected(), "the node is there");
+    neighbour.services.take_over(now.plus(NODE_LEASE)).await.unwrap();
+    assert!(matches!(neighbour.engine(&id).await.runner.link, Link::Lost { .. }));
+    // A prompt waits; it is for the node to say what became of the runner, or for time.
+    neighbour.services.prompt(&neighbour.as_owner(), &id, say("go on")).await.unwrap();
+    neighbour.clock.advance(Duration::from_secs(31));
+    assert_eq!(neighbour.services.ask_due_sessions().await, Ok(1));
+    neighbour.start_jobs();
+    neighbour.sandboxes.started(&id, 2).await;
+    while neighbour.services.has_work().await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(neighbour.engine(&id).await.runner.node, Some(neighbour.node()));
+    assert!(world.sandboxes.is_alive(&id, 1).await, "nobody else can reach it");
+    assert!(!world.services.wants_sandbox(&id, 2).await.unwrap(), "it is on the other node");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_a_node_left_half_started_is_started_anew() {
+    let world = World::new().await;
+    let id = world.open().await.id;
+    let now = world.services.moment().now;
+    assert_eq!(world.store.claim_jobs(&world.node(), now, now.plus(LEASE), 10).await.unwrap().len(), 1);
+    let prepared = Event::SandboxPrepared { generation: 1, node: world.node(), token: TokenHash::of("x") };
+    world.services.apply(&id, vec![prepared], Vec::new(), world.services.moment()).await.unwrap();
+    world.store.be_there(&world.node(), now).await.unwrap();
+    let neighbour = world.neighbour();
+    neighbour.services.take_over(now).await.unwrap();
+    neighbour.start_jobs();
+    neighbour.sandboxes.started(&id, 2).await;
+    assert_eq!(neighbour.engine(&id).await.runner.generation, 2);
+}
+
+#[tokio::test]
+async fn a_sandbox_is_stopped_where_it_is() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour();
+    let now = world.services.moment().now;
+    world.store.be_there(&world.node(), now.plus(NODE_LEASE)).await.unwrap();
+    neighbour.start_jobs();
+    neighbour.services.terminate_session(&neighbour.as_owner(), &id).await.unwrap();
+    world.sandboxes.gone(&id, 1).await;
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
@@ -48,17 +48,17 @@ impl World {
         let database = SqliteDatabase::in_memory().unwrap();
         database.migrate(SQLITE).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
-        let mut world = Self::on(store);
+        let mut world = Self::on(store, "first");
         world.admin = world.services.bootstrap(None).await.unwrap().unwrap();
         world
     }
 
     /// Another node on the same store, with sandboxes of its own.
     pub(super) fn neighbour(&self) -> Self {
-        Self { admin: self.admin.clone(), ..Self::on(self.store.clone()) }
+        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "second") }
     }
 
-    fn on(store: Arc<dyn Store>) -> Self {
+    fn on(store: Arc<dyn Store>, node: &str) -> Self {
         let clock = Arc::new(ManualClock::default());
         let sandboxes = Arc::new(FakeSandboxes::default());
         let hints = Arc::new(RecordedHints::default());
@@ -77,8 +77,17 @@ impl World {
             default_agent: "demo".to_owned(),
             timeouts: Timeouts::default(),
         };
-        let services = Arc::new(Services::new(ports, options));
+        let node = NodeId::parse(node).unwrap();
+        let services = Arc::new(Services::new(ports, options).as_node(node));
         Self { services, store, clock, sandboxes, hints, admin: TokenSecret::api_key([0; 32]) }
+    }
+
+    pub(super) fn node(&self) -> NodeId {
+        self.services.node.clone()
+    }
+
+    pub(super) async fn next_job_at(&self) -> Option<Timestamp> {
+        self.store.next_job_at(&self.node(), self.clock.now()).await.unwrap()
     }
 
     /// A request of the administrator.

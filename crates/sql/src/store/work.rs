@@ -1,7 +1,7 @@
 //! Jobs and deadlines.
 
 use async_trait::async_trait;
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::jobs::Job;
 use portway_domain::time::Timestamp;
 use portway_ports::StoreError;
@@ -24,8 +24,14 @@ impl SqlStore {
 
 #[async_trait]
 impl WorkStore for SqlStore {
-    async fn claim_jobs(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Job>, StoreError> {
-        let claim = jobs::claim(self.driver.dialect(), now, lease_until, limit);
+    async fn claim_jobs(
+        &self,
+        node: &NodeId,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
+        let claim = jobs::claim(self.driver.dialect(), node, now, lease_until, limit);
         match self.driver.write(vec![claim]).await? {
             WriteOutcome::Committed(outcomes) => Ok(jobs::decode(first_rows(outcomes))?),
             // Somebody else was faster.
@@ -33,9 +39,10 @@ impl WorkStore for SqlStore {
         }
     }
 
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_at(&self, node: &NodeId, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let dialect = self.driver.dialect();
-        Ok(self.earliest(vec![jobs::next_free(dialect), jobs::next_lease_end(dialect)]).await?)
+        let next = vec![jobs::next_free(dialect, node, now), jobs::next_lease_end(dialect, node, now)];
+        Ok(self.earliest(next).await?)
     }
 
     async fn release_leases(&self) -> Result<(), StoreError> {

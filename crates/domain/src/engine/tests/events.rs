@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, choice, message, prompt, question, tool, yes_or_no};
+use super::rig::{Rig, actor, choice, message, node, prompt, question, tool, yes_or_no};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
@@ -41,6 +41,7 @@ pub(super) enum Op {
 pub(super) enum SandboxOp {
     Prepared,
     Started,
+    NodeLost,
     Failed,
     Gone,
 }
@@ -96,7 +97,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 
 fn sandbox() -> impl Strategy<Value = SandboxOp> {
     use SandboxOp as S;
-    select(vec![S::Prepared, S::Prepared, S::Started, S::Started, S::Started, S::Failed, S::Gone, S::Gone])
+    select(vec![S::Prepared, S::Prepared, S::Started, S::Started, S::Started, S::Failed, S::Gone, S::NodeLost])
 }
 
 fn turns() -> impl Strategy<Value = Turns> {
@@ -205,8 +206,9 @@ fn connection(rig: &Rig) -> Option<String> {
 impl SandboxOp {
     fn event(self, generation: u32) -> Event {
         match self {
-            Self::Prepared => Event::SandboxPrepared { generation, token: TokenHash::of("secret") },
-            Self::Started => Event::SandboxStarted { generation },
+            Self::Prepared => Event::SandboxPrepared { generation, node: node(), token: TokenHash::of("secret") },
+            Self::NodeLost => Event::NodeLost { node: node() },
+            Self::Started => Event::SandboxStarted { generation, node: node() },
             Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
             Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },
         }

@@ -1,6 +1,6 @@
 //! The life of a session.
 
-use super::rig::{Rig, actor, notices, prompt};
+use super::rig::{Rig, actor, node, notices, prompt};
 use crate::engine::{Change, Event, Refusal};
 use crate::sessions::SessionStatus;
 
@@ -9,7 +9,7 @@ fn everywhere() -> Vec<(&'static str, Rig)> {
     let mut waiting = Rig::opened();
     waiting.say("a");
     let mut started = Rig::opened();
-    started.ok(Event::SandboxStarted { generation: 1 });
+    started.ok(Event::SandboxStarted { generation: 1, node: node() });
     let mut given = Rig::ready();
     given.say("p");
     let mut asking = Rig::working();
@@ -98,14 +98,14 @@ fn termination_ends_the_message_before_it_is_told() {
 fn a_sandbox_that_starts_too_late_is_dismissed() {
     let mut rig = Rig::opened();
     rig.terminate();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1 });
-    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1 }]);
+    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node() });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()) }]);
     assert_eq!(rig.engine.status, SessionStatus::Terminated);
     let mut rig = Rig::ready();
     rig.say("p");
     rig.gone();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1 });
-    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1 }]);
+    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node() });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()) }]);
 }
 
 #[test]

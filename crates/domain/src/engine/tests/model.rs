@@ -71,7 +71,7 @@ impl Model {
                     let turn = self.turn.as_mut().filter(|turn| turn.prompt == *prompt && !turn.aborting);
                     turn.expect("one abort, of this turn").aborting = true;
                 }
-                Change::SandboxDismissed { generation }
+                Change::SandboxDismissed { generation, .. }
                     if *generation == before.runner.generation && before.has_sandbox() && !after.status.is_ended() =>
                 {
                     self.lose_runner();

@@ -7,7 +7,7 @@ use crate::engine::{
     Actor, Change, Command, Effects, Engine, Event, Link, Notice, Prompt, Refusal, RunnerHello, RunnerReport,
     StatusNotice,
 };
-use crate::ids::{IdStream, MessageId, QuestionId, SessionId, UserId};
+use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
 use crate::messages::{FinishReason, TextKind, ToolCall, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
@@ -28,6 +28,10 @@ pub(super) fn message(id: &str) -> MessageId {
 
 pub(super) fn question(id: &str) -> QuestionId {
     QuestionId::parse(id).unwrap()
+}
+
+pub(super) fn node() -> NodeId {
+    NodeId::parse("node").unwrap()
 }
 
 pub(super) fn actor() -> Actor {

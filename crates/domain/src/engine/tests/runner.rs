@@ -1,6 +1,6 @@
 //! Hello, numbering, acknowledgements.
 
-use super::rig::{Rig, commands, hello, message, notices};
+use super::rig::{Rig, commands, hello, message, node, notices};
 use crate::engine::{Change, Event, Link, Refusal, RunnerHello, RunnerReport};
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
@@ -20,7 +20,7 @@ fn the_first_hello_makes_the_session_run() {
 #[test]
 fn a_sandbox_that_exists_makes_the_session_run() {
     let mut rig = Rig::opened();
-    assert_eq!(notices(&rig.ok(Event::SandboxStarted { generation: 1 })), ["running"]);
+    assert_eq!(notices(&rig.ok(Event::SandboxStarted { generation: 1, node: node() })), ["running"]);
     assert_eq!(notices(&rig.connect()), ["runner up"]);
 }
 
@@ -124,7 +124,7 @@ fn an_acknowledgement_that_comes_after_the_loss_still_counts() {
 fn a_secret_belongs_to_the_sandbox_that_is_being_started() {
     let mut rig = Rig::opened();
     let token = TokenHash::of("secret");
-    let prepared = |generation| Event::SandboxPrepared { generation, token: TokenHash::of("secret") };
+    let prepared = |generation| Event::SandboxPrepared { generation, node: node(), token: TokenHash::of("secret") };
     assert_eq!(rig.apply(prepared(0)), Err(Refusal::StaleRunner));
     rig.ok(prepared(1));
     assert_eq!(rig.engine.runner.token, Some(token));

@@ -76,7 +76,7 @@ impl Store {
                 assert!(before < Some(*number), "commands were taken before");
             }
             Change::SandboxOrdered { generation } => self.ordered.push(*generation),
-            Change::SandboxDismissed { generation } => self.dismissed.push(*generation),
+            Change::SandboxDismissed { generation, .. } => self.dismissed.push(*generation),
             Change::SessionTouched { status, error, title, .. } => {
                 self.touch(*status);
                 self.error = error.clone().or(self.error.take());

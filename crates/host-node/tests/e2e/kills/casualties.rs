@@ -77,6 +77,19 @@ impl Casualties {
         true
     }
 
+    /// Sessions whose agent has worked beside that gateway.
+    pub(crate) fn working(&self, gateway: &Gateway) -> Vec<String> {
+        let losses = self.0.lock().unwrap();
+        losses.keys().filter(|session| noted(gateway, session) > 0).cloned().collect()
+    }
+
+    /// All runners beside that gateway are about to be lost with it.
+    pub(crate) fn lose_runners(&self, gateway: &Gateway) {
+        for session in self.working(gateway) {
+            self.change(&session, |losses| losses.runners += 1);
+        }
+    }
+
     fn change(&self, session: &str, change: impl FnOnce(&mut Losses)) {
         change(self.0.lock().unwrap().get_mut(session).unwrap());
     }

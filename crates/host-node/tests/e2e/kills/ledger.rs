@@ -11,12 +11,12 @@ use crate::harness::mirror::{Entry, answer_id};
 use portway_protocol::message::{FinishReason, MessageRole};
 
 /// Checks one session; answers with how many of its prompts ended with an error.
-pub(crate) async fn check(gateway: &Gateway, kept: &Kept, losses: Losses) -> usize {
+pub(crate) async fn check(gateways: &[&Gateway], kept: &Kept, losses: Losses) -> usize {
     let transcript = kept.session.transcript().await;
     let broken = check_transcript(&transcript, kept, losses);
     assert_eq!(kept.messages, transcript, "what the person's client shows is the transcript");
     assert_eq!(kept.session.socket().await.mirror.messages, transcript);
-    check_agent(gateway, kept, &broken, losses);
+    check_agent(gateways, kept, &broken, losses);
     let detail = kept.session.detail().await;
     assert_eq!(detail["session"]["status"], "running", "{detail}");
     let live = &detail["doStatus"];
@@ -72,9 +72,11 @@ fn check_transcript<'k>(transcript: &[Entry], kept: &'k Kept, losses: Losses) ->
 /// Every prompt and every answer to a question reached the agent once, in order, unless it ended with an error. A prompt
 /// that a runner gave to its agent and died before it could say so may have reached the next agent as well; but then
 /// nobody saw anything of it before.
-fn check_agent(gateway: &Gateway, kept: &Kept, broken: &[&str], losses: Losses) {
+fn check_agent(gateways: &[&Gateway], kept: &Kept, broken: &[&str], losses: Losses) {
     let id = &kept.session.id;
-    let tally = std::fs::read_to_string(gateway.workspace(id).join("tally.log")).unwrap();
+    // Agents of a gateway that is gone came first.
+    let tallies = gateways.iter().rev().map(|gateway| gateway.workspace(id).join("tally.log"));
+    let tally: String = tallies.filter_map(|tally| std::fs::read_to_string(tally).ok()).collect();
     let order: BTreeMap<&str, usize> =
         kept.prompts.iter().enumerate().map(|(index, (_, said))| (said.word.as_str(), index)).collect();
     let mut prompts = vec![0; kept.prompts.len()];

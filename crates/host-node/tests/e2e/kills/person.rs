@@ -74,14 +74,17 @@ pub(crate) struct Shown {
 
 pub(crate) struct Person {
     number: usize,
+    /// Of the gateway that opens the session.
+    home: Api,
+    /// Of the gateway that the person talks to.
     api: Api,
     random: Random,
     casualties: Arc<Casualties>,
 }
 
 impl Person {
-    pub(crate) fn new(number: usize, api: Api, random: Random, casualties: Arc<Casualties>) -> Self {
-        Self { number, api, random, casualties }
+    pub(crate) fn new(number: usize, home: Api, api: Api, random: Random, casualties: Arc<Casualties>) -> Self {
+        Self { number, home, api, random, casualties }
     }
 
     /// Says one thing after the other until it is over, then one more that nothing happens to, and waits until everything
@@ -123,7 +126,7 @@ impl Person {
     }
 
     async fn open(&self) -> Session {
-        let create = self.api.request(Method::POST, "/api/sessions");
+        let create = self.home.request(Method::POST, "/api/sessions");
         let create = create.header("Idempotency-Key", format!("open-{}", self.number));
         let created = until_acknowledged(&create.json(&json!({"workspace": "kills", "agent": "demo"}))).await;
         let opened = created.reply.expect(201);

@@ -1,0 +1,104 @@
+//! Being there for other nodes, and taking over from those that are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_domain::engine::Event;
+use portway_domain::ids::NodeId;
+use portway_domain::time::Timestamp;
+
+use crate::Services;
+use crate::error::Error;
+
+/// How long a node counts as there after it last said so.
+pub const NODE_LEASE: Duration = Duration::from_secs(15);
+
+/// How often a node says that it is there.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Sessions read at once.
+const PAGE: u32 = 100;
+
+/// Since when this node has been there without a break.
+#[derive(Debug, Default)]
+struct Standing {
+    since: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Standing {
+    /// It was said at `now` that the node is there.
+    fn said(&mut self, now: Timestamp) {
+        if self.last.is_none_or(|last| now.since(last) >= NODE_LEASE) {
+            self.since = Some(now);
+        }
+        self.last = Some(now);
+    }
+
+    /// Whether the node may judge others: while the store could not be reached, nobody could say that they are there.
+    fn is_firm(&self, now: Timestamp) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= NODE_LEASE)
+    }
+}
+
+impl Services {
+    /// Tells other nodes on the store that this one is there, and takes over the sessions of those that are gone, until
+    /// it is dropped. Run one per node, where several share a store; their clocks may differ by a few seconds.
+    pub async fn run_node(self: Arc<Self>) {
+        let mut standing = Standing::default();
+        loop {
+            if let Err(error) = self.be_there(&mut standing).await {
+                tracing::warn!(%error, "this node cannot say that it is there, or take over from others");
+            }
+            self.ports.clock.sleep(BEAT).await;
+        }
+    }
+
+    async fn be_there(&self, standing: &mut Standing) -> Result<(), Error> {
+        let now = self.ports.clock.now();
+        self.ports.store.be_there(&self.node, now.plus(NODE_LEASE)).await?;
+        standing.said(now);
+        if standing.is_firm(now) { self.take_over(now).await } else { Ok(()) }
+    }
+
+    /// Takes over the sessions of all nodes that are gone at `now`.
+    ///
+    /// # Errors
+    /// The store's failure; what was not done is done with the next call.
+    pub async fn take_over(&self, now: Timestamp) -> Result<(), Error> {
+        for node in self.ports.store.lost_nodes(now).await? {
+            if node != self.node {
+                tracing::warn!(%node, "a node is gone; its sessions go on without it");
+                self.take_over_from(&node).await?;
+                self.ports.store.forget_node(&node, now).await?;
+                self.new_work.notify_waiters();
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_over_from(&self, node: &NodeId) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let page = self.ports.store.sessions_of_node(node, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = Some(last.clone());
+            for id in &page {
+                match self.apply(id, vec![Event::NodeLost { node: node.clone() }], Vec::new(), self.moment()).await {
+                    Ok(_) | Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    /// Tells other nodes that this one is not there any more. Call it when nothing else runs.
+    ///
+    /// # Errors
+    /// The store's failure; others find out by themselves then.
+    pub async fn leave_node(&self) -> Result<(), Error> {
+        Ok(self.ports.store.leave(&self.node).await?)
+    }
+}
