@@ -1,6 +1,7 @@
 //! Doing the durable work: starting and stopping sandboxes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portway_domain::engine::Event;
@@ -19,6 +20,9 @@ const CLAIM: u32 = 16;
 
 /// How long the loop sleeps at the most: work that another node left behind is found after that time.
 const POLL: Duration = Duration::from_secs(5);
+
+/// The same where other nodes order work that only this one can do.
+const SHARED_POLL: Duration = Duration::from_secs(1);
 
 impl Services {
     /// Does jobs as they come, until it is dropped. Run one per node.
@@ -41,7 +45,8 @@ impl Services {
 
     async fn wait_for_work(&self, woken: impl Future<Output = ()>) {
         let next = self.ports.store.next_job_at(&self.node, self.ports.clock.now()).await.unwrap_or_default();
-        let span = next.map_or(POLL, |at| at.since(self.ports.clock.now()).clamp(Duration::from_millis(10), POLL));
+        let poll = if self.is_shared.load(Ordering::Relaxed) { SHARED_POLL } else { POLL };
+        let span = next.map_or(poll, |at| at.since(self.ports.clock.now()).clamp(Duration::from_millis(10), poll));
         tokio::select! {
             () = woken => {}
             () = self.ports.clock.sleep(span) => {}

@@ -86,6 +86,7 @@ pub mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use portway_domain::access::Permission;
 use portway_domain::ids::NodeId;
@@ -135,6 +136,8 @@ pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) options: Options,
     pub(crate) node: NodeId,
+    /// Whether there may be other nodes on the store.
+    pub(crate) is_shared: AtomicBool,
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
     pub(crate) new_work: Notify,
@@ -150,6 +153,7 @@ impl Services {
         let node = ports.entropy.ids(ports.clock.now()).draw();
         Self {
             node,
+            is_shared: AtomicBool::new(false),
             ports,
             options,
             locks: locks::SessionLocks::default(),

@@ -1,6 +1,7 @@
 //! Being there for other nodes, and taking over from those that are gone.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portway_domain::engine::Event;
@@ -46,6 +47,7 @@ impl Services {
     /// it is dropped. Run one per node, where several share a store; their clocks may differ by a few seconds.
     pub async fn run_node(self: Arc<Self>) {
         let mut standing = Standing::default();
+        self.is_shared.store(true, Ordering::Relaxed);
         loop {
             if let Err(error) = self.be_there(&mut standing).await {
                 tracing::warn!(%error, "this node cannot say that it is there, or take over from others");

@@ -206,8 +206,8 @@ pub(crate) fn push_changes(
 ) {
     for change in changes {
         let work = match change {
-            Change::SandboxOrdered { generation } => {
-                Some((Work::StartSandbox { session: session.clone(), generation: *generation }, None))
+            Change::SandboxOrdered { generation, node } => {
+                Some((Work::StartSandbox { session: session.clone(), generation: *generation }, node.clone()))
             }
             Change::SandboxDismissed { generation, node } => {
                 Some((Work::StopSandbox { session: session.clone(), generation: *generation }, node.clone()))

@@ -35,7 +35,8 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         let server = stages.run("test server", || test_server(true))?;
         stages.run("tests", || all_tests(workspace, &agents, server.as_ref()))?;
         if let Some(server) = server {
-            stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server))?;
+            stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
+            stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
         stages.run("port suite on D1", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
@@ -63,10 +64,17 @@ fn all_tests(workspace: &Workspace, agents: &Variables, server: Option<&Postgres
     process::run(test_command(workspace, agents).envs(location(server)))
 }
 
-/// The end-to-end tests once more, with every gateway's database on the server.
-fn end_to_end_on_postgres(workspace: &Workspace, agents: &Variables, server: &PostgresServer) -> Result<(), Failure> {
+/// The end-to-end tests once more, with every gateway's database on the server; with two gateways on each database, those
+/// of them that are about sessions.
+fn end_to_end_on_postgres(
+    workspace: &Workspace,
+    agents: &Variables,
+    server: &PostgresServer,
+    gateways: u8,
+) -> Result<(), Failure> {
     let mut command = test_command(workspace, agents);
     command.args(["--test", "e2e"]).envs(location(Some(server))).env("PORTWAY_TEST_DATABASE", "postgres");
+    command.env("PORTWAY_TEST_GATEWAYS", gateways.to_string());
     process::run(&mut command)
 }
 

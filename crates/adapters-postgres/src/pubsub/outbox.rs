@@ -29,7 +29,7 @@ struct Waiting {
 }
 
 /// What is sent at once: what is lost first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
     /// Nobody knows any more what was lost.
     pub(super) lost_all: bool,

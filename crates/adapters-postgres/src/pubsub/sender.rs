@@ -29,10 +29,16 @@ pub(super) async fn run(connect: PgConnectOptions, name: String, outbox: Arc<Out
     let mut line = Line { connect, connection: None };
     let mut pause = AGAIN;
     // Others learn that there is somebody to be told.
-    let mut next = Some(Batch::default());
-    while let Some(batch) = next {
+    let mut greeting = Some(Batch::default());
+    loop {
+        let Some(batch) = (if greeting.is_some() { greeting.clone() } else { outbox.next().await }) else {
+            break;
+        };
         match line.send(payload::write(&name, &batch)).await {
-            Ok(()) => pause = AGAIN,
+            Ok(()) => {
+                greeting = None;
+                pause = AGAIN;
+            }
             Err(error) => {
                 tracing::debug!(%error, "hints for other nodes could not be sent");
                 outbox.give_back(batch);
@@ -43,7 +49,6 @@ pub(super) async fn run(connect: PgConnectOptions, name: String, outbox: Arc<Out
                 pause = (2 * pause).min(AT_MOST);
             }
         }
-        next = outbox.next().await;
     }
     line.close().await;
 }

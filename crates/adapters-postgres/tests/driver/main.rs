@@ -9,6 +9,7 @@ mod migrations;
 mod opening;
 mod presence;
 mod proxy;
+mod pubsub;
 mod reads;
 #[path = "../scratch/mod.rs"]
 mod scratch;
@@ -94,6 +95,10 @@ fn main() -> ExitCode {
             somebody_who_is_gone_is_not_there,
             the_last_is_alone_again,
             a_lost_lock_is_taken_anew,
+        ]
+        pubsub: [
+            a_version_that_nobody_told_is_found,
+            alone_nothing_is_sent,
         ]
         reads: [
             results_come_in_the_order_of_the_statements,

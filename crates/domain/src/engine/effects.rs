@@ -86,6 +86,8 @@ pub enum Change {
     SandboxOrdered {
         /// Its generation.
         generation: u32,
+        /// Where the one before it was, if there was one: it goes there if that node is still there.
+        node: Option<NodeId>,
     },
     /// A sandbox is to be removed.
     SandboxDismissed {

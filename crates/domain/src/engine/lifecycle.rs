@@ -47,7 +47,6 @@ impl Step<'_> {
     pub(super) fn order_sandbox(&mut self) {
         let runner = &mut self.engine.runner;
         runner.generation += 1;
-        runner.node = None;
         runner.link = Link::Starting { deadline: self.now.plus(self.engine.timeouts.start) };
         runner.token = None;
         runner.ready = false;
@@ -55,8 +54,9 @@ impl Step<'_> {
         runner.last_frame = 0;
         runner.last_command = 0;
         runner.taken_command = 0;
-        let generation = runner.generation;
-        self.effects.changes.push(Change::SandboxOrdered { generation });
+        // What the agent worked on is there.
+        let ordered = Change::SandboxOrdered { generation: runner.generation, node: runner.node.clone() };
+        self.effects.changes.push(ordered);
     }
 
     pub(super) fn sandbox_prepared(&mut self, generation: u32, node: NodeId, token: TokenHash) -> Result<(), Refusal> {

@@ -114,7 +114,7 @@ pub struct Engine {
 pub struct Runner {
     /// Counts starts; 0 before the first.
     pub generation: u32,
-    /// The node that starts or started the sandbox; absent before one took it on.
+    /// The node that took the sandbox on, or the one before it; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
     /// The connection.

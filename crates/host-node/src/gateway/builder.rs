@@ -88,8 +88,8 @@ impl GatewayBuilder {
     /// server, `postgres://user:password@machine:5432/database`, which has to exist; or `sqlite::memory:` for a gateway
     /// that forgets everything when it ends. A path is taken as it stands, without decoding.
     ///
-    /// Other gateways may use the same Postgres database. Hints to watchers do not leave the process, and a sandbox that
-    /// is a process is only reached from its own machine; so that is for programs that bring sandboxes of their own.
+    /// Other gateways may use the same Postgres database, each with a data folder of its own. A sandbox stays with the
+    /// gateway that started it; when that one is gone for good, its sessions go on with new sandboxes at others.
     ///
     /// Default: `portway.db` in the data folder.
     pub fn database(mut self, url: impl Into<String>) -> Self {

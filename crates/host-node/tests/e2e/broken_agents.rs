@@ -4,7 +4,7 @@ use portway_protocol::message::{FinishReason, MessageRole};
 use serde_json::{Value, json};
 
 use crate::harness::agents::custom_agent;
-use crate::harness::gateway::Gateway;
+use crate::harness::gateway::{Gateway, gateways_are_two};
 use crate::harness::mirror::{Entry, Mirror};
 use crate::harness::processes;
 use crate::harness::session::Session;
@@ -17,7 +17,10 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("broken_agents::the_command_prints_nothing_but_rubbish", the_command_prints_nothing_but_rubbish);
     trials.add("broken_agents::the_command_never_speaks", the_command_never_speaks);
     trials.add("broken_agents::the_folder_is_gone", the_folder_is_gone);
-    trials.add("broken_agents::the_agent_is_no_longer_configured", the_agent_is_no_longer_configured);
+    // A second gateway would still know it.
+    if !gateways_are_two() {
+        trials.add("broken_agents::the_agent_is_no_longer_configured", the_agent_is_no_longer_configured);
+    }
 }
 
 async fn an_agent_may_print_rubbish() {

@@ -51,32 +51,42 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let mut trials = Trials::default();
+    // Two gateways do the same as one to those who open sessions and talk in them.
+    if harness::gateway::gateways_are_two() {
+        add_talks(&mut trials);
+        return libtest_mimic::run(&arguments, trials.into_list()).exit_code();
+    }
     // The longest first, so that nothing waits for it at the end.
     kills::add(&mut trials);
     garbage::add(&mut trials);
     coding_agents::add(&mut trials);
-    broken_agents::add(&mut trials);
-    prompts::add(&mut trials);
-    permissions::add(&mut trials);
-    aborts::add(&mut trials);
-    crashes::add(&mut trials);
-    queue::add(&mut trials);
+    add_talks(&mut trials);
     stopping::add(&mut trials);
     starting::add(&mut trials);
     postgres::add(&mut trials);
     neighbours::add(&mut trials);
-    termination::add(&mut trials);
-    sessions::add(&mut trials);
     requests::add(&mut trials);
     limits::add(&mut trials);
     doctor::add(&mut trials);
     logs::add(&mut trials);
     metrics::add(&mut trials);
-    idempotency::add(&mut trials);
     api_keys::add(&mut trials);
-    events::add(&mut trials);
     search::add(&mut trials);
     memories::add(&mut trials);
     agents_command::add(&mut trials);
     libtest_mimic::run(&arguments, trials.into_list()).exit_code()
+}
+
+/// What is about sessions and those who talk in them.
+fn add_talks(trials: &mut Trials) {
+    broken_agents::add(trials);
+    prompts::add(trials);
+    permissions::add(trials);
+    aborts::add(trials);
+    crashes::add(trials);
+    queue::add(trials);
+    termination::add(trials);
+    sessions::add(trials);
+    idempotency::add(trials);
+    events::add(trials);
 }

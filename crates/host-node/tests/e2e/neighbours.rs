@@ -5,10 +5,12 @@ use serde_json::json;
 use crate::harness::gateway::Gateway;
 use crate::harness::postgres::{POSTGRES, Server};
 use crate::harness::session::Session;
+use crate::kills;
 use crate::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add_for(POSTGRES, "neighbours::a_client_of_one_talks_to_a_runner_of_the_other", client_and_runner_apart);
+    trials.add_for(POSTGRES, "neighbours::one_dies_and_the_other_goes_on", kills::one_of_two_gateways_dies);
 }
 
 /// Two that run, each with a data folder of its own.

@@ -30,7 +30,7 @@ async fn are_opened_named_and_listed() {
         (&session["workspace"], &session["agent"], &session["status"]),
         (&"one".into(), &"demo".into(), &"initializing".into())
     );
-    let address = format!("ws://{}/api/sessions/{id}/ws?role=client&userId=", gateway.address());
+    let address = format!("ws://{}/api/sessions/{id}/ws?role=client&userId=", api.address());
     assert!(opened["websocketUrl"].as_str().unwrap().starts_with(&address), "{opened}");
     for name in ["two", "three"] {
         api.post("/api/sessions", &json!({"workspace": name})).await.expect(201);

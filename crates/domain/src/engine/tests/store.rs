@@ -75,7 +75,7 @@ impl Store {
                 let before = self.taken.insert(*generation, *number);
                 assert!(before < Some(*number), "commands were taken before");
             }
-            Change::SandboxOrdered { generation } => self.ordered.push(*generation),
+            Change::SandboxOrdered { generation, .. } => self.ordered.push(*generation),
             Change::SandboxDismissed { generation, .. } => self.dismissed.push(*generation),
             Change::SessionTouched { status, error, title, .. } => {
                 self.touch(*status);

@@ -12,6 +12,8 @@ use super::session::Session;
 #[derive(Clone)]
 pub(crate) struct Api {
     address: SocketAddr,
+    /// Where sessions are opened, and so where their agents are.
+    home: SocketAddr,
     key: String,
     http: Client,
 }
@@ -27,7 +29,12 @@ pub(crate) struct Reply {
 impl Api {
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { address, key: key.to_owned(), http }
+        Self { address, home: address, key: key.to_owned(), http }
+    }
+
+    /// The same caller, who talks to another gateway about sessions that are opened at this one.
+    pub(crate) fn through(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
     }
 
     /// The same caller with another key.
@@ -77,7 +84,8 @@ impl Api {
 
     /// A session as that body asks for.
     pub(crate) async fn session(&self, body: Value) -> Session {
-        let opened = self.post("/api/sessions", &body).await.expect(201);
+        let at_home = Self { address: self.home, ..self.clone() };
+        let opened = at_home.post("/api/sessions", &body).await.expect(201);
         Session::new(self.clone(), opened["session"]["id"].as_str().unwrap())
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Gateway {
     /// The server that its database is on, if it is no file.
     server: Option<Server>,
     schema: Option<Arc<Schema>>,
+    /// Another one on the same database, which everybody talks to.
+    second: Option<Box<Self>>,
 }
 
 struct Running {
@@ -72,6 +74,7 @@ impl Gateway {
             running: None,
             server: Server::for_all(),
             schema: None,
+            second: None,
         };
         std::fs::write(gateway.data().join("portway.toml"), config).unwrap();
         gateway
@@ -142,6 +145,16 @@ impl Gateway {
     pub(crate) async fn launch(&mut self) {
         if let Err(refused) = self.try_launch().await {
             panic!("the gateway does not start: {refused:?}");
+        }
+        if gateways_are_two() && self.server.is_some() && self.second.is_none() {
+            let config = std::fs::read_to_string(self.data().join("portway.toml")).unwrap();
+            let mut second = Self::prepared(&config).beside(self);
+            second.arguments.clone_from(&self.arguments);
+            second.variables.clone_from(&self.variables);
+            if let Err(refused) = second.try_launch().await {
+                panic!("the second gateway does not start: {refused:?}");
+            }
+            self.second = Some(Box::new(second));
         }
     }
 
@@ -231,7 +244,8 @@ impl Gateway {
 
     /// Everything that its runners wrote to their logs.
     pub(crate) fn runner_logs(&self) -> String {
-        let files = std::fs::read_dir(self.data().join("logs")).into_iter().flatten().flatten();
+        let folders = self.both().into_iter().map(|gateway| gateway.data().join("logs"));
+        let files = folders.flat_map(|logs| std::fs::read_dir(logs).into_iter().flatten().flatten());
         files.map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned()).collect()
     }
 
@@ -256,11 +270,24 @@ impl Gateway {
 
     /// Its API, for the first administrator.
     pub(crate) fn api(&self) -> Api {
-        Api::new(self.address(), self.key.as_deref().unwrap_or_default())
+        let api = Api::new(self.address(), self.key.as_deref().unwrap_or_default());
+        match &self.second {
+            Some(second) => api.through(second.address()),
+            None => api,
+        }
+    }
+
+    /// Itself, and the one that stands in front of it.
+    fn both(&self) -> Vec<&Self> {
+        std::iter::once(self).chain(self.second.as_deref()).collect()
     }
 
     /// Runners and agents that run, as process numbers.
     pub(crate) fn descendants(&self) -> Vec<i32> {
+        self.both().into_iter().flat_map(Self::own_descendants).collect()
+    }
+
+    fn own_descendants(&self) -> Vec<i32> {
         let own = self.running.as_ref().and_then(|running| i32::try_from(running.child.id()).ok());
         processes::marked(&self.mark()).into_iter().filter(|pid| Some(*pid) != own).collect()
     }
@@ -278,13 +305,14 @@ impl Gateway {
     /// The process of a session's runner.
     pub(crate) async fn runner(&self, session: &str) -> i32 {
         eventually("the session has a runner", async || {
-            let files = std::fs::read_dir(self.data().join("run")).ok()?;
-            let run = files.flatten().find_map(|file| {
+            let folders = self.both().into_iter().map(|gateway| gateway.data().join("run"));
+            let files = folders.flat_map(|run| std::fs::read_dir(run).into_iter().flatten().flatten());
+            let mut runners = files.filter_map(|file| {
                 let run: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok()?;
-                (run["session"] == session).then_some(run)
-            })?;
-            let pid = i32::try_from(run["pid"].as_i64()?).ok()?;
-            processes::is_alive(pid).then_some(pid)
+                let pid = i32::try_from(run["pid"].as_i64()?).ok()?;
+                (run["session"] == session && processes::is_alive(pid)).then_some(pid)
+            });
+            runners.next()
         })
         .await
     }
@@ -297,7 +325,9 @@ impl Gateway {
 
     /// The folder that a session's agent works in.
     pub(crate) fn workspace(&self, session: &str) -> PathBuf {
-        self.data().join("workspaces").join(session)
+        let folders = self.both().into_iter().map(|gateway| gateway.data().join("workspaces").join(session));
+        let mut folders = folders.filter(|folder| folder.exists());
+        folders.next().unwrap_or_else(|| self.data().join("workspaces").join(session))
     }
 
     /// Ends it at once, as a power failure would; its runners live on.
@@ -326,7 +356,7 @@ impl Gateway {
     }
 
     fn assert_nothing_left(&self) {
-        let left: Vec<String> = self.descendants().into_iter().map(processes::describe).collect();
+        let left: Vec<String> = self.own_descendants().into_iter().map(processes::describe).collect();
         assert!(left.is_empty(), "left behind by the gateway: {left:#?}");
     }
 
@@ -397,8 +427,9 @@ impl Drop for Gateway {
                 Some(status) if status.success() => {}
                 other => wrong.push(format!("the gateway does not stop cleanly: {other:?}")),
             }
-            wrong
-                .extend(self.descendants().into_iter().map(|pid| format!("left behind: {}", processes::describe(pid))));
+            wrong.extend(
+                self.own_descendants().into_iter().map(|pid| format!("left behind: {}", processes::describe(pid))),
+            );
         }
         if failed || !wrong.is_empty() {
             self.show_logs();
@@ -409,6 +440,11 @@ impl Drop for Gateway {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
+}
+
+/// Whether two gateways serve each test that has its database on a server.
+pub(crate) fn gateways_are_two() -> bool {
+    std::env::var("PORTWAY_TEST_GATEWAYS").is_ok_and(|count| count == "2")
 }
 
 fn read_lines(stdout: ChildStdout, printed: Arc<Mutex<Vec<String>>>, first: oneshot::Sender<String>) -> JoinHandle<()> {
