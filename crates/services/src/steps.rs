@@ -1,5 +1,7 @@
 //! How an event reaches a session's engine: load, step, commit under the version that was loaded, then publish.
 
+use std::sync::atomic::Ordering;
+
 use portway_domain::engine::{Change, Effects, Engine, Event, Refusal};
 use portway_domain::ids::{IdStream, SessionId};
 use portway_domain::jobs::{Job, Work};
@@ -22,6 +24,8 @@ pub struct Stepped {
     pub engine: Engine,
     /// The first refusal: events before it were applied, it and those after it were not.
     pub refused: Option<Refusal>,
+    /// Whether anything was written: then the state that was stepped was the newest.
+    is_written: bool,
 }
 
 /// When something happens and where its new ids come from: drawn once, before the first attempt.
@@ -86,16 +90,22 @@ impl Services {
     ) -> Result<Stepped, Error> {
         let mut lock = self.locks.lock(id).await;
         for _ in 0..MAX_ATTEMPTS {
-            let stored = match lock.take() {
-                Some(stored) => stored,
-                None => self.load_engine(id).await?,
+            // Another node may have stepped the session since. A write would show that; nothing else does.
+            let (stored, is_certain) = match lock.take() {
+                Some(stored) => (stored, !self.is_shared.load(Ordering::Relaxed)),
+                None => (self.load_engine(id).await?, true),
             };
             if let Err(refusal) = admit(&stored.value) {
-                lock.keep(stored);
-                return Err(refusal);
+                if is_certain {
+                    lock.keep(stored);
+                    return Err(refusal);
+                }
+                continue;
             }
-            if let Some(stepped) = self.attempt(&mut lock, stored, &events, &more, &moment).await? {
-                return Ok(stepped);
+            match self.attempt(&mut lock, stored, &events, &more, &moment).await? {
+                Some(stepped) if is_certain || stepped.is_written => return Ok(stepped),
+                Some(_) => drop(lock.take()),
+                None => {}
             }
         }
         Err(contended())
@@ -129,7 +139,7 @@ impl Services {
             effects.changes.is_empty() && effects.notices.is_empty() && engine == stored.value && more.is_empty();
         if nothing_to_write {
             lock.keep(stored);
-            return Ok(Some(Stepped { engine, refused }));
+            return Ok(Some(Stepped { engine, refused, is_written: false }));
         }
         let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
         if !self.commit_step(set, &engine, stored.version).await? {
@@ -138,7 +148,7 @@ impl Services {
         let version = stored.version + 1;
         lock.keep(Stored { version, value: engine.clone() });
         self.publish(&engine, version, effects);
-        Ok(Some(Stepped { engine, refused }))
+        Ok(Some(Stepped { engine, refused, is_written: true }))
     }
 
     async fn load_engine(&self, id: &SessionId) -> Result<Stored<Engine>, Error> {
