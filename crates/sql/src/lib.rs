@@ -38,6 +38,7 @@ pub mod driver;
 pub mod migrations;
 pub mod record;
 pub mod row;
+pub mod schema;
 pub mod value;
 
 mod audit;
@@ -45,6 +46,7 @@ mod commands;
 mod commit;
 mod deadlines;
 mod diagnosis;
+mod digest;
 mod engines;
 mod idempotency;
 mod jobs;

@@ -8,8 +8,7 @@
 mod ledger;
 mod plan;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::driver::SqlError;
 
 pub use self::ledger::{AppliedMigration, SQLITE_LEDGER, pending, probe};
@@ -31,18 +30,11 @@ impl Migration {
     /// or changes line ends does not make another file of it.
     #[must_use]
     pub fn checksum(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut digest = Digest::default();
         for line in self.sql.lines() {
-            hash.update(line.trim_end());
-            hash.update("\n");
+            digest.line(line.trim_end());
         }
-        let mut text = String::with_capacity(64);
-        for byte in hash.finalize() {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(digit.into(), 16).unwrap_or('?'));
-            }
-        }
-        text
+        digest.finish()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Both databases have the same schema: the migrations of each are run, and what they leave is compared piece by piece.
 #![cfg(test)]
 
+mod expected;
 mod neutral;
 mod postgres;
 #[path = "../scratch/mod.rs"]
@@ -9,12 +10,13 @@ mod sqlite;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed};
+use libtest_mimic::{Arguments, Failed, Trial};
 use portway_adapters_postgres::PostgresDatabase;
 use portway_adapters_sqlite::SqliteDatabase;
-use portway_sql::driver::SqlDriver;
+use portway_sql::driver::{SqlDriver, Statement, Step};
 use portway_sql::migrations::{POSTGRES, SQLITE};
 
+use crate::expected::deviations;
 use crate::neutral::{Schema, differences};
 use crate::scratch::Scratch;
 
@@ -27,6 +29,8 @@ const EXEMPT: &[&str] = &[];
 
 fn main() -> ExitCode {
     let trials = vec![
+        Trial::test("parity::sqlite_has_the_expected_schema", || run(sqlite_has_the_expected_schema)),
+        scratch::trial("parity::postgres_has_the_expected_schema", || run(postgres_has_the_expected_schema)),
         scratch::trial("parity::both_schemas_are_the_same", || run(both_schemas_are_the_same)),
         scratch::trial("parity::text_that_is_looked_up_is_compared_by_bytes", || run(text_is_compared_by_bytes)),
         scratch::trial("parity::every_kind_of_difference_is_found", || run(every_kind_of_difference_is_found)),
@@ -36,6 +40,37 @@ fn main() -> ExitCode {
 
 fn run(test: impl AsyncFnOnce() -> Result<(), Failed>) -> Result<(), Failed> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test())
+}
+
+async fn sqlite_has_the_expected_schema() -> Result<(), Failed> {
+    let sqlite = SqliteDatabase::in_memory()?;
+    sqlite.migrate(SQLITE).await?;
+    told(&deviations(&sqlite::schema(&sqlite).await?))?;
+    // Otherwise a comparison that sees nothing would pass.
+    for (sql, found) in [
+        ("ALTER TABLE jobs ADD COLUMN more TEXT", "column jobs.more"),
+        ("ALTER TABLE jobs DROP COLUMN last_error", "column jobs.last_error"),
+        ("CREATE TABLE more (id TEXT NOT NULL PRIMARY KEY) STRICT", "table more"),
+        ("DROP TABLE deadlines", "table deadlines"),
+        ("ALTER TABLE users ADD COLUMN of TEXT REFERENCES sessions (id)", "table users: put it behind sessions"),
+    ] {
+        let step = Step::new(Statement { text: sql.into(), args: vec![] });
+        sqlite.write(vec![step]).await?;
+        let lines = deviations(&sqlite::schema(&sqlite).await?);
+        assert!(lines.iter().any(|line| line.starts_with(found)), "{sql}: {lines:#?}");
+    }
+    Ok(())
+}
+
+async fn postgres_has_the_expected_schema() -> Result<(), Failed> {
+    let (scratch, postgres) = migrated().await?;
+    let lines = deviations(&postgres::schema(&postgres).await?);
+    close(scratch, postgres).await;
+    told(&lines)
+}
+
+fn told(lines: &[String]) -> Result<(), Failed> {
+    if lines.is_empty() { Ok(()) } else { Err(format!("{lines:#?}").into()) }
 }
 
 async fn both_schemas_are_the_same() -> Result<(), Failed> {
@@ -50,8 +85,8 @@ async fn both_schemas_are_the_same() -> Result<(), Failed> {
     for beginning in EXEMPT {
         assert!(found.iter().any(|line| line.starts_with(beginning)), "{beginning} is no difference any more");
     }
-    let found: Vec<&String> = found.iter().filter(|line| !is_exempt(line)).collect();
-    if found.is_empty() { Ok(()) } else { Err(format!("{found:#?}").into()) }
+    let found: Vec<String> = found.iter().filter(|line| !is_exempt(line)).cloned().collect();
+    told(&found)
 }
 
 async fn text_is_compared_by_bytes() -> Result<(), Failed> {

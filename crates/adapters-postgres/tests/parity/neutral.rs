@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use portway_sql::schema::Kind;
+
 /// The ledger belongs to the runner of the migrations, which makes it in its own way.
 pub(crate) const LEDGER: &str = "schema_migrations";
 
@@ -19,23 +21,9 @@ pub(crate) struct Table {
     pub(crate) references: BTreeSet<Reference>,
 }
 
-/// What a column can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    Bytes,
-    Flag,
-    Integer,
-    Json,
-    Real,
-    /// An integer that the database gives each row.
-    RowNumber,
-    Text,
-    Time,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Column {
-    pub(crate) class: Class,
+    pub(crate) kind: Kind,
     pub(crate) not_null: bool,
     pub(crate) has_default: bool,
     /// Its place in the primary key, counted from one.

@@ -3,8 +3,9 @@
 use libtest_mimic::Failed;
 use portway_adapters_postgres::PostgresDatabase;
 use portway_sql::row::Row;
+use portway_sql::schema::Kind;
 
-use crate::neutral::{Class, Column, Index, LEDGER, Reference, Schema, Table, condition, quoted};
+use crate::neutral::{Column, Index, LEDGER, Reference, Schema, Table, condition, quoted};
 use crate::{empty, rows};
 
 const TABLES: &str = "SELECT relname AS name FROM pg_class
@@ -63,21 +64,21 @@ fn texts(rows: &[Row], column: &str) -> Result<Vec<String>, Failed> {
 
 async fn add_columns(database: &PostgresDatabase, name: &str, table: &mut Table) -> Result<(), Failed> {
     for row in rows(database, COLUMNS, vec![name.into()]).await? {
-        let (column, kind): (String, String) = (row.get("name")?, row.get("type")?);
-        let class = match &*kind {
-            "bigint" if row.get("is_identity")? => Class::RowNumber,
-            "bigint" => Class::Integer,
-            "boolean" => Class::Flag,
-            "bytea" => Class::Bytes,
-            "double precision" => Class::Real,
-            "jsonb" => Class::Json,
-            "text" => Class::Text,
-            "timestamp with time zone" => Class::Time,
+        let (column, declared): (String, String) = (row.get("name")?, row.get("type")?);
+        let kind = match &*declared {
+            "bigint" if row.get("is_identity")? => Kind::RowNumber,
+            "bigint" => Kind::Integer,
+            "boolean" => Kind::Flag,
+            "bytea" => Kind::Bytes,
+            "double precision" => Kind::Real,
+            "jsonb" => Kind::Json,
+            "text" => Kind::Text,
+            "timestamp with time zone" => Kind::Time,
             other => return Err(format!("{name}.{column} has the type {other}").into()),
         };
         let values = quoted(&row.get::<Option<String>>("checks")?.unwrap_or_default());
         let (not_null, has_default, key) = (row.get("not_null")?, row.get("has_default")?, row.get("key")?);
-        table.columns.insert(column, Column { class, not_null, has_default, key, values });
+        table.columns.insert(column, Column { kind, not_null, has_default, key, values });
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use libtest_mimic::Failed;
 use portway_adapters_sqlite::SqliteDatabase;
+use portway_sql::schema::Kind;
 
-use crate::neutral::{Class, Column, Index, LEDGER, Reference, Schema, Table, condition, quoted};
+use crate::neutral::{Column, Index, LEDGER, Reference, Schema, Table, condition, quoted};
 use crate::{empty, rows};
 
 /// Virtual tables and their shadows are of other types.
@@ -60,29 +61,29 @@ async fn add_columns(
     let keys = found.iter().map(|row| Ok(i64::from(row.get::<i64>("pk")? > 0))).sum::<Result<i64, Failed>>()?;
     for row in found {
         let column: String = row.get("name")?;
-        let kind: String = row.get("type")?;
+        let declared: String = row.get("type")?;
         let key = Some(row.get::<i64>("pk")?).filter(|place| *place > 0);
         let of_column = |check: &&String| check.split_once(' ').is_some_and(|(first, _)| first == column);
         let check = checks.iter().find(of_column).map(String::as_str).unwrap_or_default();
         let is_json = checks.contains(&format!("json_valid({column})"));
-        let class = match &*kind {
-            "INTEGER" if column.ends_with("_at") || column.ends_with("_until") => Class::Time,
-            "INTEGER" if check.ends_with("IN (0, 1)") => Class::Flag,
-            "INTEGER" if keys == 1 && key.is_some() => Class::RowNumber,
-            "INTEGER" => Class::Integer,
-            "TEXT" if is_json => Class::Json,
-            "TEXT" => Class::Text,
-            "REAL" => Class::Real,
-            "BLOB" => Class::Bytes,
+        let kind = match &*declared {
+            "INTEGER" if column.ends_with("_at") || column.ends_with("_until") => Kind::Time,
+            "INTEGER" if check.ends_with("IN (0, 1)") => Kind::Flag,
+            "INTEGER" if keys == 1 && key.is_some() => Kind::RowNumber,
+            "INTEGER" => Kind::Integer,
+            "TEXT" if is_json => Kind::Json,
+            "TEXT" => Kind::Text,
+            "REAL" => Kind::Real,
+            "BLOB" => Kind::Bytes,
             other => return Err(format!("{name}.{column} has the type {other}").into()),
         };
         let (mut not_null, mut has_default) = (row.get("notnull")?, row.get("has_default")?);
-        if class == Class::RowNumber {
+        if kind == Kind::RowNumber {
             // The place of the row itself: it is never missing, and no index is needed to find it.
             (not_null, has_default) = (true, true);
             table.indexes.insert(Index { columns: vec![column.clone()], unique: true, partial: None, name: None });
         }
-        table.columns.insert(column, Column { class, not_null, has_default, key, values: quoted(check) });
+        table.columns.insert(column, Column { kind, not_null, has_default, key, values: quoted(check) });
     }
     Ok(())
 }
