@@ -9,6 +9,7 @@ use portway_sql::dialect::Dialect;
 use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
 use portway_sql::migrations::{self, MigrateError, Migration};
 use portway_sql::row::Row;
+use portway_sql::snapshot::{Snapshot, Snapshots};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,6 +21,7 @@ use crate::options::PostgresOptions;
 use crate::presence::Presence;
 use crate::reads::Reads;
 use crate::session::trusted;
+use crate::snapshot::OpenRead;
 use crate::writes::Writes;
 
 /// What a server is asked before it is used.
@@ -185,6 +187,13 @@ impl SqlDriver for PostgresDatabase {
 
     async fn write(&self, steps: Vec<Step>) -> Result<WriteOutcome, SqlError> {
         self.writes.write(steps).await
+    }
+}
+
+#[async_trait]
+impl Snapshots for PostgresDatabase {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SqlError> {
+        Ok(Box::new(OpenRead::begin(self.reads.pool.session().await?).await?))
     }
 }
 

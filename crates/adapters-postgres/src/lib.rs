@@ -26,6 +26,7 @@ mod presence;
 mod pubsub;
 mod reads;
 mod session;
+mod snapshot;
 mod writes;
 
 pub use database::PostgresDatabase;

@@ -187,6 +187,12 @@ impl Session {
         self.control("BEGIN").await
     }
 
+    /// Begins a transaction that sees what was there when its first query came, and changes nothing.
+    pub(crate) async fn begin_snapshot(&mut self) -> Result<(), Failure> {
+        self.in_transaction = true;
+        self.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
     /// Makes the transaction durable.
     pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
         let result = self.control("COMMIT").await;

@@ -11,6 +11,7 @@ use portway_sql::dialect::Dialect;
 use portway_sql::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
 use portway_sql::migrations::{self, MigrateError, Migration};
 use portway_sql::row::Row;
+use portway_sql::snapshot::{Snapshot, Snapshots};
 
 use crate::checkpoints::{Checkpoints, Log};
 use crate::connection::Connection;
@@ -183,6 +184,16 @@ impl SqlDriver for SqliteDatabase {
                     .pop()
                     .unwrap_or_else(|| Err(SqlError::Unavailable("the write was not run".into())))
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Snapshots for SqliteDatabase {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, SqlError> {
+        match &self.engine {
+            Engine::File { readers, .. } | Engine::ReadOnly(readers) => Ok(Box::new(readers.snapshot()?)),
+            Engine::Memory(_) => Err(SqlError::Unavailable("a database in memory has one connection only".into())),
         }
     }
 }

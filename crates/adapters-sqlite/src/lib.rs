@@ -33,6 +33,7 @@ mod migrate;
 mod options;
 mod queue;
 mod readers;
+mod snapshot;
 mod writer;
 
 pub use database::SqliteDatabase;

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::error::{OpenError, closed};
 use crate::options::SqliteOptions;
 use crate::queue::Queue;
+use crate::snapshot::OpenRead;
 
 /// Most databases for which one thread keeps a connection.
 const DATABASES_PER_THREAD: usize = 8;
@@ -146,6 +147,15 @@ impl Readers {
         slots.push(Arc::downgrade(&slot));
         connections.push((self.id, slot));
         Ok(Some(connections.len() - 1))
+    }
+
+    /// A connection that goes on seeing what there is now.
+    pub(crate) fn snapshot(&self) -> Result<OpenRead, SqlError> {
+        if self.lock_slots().is_none() {
+            return Err(closed());
+        }
+        let connection = Connection::reader(&self.path, self.busy_timeout);
+        OpenRead::begin(connection.map_err(|error| SqlError::Unavailable(error.to_string()))?)
     }
 
     /// Finishes what was accepted, closes every connection and ends the threads.

@@ -39,6 +39,7 @@ pub mod migrations;
 pub mod record;
 pub mod row;
 pub mod schema;
+pub mod snapshot;
 pub mod value;
 
 mod audit;

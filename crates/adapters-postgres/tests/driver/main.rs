@@ -14,6 +14,7 @@ mod reads;
 #[path = "../scratch/mod.rs"]
 mod scratch;
 mod server;
+mod snapshots;
 mod values;
 mod writes;
 
@@ -109,6 +110,10 @@ fn main() -> ExitCode {
             several_statements_are_one_round_trip,
             rows_keep_their_order_and_columns_their_names,
             statements_are_prepared_once_and_their_number_is_bounded,
+        ]
+        snapshots: [
+            a_snapshot_sees_what_there_was_when_it_was_taken,
+            a_snapshot_changes_nothing,
         ]
         values: [
             integers_and_booleans,

@@ -7,5 +7,6 @@ mod log;
 mod looking;
 mod migrations;
 mod reads;
+mod snapshots;
 mod values;
 mod writes;
