@@ -33,6 +33,10 @@ const CHECK: &str =
 const CARELESS: &str = "SELECT name FROM pg_settings WHERE setting = 'off'
     AND name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
 
+/// Where the tables are, and what they and their indexes take.
+const ROOM: &str = "SELECT current_schema() AS name, COALESCE(sum(pg_total_relation_size(oid)), 0)::bigint AS bytes
+    FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
+
 /// A server that is starting is asked again after this time.
 const STARTING: Duration = Duration::from_millis(200);
 
@@ -151,6 +155,17 @@ impl PostgresDatabase {
             return migrations::pending(self, all).await;
         }
         Ok(migrations::plan(&[], all)?.len())
+    }
+
+    /// The schema that the tables are in, and how many bytes they and their indexes take there.
+    ///
+    /// # Errors
+    /// [`SqlError`] when the server does not answer.
+    pub async fn room(&self) -> Result<(String, u64), SqlError> {
+        let room = Statement { text: ROOM.into(), args: Vec::new() };
+        let found = self.read(Read::unbounded(vec![room])).await?.concat();
+        let row = found.first().ok_or_else(|| SqlError::Statement("the server sent no answer".into()))?;
+        Ok((row.get("name")?, row.get("bytes")?))
     }
 
     /// Settings of the server that are off and should not be: with each of them a crash loses what was acknowledged as

@@ -130,6 +130,18 @@ impl SqliteDatabase {
         Ok(if findings == ["ok"] { Vec::new() } else { findings })
     }
 
+    /// Rows that refer to rows which are not there: at most `limit` of them, as the tables of both; none is good. Reads
+    /// the whole file.
+    ///
+    /// # Errors
+    /// [`SqlError`] when it cannot be read.
+    pub async fn broken_references(&self, limit: u32) -> Result<Vec<(String, String)>, SqlError> {
+        let text = format!("SELECT \"table\", \"parent\" FROM pragma_foreign_key_check LIMIT {limit}");
+        let check = Statement { text: text.into(), args: Vec::new() };
+        let rows = self.read(Read::unbounded(vec![check])).await?.concat();
+        rows.iter().map(|row| Ok((row.get("table")?, row.get("parent")?))).collect()
+    }
+
     /// Which of the migrations the database lacks, without running any.
     ///
     /// # Errors

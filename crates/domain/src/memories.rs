@@ -113,10 +113,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The text that is searched: category and content.
+    /// The text that is searched of a memory with that category and content.
     #[must_use]
-    pub fn searched(&self) -> String {
-        format!("{} {}", self.category.as_str(), self.content)
+    pub fn searched_text(category: &str, content: &str) -> String {
+        format!("{category} {content}")
     }
 
     /// The memory after it was used at `now`.

@@ -9,9 +9,10 @@ use clap::{Parser, Subcommand};
 use crate::agents::AgentsArgs;
 use crate::chat::ChatArgs;
 use crate::config::ServeArgs;
+use crate::db::DbArgs;
 use crate::doctor::DoctorArgs;
 use crate::runtime::{run_alone, run_parallel};
-use crate::{agents, chat, child, doctor, logging, serve};
+use crate::{agents, chat, child, db, doctor, logging, serve};
 
 /// The portable gateway for coding-agent sessions.
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ enum Command {
     Agents(AgentsArgs),
     /// Look for trouble with a gateway's data, database, agents and work, and say what to do about it.
     Doctor(DoctorArgs),
+    /// Look after a gateway's database: migrate, back up, restore, move to another one.
+    Db(DbArgs),
     /// Sit beside an agent; the gateway starts it.
     #[command(hide = true)]
     Runner,
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Some(Command::Chat(args)) => run_alone(chat::run(args)),
         Some(Command::Agents(args)) => agents::run(args),
         Some(Command::Doctor(args)) => run_alone(doctor::run(args)),
+        Some(Command::Db(args)) => run_alone(db::run(args)),
         Some(Command::Runner) => child::runner(),
         Some(Command::DemoAgent) => child::demo_agent(),
     }

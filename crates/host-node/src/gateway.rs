@@ -26,12 +26,12 @@ use tokio::sync::watch;
 
 pub use self::builder::GatewayBuilder;
 pub(crate) use self::builder::reachable;
+pub(crate) use self::database::{Database, DatabaseLock};
 pub(crate) use self::database_url::DatabaseUrl;
 pub use self::error::{DatabaseUrlError, OptionError, StartError};
 
 use self::background::{HeldSpawner, Phase, Sharing};
 use self::builder::SandboxPlan;
-use self::database::{Database, DatabaseLock};
 use self::hints::Hints;
 use crate::data_folder::DataFolder;
 use crate::process_metrics::ProcessMetrics;

@@ -124,6 +124,7 @@ pub mod cli;
 pub mod config;
 mod connection;
 pub mod data_folder;
+pub mod db;
 pub mod doctor;
 pub mod gateway;
 mod lingering;

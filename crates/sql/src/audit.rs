@@ -5,6 +5,7 @@ use portway_domain::ids::{AuditId, SessionId, UserId};
 use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, Order};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
@@ -22,6 +23,9 @@ record! {
         created_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<AuditRow>();
 
 impl From<AuditRow> for AuditEntry {
     fn from(row: AuditRow) -> Self {

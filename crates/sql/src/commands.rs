@@ -5,6 +5,7 @@ use portway_domain::ids::{MessageId, SessionId};
 use portway_ports::sessions::PendingCommand;
 use sea_query::{DeleteStatement, Expr, ExprTrait, Order, Query};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -26,6 +27,9 @@ record! {
         command: JsonText<Command>,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<CommandRow>();
 
 impl CommandRow {
     fn new(session: &SessionId, generation: u32, number: u64, command: Command) -> Self {

@@ -4,6 +4,7 @@ use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
@@ -17,6 +18,9 @@ record! {
         due_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<DeadlineRow>();
 
 /// The sessions that are due, earliest first, as `session_id`.
 pub(crate) fn due(dialect: Dialect, now: Timestamp, limit: u32) -> Statement {

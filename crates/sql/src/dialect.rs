@@ -2,8 +2,8 @@
 
 use portway_domain::time::Timestamp;
 use sea_query::{
-    BinOper, Expr, ExprTrait, Func, PostgresQueryBuilder, QueryStatementWriter, SelectStatement, SqliteQueryBuilder,
-    Value,
+    BinOper, Expr, ExprTrait, Func, PostgresQueryBuilder, Query, QueryStatementWriter, SchemaStatementBuilder,
+    SelectStatement, SqliteQueryBuilder, Value,
 };
 
 use crate::driver::Statement;
@@ -76,6 +76,49 @@ impl Dialect {
         }
     }
 
+    /// How many bytes the text of a value takes; 0 for a missing one.
+    pub(crate) fn octets(self, value: Expr) -> Expr {
+        let length = Func::cust("octet_length").arg(value);
+        Expr::from(Func::coalesce([Expr::from(length), Expr::Constant(Value::Int(Some(0)))])).cast_as("bigint")
+    }
+
+    /// Asks whether there is a table, as `found`.
+    pub(crate) fn has_table(self, name: &str) -> Statement {
+        let mut select = Query::select();
+        match self {
+            Self::Sqlite => select
+                .expr_as(Expr::col("name").count().gt(0), "found")
+                .from("sqlite_schema")
+                .and_where(Expr::col("name").eq(name)),
+            Self::Postgres => select.expr_as(Expr::from(Func::cust("to_regclass").arg(name)).is_not_null(), "found"),
+        };
+        self.statement(&select)
+    }
+
+    /// A statement that makes or drops a table.
+    pub(crate) fn schema(self, change: &impl SchemaStatementBuilder) -> Statement {
+        let text = match self {
+            Self::Sqlite => change.build(SqliteQueryBuilder),
+            Self::Postgres => change.build(PostgresQueryBuilder),
+        };
+        Statement { text: text.into(), args: Vec::new() }
+    }
+
+    /// Moves the counter of a column with row numbers behind those that are there. SQLite does that by itself.
+    pub(crate) fn count_on(self, table: &'static str, column: &'static str) -> Option<Statement> {
+        if self == Self::Sqlite {
+            return None;
+        }
+        let constant = |text: &str| Expr::Constant(Value::from(text));
+        let counter = Func::cust("pg_get_serial_sequence").args([constant(table), constant(column)]);
+        let counter = Expr::from(counter).cast_as("regclass");
+        let highest = Expr::col(column).max();
+        let one = Expr::Constant(Value::BigInt(Some(1)));
+        let next = Func::coalesce([highest.clone(), one]);
+        let set = Func::cust("setval").args([counter, Expr::from(next), highest.is_not_null()]);
+        Some(self.statement(&Query::select().expr_as(Expr::from(set), "counter").from(table).take()))
+    }
+
     /// The text of a member of the JSON object in `column`; `NULL` when it is missing. Only for members that are text:
     /// the databases disagree on how a boolean looks as text.
     #[must_use]
@@ -93,8 +136,6 @@ fn moment(time: Timestamp) -> jiff::Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use sea_query::Query;
-
     use super::*;
 
     #[test]

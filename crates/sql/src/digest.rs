@@ -30,12 +30,26 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that a text in hexadecimal stands for, if it does.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(high << 4 | low),
+        _ => None,
+    };
+    digits.chunks(2).map(pair).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_written_in_two_digits() {
+    fn bytes_come_back() {
+        for bytes in [&[][..], &[0, 255, 16, 1]] {
+            assert_eq!(unhex(&hex(bytes)).unwrap(), bytes);
+        }
         assert_eq!(hex(&[0xab, 0x01]), "ab01");
+        assert_eq!((unhex("abc"), unhex("zz")), (None, None));
     }
 }

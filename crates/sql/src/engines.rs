@@ -7,6 +7,7 @@ use portway_domain::states::Facts;
 use portway_ports::Stored;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -29,6 +30,9 @@ record! {
         node: Option<NodeId> = "node_id",
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<EngineRow>();
 
 record! {
     struct StateRow in "engines" {

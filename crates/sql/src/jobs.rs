@@ -5,6 +5,7 @@ use portway_domain::jobs::{Job, Work};
 use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, UpdateStatement, Value};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -24,6 +25,9 @@ record! {
         run_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<JobRow>();
 
 record! {
     struct NewJobRow in "jobs" {

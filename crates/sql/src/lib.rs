@@ -33,6 +33,7 @@
 //!     are filled in, its text is made the first time only.
 //! 12. **Done means covered.** A repository is finished when the conformance suite runs it on every database.
 
+pub mod archive;
 pub mod dialect;
 pub mod driver;
 pub mod migrations;

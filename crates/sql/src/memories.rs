@@ -9,6 +9,7 @@ use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::MAX_PAGE;
 use sea_query::{Expr, ExprTrait, InsertStatement, Order, Query, SelectStatement, Value};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
@@ -30,6 +31,9 @@ record! {
         last_accessed_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<MemoryRow>();
 
 impl From<Memory> for MemoryRow {
     fn from(memory: Memory) -> Self {
@@ -122,10 +126,15 @@ pub(crate) fn least_relevant(dialect: Dialect, caller: &TokenHash) -> Statement 
     })
 }
 
+/// The words of a memory with that category and content, as they are kept.
+pub(crate) fn words(dialect: Dialect, category: &str, content: &str) -> String {
+    search::stored(dialect, &Document::of(&Memory::searched_text(category, content)), None)
+}
+
 /// Adds a memory of a user who exists.
 pub(crate) fn add(dialect: Dialect, memory: Memory) -> Result<Step, SqlError> {
     static ADD: Shape = Shape::new();
-    let words = search::stored(dialect, &Document::of(&memory.searched()), None);
+    let words = words(dialect, memory.category.as_str(), &memory.content);
     let mut values = MemoryRow::from(memory).into_values(dialect)?;
     values.push(words.into());
     ADD.fill_values(dialect, &values, insert_with_scope).map(Step::guarded)

@@ -6,6 +6,7 @@ use portway_domain::time::Timestamp;
 use portway_ports::sessions::MessageRange;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -37,6 +38,11 @@ record! {
         created_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::with::<MessageRow>(|rows| {
+    MessageRow::decode_all(rows)?.into_iter().try_for_each(|row| Message::try_from(row).map(drop))
+});
 
 impl MessageRow {
     fn new(session: &SessionId, message: Message) -> Self {

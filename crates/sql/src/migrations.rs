@@ -11,7 +11,7 @@ mod plan;
 use crate::digest::Digest;
 use crate::driver::SqlError;
 
-pub use self::ledger::{AppliedMigration, SQLITE_LEDGER, pending, probe};
+pub use self::ledger::{AppliedMigration, SQLITE_LEDGER, applied, pending, probe};
 pub use self::plan::{MigrationError, plan};
 
 /// One step of the schema.

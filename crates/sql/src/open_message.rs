@@ -10,6 +10,7 @@ use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::{Message, Part, Segment, TextKind};
 use sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Order, Query, SelectStatement};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -39,6 +40,12 @@ record! {
         text: String,
     }
 }
+
+/// How tool calls and plans are checked.
+pub(crate) const PARTS: Records = Records::of::<PartRow>();
+
+/// How text is checked.
+pub(crate) const SEGMENTS: Records = Records::of::<SegmentRow>();
 
 /// An open message, put together from its rows.
 pub(crate) struct Open {

@@ -5,6 +5,7 @@ use portway_domain::questions::{Choice, Question, Resolution};
 use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, Query};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Step};
 use crate::json_text::JsonText;
@@ -24,6 +25,9 @@ record! {
         seq: u64,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<QuestionRow>();
 
 /// Adds an open question.
 pub(crate) fn add(dialect: Dialect, session: &SessionId, question: Question, seq: u64) -> Result<Step, SqlError> {

@@ -9,6 +9,7 @@ use portway_ports::pages::{Cursor, PageRequest};
 use portway_ports::sessions::{SessionAccess, SessionFilter, SessionListItem};
 use sea_query::{Expr, ExprTrait, Order, Query, QueryStatementWriter, Value};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
@@ -35,6 +36,9 @@ record! {
         last_active_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<SessionRow>();
 
 impl From<Session> for SessionRow {
     fn from(session: Session) -> Self {

@@ -7,6 +7,7 @@ use portway_domain::tokens::{AccessToken, TokenHash, TokenKind};
 use portway_ports::users::TokenListItem;
 use sea_query::{Expr, ExprTrait, Order, Query};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Cells, Record, record};
@@ -28,6 +29,9 @@ record! {
         expires_at: Option<Timestamp>,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<TokenRow>();
 
 record! {
     struct PresentedToken in "access_tokens" {

@@ -8,6 +8,7 @@ use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
 use sea_query::{Expr, ExprTrait, Query};
 
+use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
@@ -35,6 +36,9 @@ record! {
         updated_at: Timestamp,
     }
 }
+
+/// How rows are checked.
+pub(crate) const RECORDS: Records = Records::of::<UserRow>();
 
 impl From<User> for UserRow {
     fn from(user: User) -> Self {

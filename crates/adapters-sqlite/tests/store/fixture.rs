@@ -5,8 +5,9 @@ use std::sync::Arc;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::Role;
 use portway_domain::engine::{AuditEntry, Change, Command, Engine};
-use portway_domain::ids::{IdStream, MessageId, SessionId};
+use portway_domain::ids::{IdStream, MemoryId, MessageId, SessionId, UserId};
 use portway_domain::jobs::{Job, Work};
+use portway_domain::memories::{Memory, MemoryCategory, Relevance};
 use portway_domain::messages::{Author, Message, MessageRole, Part, PlanEntry, Segment, TextKind};
 use portway_domain::questions::Question;
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
@@ -26,6 +27,7 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) struct Fixture {
     pub(crate) database: Arc<SqliteDatabase>,
     pub(crate) store: SqlStore,
+    pub(crate) user: UserId,
     pub(crate) caller: TokenHash,
     pub(crate) session: SessionId,
     pub(crate) open: MessageId,
@@ -37,13 +39,18 @@ fn text(sql: &str) -> Statement {
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
-        let database = Arc::new(SqliteDatabase::in_memory().unwrap());
+        Self::on(Arc::new(SqliteDatabase::in_memory().unwrap())).await
+    }
+
+    /// The same in that database.
+    pub(crate) async fn on(database: Arc<SqliteDatabase>) -> Self {
         database.migrate(SQLITE).await.unwrap();
         let mut ids = IdStream::new(now(), [3; 32]);
         let user = User::new(ids.draw(), "ada@example.org".to_owned(), Role::Member, now());
         let fixture = Self {
             store: SqlStore::new(database.clone()),
             database,
+            user: user.id.clone(),
             caller: TokenHash::of("secret"),
             session: ids.draw(),
             open: ids.draw(),
@@ -108,6 +115,24 @@ impl Fixture {
 
     pub(crate) fn opened(&self) -> Message {
         message(&self.open, 2, MessageRole::Assistant, None)
+    }
+
+    /// A message that is finished.
+    pub(crate) fn finished(&self, id: &str, position: u64, role: MessageRole) -> Message {
+        message(&MessageId::parse(id).unwrap(), position, role, None)
+    }
+
+    /// A memory of the session's owner.
+    pub(crate) fn memory(&self, content: &str) -> Memory {
+        Memory {
+            id: MemoryId::parse("m1").unwrap(),
+            user: self.user.clone(),
+            category: MemoryCategory::General,
+            content: content.to_owned(),
+            relevance: Relevance::NEW,
+            created_at: now(),
+            last_accessed_at: now(),
+        }
     }
 
     fn segment(&self, offset: u64, text: &str) -> Change {

@@ -12,8 +12,10 @@ use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_ports::StoreError;
 use portway_ports::health::Health;
 use portway_services::recovery::Tenancy;
+use portway_sql::archive::unfinished;
 use portway_sql::driver::SqlDriver;
-use portway_sql::migrations::{POSTGRES, SQLITE};
+use portway_sql::migrations::{MigrateError, Migration, POSTGRES, SQLITE};
+use portway_sql::snapshot::Snapshots;
 
 use super::background::Sharing;
 use super::database_url::DatabaseUrl;
@@ -24,37 +26,60 @@ const CLOSE: Duration = Duration::from_secs(10);
 
 /// The database of a gateway. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) enum Database {
+pub(crate) enum Database {
     Sqlite(Arc<SqliteDatabase>),
     Postgres(Arc<PostgresDatabase>),
 }
 
 impl Database {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database and brings its schema up to date. One whose contents are not complete is refused.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, StartError> {
-        match url {
-            DatabaseUrl::Memory => Self::sqlite(SqliteDatabase::in_memory()?).await,
-            DatabaseUrl::File(path) => Self::sqlite(SqliteDatabase::open(&SqliteOptions::new(path))?).await,
-            DatabaseUrl::Postgres(options) => {
-                let database = PostgresDatabase::open(options).await?;
-                database.migrate(POSTGRES).await?;
-                tracing::info!(
-                    server = options.server(),
-                    database = options.database(),
-                    "everything is kept in Postgres"
-                );
-                Ok(Self::Postgres(Arc::new(database)))
-            }
+        let database = Self::connect(url).await?;
+        if let Some(unfinished) = unfinished::find(&*database.driver()).await? {
+            return Err(StartError::Unfinished(unfinished.to_string()));
+        }
+        database.migrate(database.migrations()).await?;
+        if let DatabaseUrl::Postgres(options) = url {
+            tracing::info!(server = options.server(), database = options.database(), "everything is kept in Postgres");
+        }
+        Ok(database)
+    }
+
+    /// Opens the database, and makes it if it is a file that does not exist. The schema is not touched.
+    pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self, StartError> {
+        Ok(match url {
+            DatabaseUrl::Memory => Self::Sqlite(Arc::new(SqliteDatabase::in_memory()?)),
+            DatabaseUrl::File(path) => Self::Sqlite(Arc::new(SqliteDatabase::open(&SqliteOptions::new(path))?)),
+            DatabaseUrl::Postgres(options) => Self::Postgres(Arc::new(PostgresDatabase::open(options).await?)),
+        })
+    }
+
+    /// Every migration that this program knows for such a database.
+    pub(crate) fn migrations(&self) -> &'static [Migration] {
+        match self {
+            Self::Sqlite(_) => SQLITE,
+            Self::Postgres(_) => POSTGRES,
         }
     }
 
-    async fn sqlite(database: SqliteDatabase) -> Result<Self, StartError> {
-        database.migrate(SQLITE).await?;
-        Ok(Self::Sqlite(Arc::new(database)))
+    /// Runs those of the migrations that the database lacks, and answers how many those were.
+    pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<usize, MigrateError> {
+        match self {
+            Self::Sqlite(database) => database.migrate(migrations).await,
+            Self::Postgres(database) => database.migrate(migrations).await,
+        }
+    }
+
+    /// What can be read as it was at one moment.
+    pub(crate) fn snapshots(&self) -> &dyn Snapshots {
+        match self {
+            Self::Sqlite(database) => &**database,
+            Self::Postgres(database) => &**database,
+        }
     }
 
     /// What runs the statements of the store.
-    pub(super) fn driver(&self) -> Arc<dyn SqlDriver> {
+    pub(crate) fn driver(&self) -> Arc<dyn SqlDriver> {
         match self {
             Self::Sqlite(database) => database.clone(),
             Self::Postgres(database) => database.clone(),
@@ -62,7 +87,7 @@ impl Database {
     }
 
     /// Begins to work on the database, and answers who else does. Others that come wait until [`Database::share`].
-    pub(super) async fn enter(&self) -> Result<Tenancy, StartError> {
+    pub(crate) async fn enter(&self) -> Result<Tenancy, StartError> {
         match self {
             // A file is locked, and nobody else knows the memory.
             Self::Sqlite(_) => Ok(Tenancy::Alone),
@@ -95,7 +120,7 @@ impl Database {
     }
 
     /// Finishes what was asked, and leaves the database in order.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => {
                 let database = database.clone();
@@ -131,13 +156,13 @@ impl Health for Database {
 
 /// Keeps other gateways from a database file.
 #[derive(Debug)]
-pub(super) struct DatabaseLock {
+pub(crate) struct DatabaseLock {
     _file: File,
 }
 
 impl DatabaseLock {
     /// Takes the file `<database>.lock`: two gateways on one file would take each other's work for abandoned.
-    pub(super) fn take(database: &Path) -> Result<Self, StartError> {
+    pub(crate) fn take(database: &Path) -> Result<Self, StartError> {
         let mut path = database.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);

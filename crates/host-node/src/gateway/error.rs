@@ -38,6 +38,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The contents of the database are not complete.
+    #[error("{0}")]
+    Unfinished(String),
     /// The database does not answer.
     #[error(transparent)]
     NoAnswer(#[from] SqlError),

@@ -12,6 +12,7 @@ mod api_keys;
 mod broken_agents;
 mod coding_agents;
 mod crashes;
+mod db;
 mod doctor;
 mod events;
 mod fake_model;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     kills::add(&mut trials);
     garbage::add(&mut trials);
     coding_agents::add(&mut trials);
+    db::add(&mut trials);
     add_talks(&mut trials);
     stopping::add(&mut trials);
     starting::add(&mut trials);

@@ -4,6 +4,7 @@ use portway_domain::time::Timestamp;
 use sea_query::{Expr, ExprTrait, Order, Query};
 
 use super::{MigrateError, Migration, plan};
+use crate::archive::unfinished::has_table;
 use crate::dialect::Dialect;
 use crate::driver::{Read, SqlDriver, SqlError, Statement, Step, WriteOutcome};
 use crate::record::{Record, record};
@@ -73,6 +74,18 @@ impl AppliedMigration {
             .take();
         Step::guarded(dialect.statement(&probe))
     }
+}
+
+/// What a database ran, oldest first; nothing if it never ran any.
+///
+/// # Errors
+/// [`SqlError`] when the database does not answer.
+pub async fn applied(driver: &dyn SqlDriver) -> Result<Vec<AppliedMigration>, SqlError> {
+    if !has_table(driver, AppliedMigration::TABLE).await? {
+        return Ok(Vec::new());
+    }
+    let lines = driver.read(Read::bounded(vec![AppliedMigration::all(driver.dialect())])).await?;
+    AppliedMigration::decode_all(lines.concat())
 }
 
 /// Which of the migrations a database with a ledger lacks, without running any.

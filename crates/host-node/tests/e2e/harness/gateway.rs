@@ -117,6 +117,12 @@ impl Gateway {
         self
     }
 
+    /// The same with its database in that schema.
+    pub(crate) fn in_schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
     /// The same that lets agents finish for that many seconds when it stops.
     pub(crate) fn draining(mut self, seconds: u64) -> Self {
         self.drain = seconds;

@@ -76,6 +76,14 @@ impl Schema {
         self.run(sql).await;
     }
 
+    /// The text that a query gives, if it gives any.
+    pub(crate) async fn text(&self, query: &str) -> Option<String> {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        let found = sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_optional(&mut connection).await;
+        connection.close().await.unwrap();
+        found.ok().flatten().flatten()
+    }
+
     /// Runs SQL in it.
     pub(crate) async fn run(&self, sql: &str) {
         self.server.run(&format!("SET search_path = {}; {sql}", self.name)).await;

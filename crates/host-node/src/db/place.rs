@@ -1,0 +1,148 @@
+//! Which database, and who may use it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
+use portway_services::recovery::Tenancy;
+use portway_sql::archive::unfinished;
+use portway_sql::migrations;
+
+use super::DatabaseArgs;
+use super::error::DbError;
+use crate::config::{Config, ServeArgs};
+use crate::data_folder::{self, DataFolder};
+use crate::gateway::{Database, DatabaseLock, DatabaseUrl, StartError};
+
+/// Whoever counts or empties a large table has more patience than a request.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// A database that is kept.
+#[derive(Debug)]
+pub(super) struct Place {
+    url: DatabaseUrl,
+    /// The data folder that it is in by default.
+    folder: Option<PathBuf>,
+}
+
+/// A database that nobody else uses.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) database: Database,
+    _folder: Option<DataFolder>,
+    _lock: Option<DatabaseLock>,
+}
+
+impl Place {
+    /// The database of a gateway.
+    pub(super) fn configured(args: &DatabaseArgs) -> Result<Self, DbError> {
+        let data = args.place.data_folder();
+        let (place, database) = (args.place.clone(), args.database.clone());
+        // Nobody listens anywhere.
+        let config = Config::load(ServeArgs { place, database, insecure: true, ..ServeArgs::default() })?;
+        match config.database {
+            Some(url) => Self::of(url),
+            None => Ok(Self { url: DatabaseUrl::File(data_folder::database_in(&data)), folder: Some(data) }),
+        }
+    }
+
+    /// The database of a URL.
+    pub(super) fn named(url: &str) -> Result<Self, DbError> {
+        Self::of(url.parse()?)
+    }
+
+    fn of(url: DatabaseUrl) -> Result<Self, DbError> {
+        match url {
+            DatabaseUrl::Memory => {
+                Err(DbError::refused("sqlite::memory: keeps nothing: name the URL of a file or of a server"))
+            }
+            DatabaseUrl::File(path) => Ok(Self { url: DatabaseUrl::File(path), folder: None }),
+            DatabaseUrl::Postgres(options) => {
+                let options = options.statement_timeout(PATIENCE).connections(2);
+                Ok(Self { url: DatabaseUrl::Postgres(Box::new(options)), folder: None })
+            }
+        }
+    }
+
+    /// Opens the database to look at it, whoever works on it.
+    pub(super) async fn look(&self) -> Result<Database, DbError> {
+        match &self.url {
+            DatabaseUrl::File(path) => {
+                if !path.exists() {
+                    return Err(DbError::Refused(format!("there is no database {}", path.display())));
+                }
+                let options = SqliteOptions::new(path).reader_threads(1);
+                let database = SqliteDatabase::open_read_only(&options).map_err(StartError::from)?;
+                Ok(Database::Sqlite(Arc::new(database)))
+            }
+            url => Ok(Database::connect(url).await?),
+        }
+    }
+
+    /// Opens the database for this program alone, and makes it if it is a file that does not exist.
+    pub(super) async fn take(&self) -> Result<Taken, DbError> {
+        let (folder, lock) = match &self.url {
+            DatabaseUrl::File(path) => (self.data_folder(path)?, Some(DatabaseLock::take(path)?)),
+            _ => (None, None),
+        };
+        let database = Database::connect(&self.url).await?;
+        if database.enter().await? != Tenancy::Alone {
+            database.close().await;
+            return Err(DbError::refused(
+                "a gateway, or another command like this one, works on the database: stop that one first",
+            ));
+        }
+        Ok(Taken { database, _folder: folder, _lock: lock })
+    }
+
+    /// A gateway locks its data folder, and not the database that is in it by default.
+    fn data_folder(&self, path: &Path) -> Result<Option<DataFolder>, DbError> {
+        if let Some(folder) = &self.folder {
+            return Ok(Some(DataFolder::open(folder)?));
+        }
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let is_default = data_folder::database_in(parent) == path && data_folder::lock_in(parent).exists();
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        Ok(if is_default { Some(DataFolder::open(parent)?) } else { None })
+    }
+
+    /// What people know the database by, without a password. Two databases have different names.
+    pub(super) async fn name(&self, database: &Database) -> Result<String, DbError> {
+        match (&self.url, database) {
+            (DatabaseUrl::Postgres(options), Database::Postgres(database)) => {
+                let (schema, _) = database.room().await?;
+                Ok(format!("\"{}\" on {} (schema {schema})", options.database(), options.server()))
+            }
+            (DatabaseUrl::File(path), _) => {
+                let path = path.canonicalize().map_err(DbError::file(path))?;
+                Ok(path.display().to_string())
+            }
+            _ => Ok("memory".to_owned()),
+        }
+    }
+
+    /// How many bytes it takes.
+    pub(super) async fn bytes(&self, database: &Database) -> Result<u64, DbError> {
+        match (&self.url, database) {
+            (_, Database::Postgres(database)) => Ok(database.room().await?.1),
+            (DatabaseUrl::File(path), _) => {
+                let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().display()));
+                let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+                Ok(size(path) + size(&log))
+            }
+            _ => Ok(0),
+        }
+    }
+}
+
+/// The number of the last migration that the database ran, if it can be read whole and this program knows it.
+pub(super) async fn readable_schema(database: &Database) -> Result<u32, DbError> {
+    let driver = database.driver();
+    if let Some(unfinished) = unfinished::find(&*driver).await? {
+        return Err(DbError::refused(unfinished));
+    }
+    let applied = migrations::applied(&*driver).await?;
+    migrations::plan(&applied, database.migrations()).map_err(DbError::refused)?;
+    applied.last().map(|last| last.id).ok_or_else(|| DbError::refused("the database is empty: no gateway ever used it"))
+}
