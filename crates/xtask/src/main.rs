@@ -9,6 +9,7 @@ mod agents;
 mod bench;
 mod clippy_config;
 mod conformance;
+mod copies;
 mod dependency_rule;
 mod failure;
 mod fuzz;
@@ -65,6 +66,15 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Copy a large database from SQLite to Postgres and back, and print time, memory and digests
+    Copies {
+        /// Rows of all tables together
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// Use the build of the tests: good for trying
+        #[arg(long)]
+        debug: bool,
+    },
     /// Feed broken input to every parser that strangers reach
     Fuzz {
         /// How long for each target
@@ -94,6 +104,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::WasmCheck => wasm::run(&workspace),
         Command::Worker { action } => worker::run(&workspace, action),
         Command::Bench { quick, only } => bench::run(&workspace, *quick, only.as_deref()),
+        Command::Copies { rows, debug } => copies::run(&workspace, *rows, *debug),
         Command::Fuzz { seconds } => fuzz::run(&workspace, *seconds),
         Command::Tidy => tidy::run(&workspace),
     }
