@@ -20,6 +20,9 @@ use crate::error::{Failure, OpenError};
 
 const CACHED_STATEMENTS: usize = 256;
 
+/// How much of a file is mapped at most, in bytes.
+const MAPPED: i64 = 256 * 1024 * 1024;
+
 /// A connection with its prepared statements.
 pub(crate) struct Connection {
     raw: rusqlite::Connection,
@@ -72,11 +75,10 @@ impl Connection {
         Self::new(raw).map_err(refused)
     }
 
-    /// A connection that cannot write, for reads of many pages: those are not copied.
-    pub(crate) fn mapped_reader(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let reader = Self::reader(path, busy_timeout)?;
-        reader.raw.execute_batch("PRAGMA mmap_size = 268435456").map_err(|error| refused(path, &error))?;
-        Ok(reader)
+    /// Maps the file instead of copying its pages, for reads of many.
+    pub(crate) fn map(&self, path: &Path) -> Result<(), OpenError> {
+        let mapped = self.raw.pragma_update_and_check(None, "mmap_size", MAPPED, |row| row.get::<_, i64>(0));
+        mapped.map(drop).map_err(|error| refused(path, &error))
     }
 
     /// A database of its own that ends with the connection.

@@ -14,6 +14,7 @@ pub struct SqliteOptions {
     pub(crate) thread_connections: usize,
     pub(crate) queue_length: usize,
     pub(crate) busy_timeout: Duration,
+    pub(crate) maps_file: bool,
 }
 
 impl SqliteOptions {
@@ -27,6 +28,7 @@ impl SqliteOptions {
             thread_connections: 64,
             queue_length: 1024,
             busy_timeout: Duration::from_secs(5),
+            maps_file: true,
         }
     }
 
@@ -50,6 +52,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn queue_length(mut self, length: usize) -> Self {
         self.queue_length = length.clamp(1, 65_536);
+        self
+    }
+
+    /// Whether the threads for searches and aggregates map up to 256 MiB of the file into memory, which is quick where the
+    /// same pages are read again. Default: yes.
+    #[must_use]
+    pub fn map_file(mut self, maps: bool) -> Self {
+        self.maps_file = maps;
         self
     }
 

@@ -52,6 +52,7 @@ pub(crate) struct Readers {
     id: u64,
     path: PathBuf,
     busy_timeout: Duration,
+    maps_file: bool,
     limit: usize,
     /// The connections of calling threads; `None` when the database is closed.
     slots: Mutex<Option<Vec<Weak<Slot>>>>,
@@ -65,6 +66,7 @@ impl Readers {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             path: options.path.clone(),
             busy_timeout: options.busy_timeout,
+            maps_file: options.maps_file,
             limit: options.thread_connections,
             slots: Mutex::new(Some(Vec::new())),
             queue: Arc::new(Queue::new(options.queue_length)),
@@ -81,7 +83,10 @@ impl Readers {
 
     fn start_threads(&self, count: usize) -> Result<(), OpenError> {
         for number in 0..count {
-            let connection = Connection::mapped_reader(&self.path, self.busy_timeout)?;
+            let connection = self.connect()?;
+            if self.maps_file {
+                connection.map(&self.path)?;
+            }
             let queue = self.queue.clone();
             let thread = thread::Builder::new()
                 .name(format!("sqlite-reader-{number}"))
@@ -137,8 +142,7 @@ impl Readers {
         if slots.len() >= self.limit {
             return Ok(None);
         }
-        let connection = Connection::reader(&self.path, self.busy_timeout)
-            .map_err(|error| SqlError::Unavailable(error.to_string()))?;
+        let connection = self.connect().map_err(|error| SqlError::Unavailable(error.to_string()))?;
         connections.retain(|(_, slot)| slot.lock().is_some());
         if connections.len() >= DATABASES_PER_THREAD {
             connections.remove(0);
@@ -154,8 +158,12 @@ impl Readers {
         if self.lock_slots().is_none() {
             return Err(closed());
         }
-        let connection = Connection::reader(&self.path, self.busy_timeout);
-        OpenRead::begin(connection.map_err(|error| SqlError::Unavailable(error.to_string()))?)
+        let connection = self.connect().map_err(|error| SqlError::Unavailable(error.to_string()))?;
+        OpenRead::begin(connection)
+    }
+
+    fn connect(&self) -> Result<Connection, OpenError> {
+        Connection::reader(&self.path, self.busy_timeout)
     }
 
     /// Finishes what was accepted, closes every connection and ends the threads.

@@ -72,8 +72,7 @@ impl Place {
                 if !path.exists() {
                     return Err(DbError::Refused(format!("there is no database {}", path.display())));
                 }
-                let options = SqliteOptions::new(path).reader_threads(1);
-                let database = SqliteDatabase::open_read_only(&options).map_err(StartError::from)?;
+                let database = SqliteDatabase::open_read_only(&sqlite(path)).map_err(StartError::from)?;
                 Ok(Database::Sqlite(Arc::new(database)))
             }
             url => Ok(Database::connect(url).await?),
@@ -86,7 +85,10 @@ impl Place {
             DatabaseUrl::File(path) => (self.data_folder(path)?, Some(DatabaseLock::take(path)?)),
             _ => (None, None),
         };
-        let database = Database::connect(&self.url).await?;
+        let database = match &self.url {
+            DatabaseUrl::File(path) => create(path)?,
+            url => Database::connect(url).await?,
+        };
         if database.enter().await? != Tenancy::Alone {
             database.close().await;
             return Err(DbError::refused(
@@ -134,6 +136,16 @@ impl Place {
             _ => Ok(0),
         }
     }
+}
+
+/// Makes the file of a database, or opens it.
+pub(super) fn create(path: &Path) -> Result<Database, DbError> {
+    Ok(Database::Sqlite(Arc::new(SqliteDatabase::open(&sqlite(path)).map_err(StartError::from)?)))
+}
+
+/// Every page is read once or twice, so nothing is gained by keeping it.
+fn sqlite(path: &Path) -> SqliteOptions {
+    SqliteOptions::new(path).reader_threads(1).map_file(false)
 }
 
 /// The number of the last migration that the database ran, if it can be read whole and this program knows it.

@@ -1,31 +1,25 @@
 //! `portway db verify`: whether a backup can be restored and holds what a gateway can use.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_sql::archive::{Contents, Source, check_records, inspect};
 
 use super::error::DbError;
+use super::place::create;
 use super::progress::Shown;
 use super::restore::{Checking, fill};
 use super::{file, say};
-use crate::gateway::{Database, StartError};
-
-/// Most findings that are told.
-const MAX_FINDINGS: u32 = 5;
+use crate::gateway::Database;
 
 pub(super) async fn run(path: &Path) -> Result<(), DbError> {
     let mut progress = Shown::new();
     let (header, _) = inspect(file::open(path)?, &mut Checking(&mut progress))?;
     let scratch = tempfile::Builder::new().prefix("portway-verify-").tempdir();
     let scratch = scratch.map_err(DbError::file(&std::env::temp_dir()))?;
-    let options = SqliteOptions::new(scratch.path().join("portway.db")).reader_threads(1);
-    let sqlite = Arc::new(SqliteDatabase::open(&options).map_err(StartError::from)?);
-    let database = Database::Sqlite(sqlite.clone());
+    let database = create(&scratch.path().join("portway.db"))?;
     let checked = async {
         let contents = fill(&database, path, header.schema, &mut progress).await?;
-        let decoded = check(&sqlite, &database, &mut progress).await?;
+        let decoded = check(&database, &mut progress).await?;
         Ok::<(Contents, u64), DbError>((contents, decoded))
     };
     let checked = checked.await;
@@ -41,9 +35,10 @@ pub(super) async fn run(path: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn check(sqlite: &SqliteDatabase, database: &Database, progress: &mut Shown) -> Result<u64, DbError> {
-    let broken = sqlite.broken_references(MAX_FINDINGS).await?;
-    if let Some((table, parent)) = broken.first() {
+async fn check(database: &Database, progress: &mut Shown) -> Result<u64, DbError> {
+    if let Database::Sqlite(sqlite) = database
+        && let Some((table, parent)) = sqlite.broken_references(1).await?.first()
+    {
         let reason = format!("a row of {table} refers to a row of {parent} that is not in the backup");
         return Err(DbError::Failed(reason + ": look at the database with `portway doctor`, and use an older backup"));
     }

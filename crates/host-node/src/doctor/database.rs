@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_sql::SqlStore;
+use portway_sql::archive::unfinished;
+use portway_sql::driver::SqlDriver;
 use portway_sql::migrations::{MigrateError, SQLITE};
 
 use super::report::Report;
@@ -53,6 +55,9 @@ async fn check_file(report: &mut Report, path: &Path, running: bool) -> Option<S
     };
     check_damage(report, &database, size).await;
     check_log(report, path);
+    if !check_contents(report, &*database).await {
+        return None;
+    }
     check_schema(report, database.pending_migrations(SQLITE).await, running).then(|| SqlStore::new(database))
 }
 
@@ -75,6 +80,18 @@ fn check_log(report: &mut Report, path: &Path) {
         report.problem(CHECK, message, advice);
     } else {
         report.fine(CHECK, message);
+    }
+}
+
+/// Answers whether the database was filled to the end.
+async fn check_contents(report: &mut Report, driver: &dyn SqlDriver) -> bool {
+    match unfinished::find(driver).await {
+        // What cannot be read is told elsewhere.
+        Ok(None) | Err(_) => true,
+        Ok(Some(unfinished)) => {
+            report.problem(CHECK, unfinished.to_string(), "no gateway starts with it before that");
+            false
+        }
     }
 }
 

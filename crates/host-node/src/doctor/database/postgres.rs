@@ -8,7 +8,7 @@ use portway_sql::SqlStore;
 use portway_sql::migrations::POSTGRES;
 
 use super::super::report::Report;
-use super::{CHECK, check_schema};
+use super::{CHECK, check_contents, check_schema};
 
 /// Every request waits for several answers that take as long as this.
 const SLOW: Duration = Duration::from_millis(50);
@@ -28,6 +28,9 @@ pub(super) async fn check(report: &mut Report, options: &PostgresOptions, runnin
     let began = Instant::now();
     let pending = database.pending_migrations(POSTGRES).await;
     check_distance(report, began.elapsed());
+    if !check_contents(report, &*database).await {
+        return None;
+    }
     check_schema(report, pending, running).then(|| SqlStore::new(database))
 }
 

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use rusqlite::Connection;
 
 use super::{Done, answers, command, run, text, used};
+use crate::doctor;
 use crate::harness::eventually;
 use crate::harness::gateway::Gateway;
 use crate::harness::postgres::{POSTGRES, Schema, Server};
@@ -86,6 +87,7 @@ async fn a_copy_that_is_killed_goes_on() {
         let told = run(&[command, "--data", text(&other.data())]);
         assert!(format!("{told:?}").contains("holds a part of"), "{told:?}");
     }
+    doctor::examine(&other.data(), &[]).assert_told("problem", "database", "holds a part of");
     let elsewhere = sqlite(&gateway.scratch().join("other.db"));
     copy(&from, &elsewhere).digest();
     copy(&elsewhere, &to).assert_refused(2, &["large.db only", "cannot go on"]);
