@@ -195,6 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_looked_for_and_made() {
+        let found = |dialect: Dialect| dialect.has_table("jobs").text.into_owned();
+        assert_eq!(
+            found(Dialect::Sqlite),
+            r#"SELECT COUNT("name") > ? AS "found" FROM "sqlite_schema" WHERE "name" = ?"#
+        );
+        assert_eq!(found(Dialect::Postgres), r#"SELECT to_regclass($1) IS NOT NULL AS "found""#);
+        let drop = sea_query::Table::drop().table("jobs").take();
+        assert_eq!(Dialect::Sqlite.schema(&drop).text, r#"DROP TABLE "jobs""#);
+    }
+
+    #[test]
+    fn counters_go_on_where_they_have_to_be_told() {
+        assert_eq!(Dialect::Sqlite.count_on("memories", "row_number"), None);
+        let statement = Dialect::Postgres.count_on("memories", "row_number").unwrap();
+        assert!(statement.args.is_empty());
+        assert_eq!(
+            statement.text,
+            "SELECT setval(CAST(pg_get_serial_sequence('memories', 'row_number') AS regclass), \
+             COALESCE(MAX(\"row_number\"), 1), MAX(\"row_number\") IS NOT NULL) AS \"counter\" FROM \"memories\""
+        );
+    }
+
+    #[test]
     fn every_time_is_exact() {
         for micros in [i64::MIN, -1_000_001, -1, 0, 1, 1_771_927_200_123_456, i64::MAX] {
             let time = Timestamp::from_micros(micros);
