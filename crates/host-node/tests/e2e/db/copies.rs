@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{Done, answers, command, run, text, used};
 use crate::doctor;
@@ -17,6 +17,7 @@ const ROWS: u32 = 60_000;
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("db::a_copy_that_is_killed_goes_on", a_copy_that_is_killed_goes_on);
+    trials.add("db::a_restoration_that_is_killed_begins_anew", a_restoration_that_is_killed_begins_anew);
     trials.add_for(POSTGRES, "db::to_postgres_and_back_is_the_same", to_postgres_and_back_is_the_same);
     trials.add_for(POSTGRES, "db::a_copy_to_a_server_in_use_is_refused", a_copy_to_a_server_in_use_is_refused);
 }
@@ -54,22 +55,21 @@ fn copy(from: &str, to: &str) -> Done {
     run(&["copy", "--from", from, "--to", to])
 }
 
-/// Kills a copy once `reached` says that it is in the middle of the large table.
-async fn kill_in_the_middle(from: &str, to: &str, reached: impl AsyncFn() -> Option<String>) {
-    let mut copying =
-        command(&["copy", "--from", from, "--to", to]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    eventually("the copy is in the middle", async || {
-        assert_eq!(copying.try_wait().unwrap(), None, "it ended before it was killed");
+/// Kills a command once `reached` says that it is in the middle of the large table.
+async fn kill_in_the_middle(arguments: &[&str], reached: impl AsyncFn() -> Option<String>) {
+    let mut running = command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the command is in the middle", async || {
+        assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed");
         reached().await.filter(|table| table == "audit_log")
     })
     .await;
-    copying.kill().unwrap();
-    copying.wait().unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
 
-/// The table that a copy into a file has reached.
+/// The table that was reached in a file.
 fn reached_in(path: &Path) -> Option<String> {
-    let database = Connection::open(path).ok()?;
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     database.query_row("SELECT table_name FROM unfinished_transfer", [], |row| row.get(0)).ok()
 }
 
@@ -79,7 +79,7 @@ async fn a_copy_that_is_killed_goes_on() {
     let mut other = Gateway::prepared("").on_file();
     let path = other.data().join("portway.db");
     let to = sqlite(&path);
-    kill_in_the_middle(&from, &to, async || reached_in(&path)).await;
+    kill_in_the_middle(&["copy", "--from", &from, "--to", &to], async || reached_in(&path)).await;
     let refused = other.try_launch().await.unwrap_err();
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("holds a part of") && refused.stderr.contains("portway db copy"), "{refused:?}");
@@ -105,13 +105,32 @@ async fn a_copy_that_is_killed_goes_on() {
     assert_eq!(found[4]["hits"].as_array().map(Vec::len), Some(2), "{}", found[4]);
 }
 
+async fn a_restoration_that_is_killed_begins_anew() {
+    let (gateway, session) = rested().await;
+    let file = gateway.scratch().join("x.portway");
+    let backup = run(&["backup", text(&file), "--database", &enlarge(&gateway)]);
+    let mut other = Gateway::prepared("").on_file();
+    let (data, path) = (other.data(), other.data().join("portway.db"));
+    let restore = ["restore", text(&file), "--data", text(&data)];
+    kill_in_the_middle(&restore, async || reached_in(&path)).await;
+    let refused = other.try_launch().await.unwrap_err();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("holds a part of the backup"), "{refused:?}");
+    copy(&sqlite(&gateway.scratch().join("large.db")), &sqlite(&path)).assert_refused(2, &["portway db restore"]);
+    assert_eq!(run(&restore).digest(), backup.digest());
+    other.launch().await;
+    let found = answers(&other.api(), &session).await;
+    assert_eq!(found[4]["hits"].as_array().map(Vec::len), Some(2), "{}", found[4]);
+}
+
 async fn to_postgres_and_back_is_the_same(server: Server) {
     let (gateway, session) = rested().await;
     let from = enlarge(&gateway);
     let mut other = Gateway::prepared("").on_server(server.clone());
     let schema = Schema::create(server).await;
     let to = schema.url();
-    kill_in_the_middle(&from, &to, async || schema.text("SELECT table_name FROM unfinished_transfer").await).await;
+    let reached = async || schema.text("SELECT table_name FROM unfinished_transfer").await;
+    kill_in_the_middle(&["copy", "--from", &from, "--to", &to], reached).await;
     other = other.in_schema(schema);
     let refused = other.try_launch().await.unwrap_err();
     assert_eq!(refused.code, Some(2), "{refused:?}");
