@@ -6,7 +6,8 @@ use super::load::Target;
 use super::pages::Source;
 use super::progress::Progress;
 use super::rows;
-use super::unfinished::Unfinished;
+use super::unfinished::{self, Unfinished};
+use crate::driver::SqlError;
 use crate::row::Cell;
 use crate::schema::{self, Table};
 
@@ -56,9 +57,9 @@ pub async fn copy(
     Ok(copied)
 }
 
-fn key_of(table: &Table, line: &str) -> Result<Vec<Cell>, ArchiveError> {
+fn key_of(table: &Table, line: &str) -> Result<Vec<Cell>, SqlError> {
     let columns: Vec<_> = table.key_columns().collect();
-    rows::read(&columns, line).map_err(|detail| ArchiveError::damaged(0, detail))
+    rows::read(&columns, line).map_err(|detail| unfinished::corrupt_key(&detail))
 }
 
 async fn copy_table(

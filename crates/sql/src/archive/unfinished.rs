@@ -98,6 +98,11 @@ pub(crate) async fn has_table(driver: &dyn SqlDriver, name: &str) -> Result<bool
     found.first().map_or(Ok(false), |row| row.get("found"))
 }
 
+/// The key of the row that was written last is none.
+pub(super) fn corrupt_key(detail: &str) -> SqlError {
+    SqlError::Corrupt { table: MarkRow::TABLE, column: "last_key".to_owned(), detail: detail.to_owned() }
+}
+
 /// Marks a database as unfinished.
 pub(super) fn begin(dialect: Dialect, task: Task, source: &str, schema: u32) -> Result<Vec<Step>, SqlError> {
     let mut table = TableStatement::create();
