@@ -31,7 +31,8 @@ pub struct PresenceGuard {
 impl PresenceList {
     fn with<T>(&self, session: &SessionId, change: impl FnOnce(&mut Vec<Socket>) -> T) -> T {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let sockets = sessions.entry(session.clone()).or_default();
+        // Most sessions are open once.
+        let sockets = sessions.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
         let result = change(sockets);
         if sockets.is_empty() {
             sessions.remove(session);

@@ -80,6 +80,12 @@ impl Column {
         self
     }
 
+    /// The same that came later than its table, with that migration.
+    const fn since(mut self, migration: u32) -> Self {
+        self.since = migration;
+        self
+    }
+
     /// The same that follows from others.
     const fn derived(mut self) -> Self {
         self.origin = Origin::Derived;

@@ -96,7 +96,14 @@ pub const TABLES: &[Table] = &[
         2,
         "engines",
         &["session_id"],
-        &[text("session_id"), text("state"), integer("generation"), flag("has_sandbox"), integer("version")],
+        &[
+            text("session_id"),
+            text("state"),
+            integer("generation"),
+            flag("has_sandbox"),
+            integer("version"),
+            text("node_id").nullable().since(7),
+        ],
     ),
     Table::new(
         3,
@@ -193,8 +200,11 @@ pub const TABLES: &[Table] = &[
             time("run_at"),
             time("lease_until").nullable(),
             text("last_error").nullable(),
+            text("node_id").nullable().since(7),
+            text("holder_id").nullable().since(7),
         ],
     ),
+    Table { is_transient: true, ..Table::new(7, "nodes", &["id"], &[text("id"), time("lease_until")]) },
     Table::new(5, "search_scopes", &["number"], &[row_number("number"), text("user_id")]),
     Table::new(
         5,

@@ -119,7 +119,7 @@ impl Gateway {
 
     /// The same with its database in that schema.
     pub(crate) fn in_schema(mut self, schema: Schema) -> Self {
-        self.schema = Some(schema);
+        self.schema = Some(Arc::new(schema));
         self
     }
 
