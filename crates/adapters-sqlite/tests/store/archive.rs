@@ -187,12 +187,12 @@ async fn what_failed_can_be_cleared() {
 async fn a_copy_goes_on_where_it_was_interrupted() {
     let filled = Scratch::filled().await;
     for number in 0..1_200 {
-        filled.run(&format!("INSERT INTO jobs VALUES ('j{number}', 'kind', '{{}}', 0, {number}, NULL, NULL)")).await;
+        filled.run(&format!("INSERT INTO jobs (id, kind, work, attempts, run_at, lease_until, last_error) VALUES ('j{number}', 'kind', '{{}}', 0, {number}, NULL, NULL)")).await;
     }
     let empty = Scratch::migrated().await;
     // A row that is in the way ends the first attempt in the middle of a table.
     let mut target = Target::begin(&*empty.database, newest(), Task::Copy, "x").await.unwrap();
-    empty.run("INSERT INTO jobs VALUES ('j777', 'kind', '{}', 0, 0, NULL, NULL)").await;
+    empty.run("INSERT INTO jobs (id, kind, work, attempts, run_at, lease_until, last_error) VALUES ('j777', 'kind', '{}', 0, 0, NULL, NULL)").await;
     let failed = copy(&mut filled.source().await, &mut target, None, &mut Silent).await.unwrap_err();
     assert!(matches!(failed, ArchiveError::Refused { table: "jobs" }), "{failed}");
     empty.run("DELETE FROM jobs WHERE id = 'j777'").await;
