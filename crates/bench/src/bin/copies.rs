@@ -205,7 +205,7 @@ fn fill(database: &rusqlite::Connection, rows: u64) -> rusqlite::Result<()> {
          INSERT INTO search_scopes (user_id) SELECT id FROM users;
          {1} INSERT INTO sessions SELECT 's' || n, 'u' || (n % {users}), 'work', 'hibernated', 'Session ' || n, 'demo', NULL, NULL,
              NULL, n, n FROM numbers;
-         INSERT INTO engines SELECT id, '{engine}', 0, 0, 1 FROM sessions;
+         INSERT INTO engines (session_id, state, generation, has_sandbox, version) SELECT id, '{engine}', 0, 0, 1 FROM sessions;
          {2} INSERT INTO messages SELECT 's' || (n % {sessions}), 'm' || n, n, n, iif(n / {sessions} % 2, 'user', 'assistant'),
              n || ' ' || {words}, json_array(json_object('type', 'text', 'text', n || ' ' || {words})), NULL, NULL, NULL, NULL, 0,
              1795000000000000 + n FROM numbers;
