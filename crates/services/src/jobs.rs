@@ -111,6 +111,9 @@ impl Services {
         let event = Event::SandboxStarted { generation, node: self.node.clone() };
         self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
         self.watch_sandbox(id.clone(), generation);
+        if self.is_leaving.load(Ordering::SeqCst) {
+            self.apply(id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
+        }
         Ok(())
     }
 

@@ -138,6 +138,8 @@ pub struct Services {
     pub(crate) node: NodeId,
     /// Whether there may be other nodes on the store.
     pub(crate) is_shared: AtomicBool,
+    /// Whether this node puts its sandboxes away.
+    pub(crate) is_leaving: AtomicBool,
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
     pub(crate) new_work: Notify,
@@ -154,6 +156,7 @@ impl Services {
         Self {
             node,
             is_shared: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             ports,
             options,
             locks: locks::SessionLocks::default(),

@@ -1,6 +1,7 @@
 //! Taking sessions over when a node starts, and leaving them in order when it stops.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use portway_domain::engine::{Event, Link};
 use portway_domain::ids::SessionId;
@@ -30,6 +31,7 @@ impl Services {
     /// # Errors
     /// The store's failure.
     pub async fn recover(self: &Arc<Self>, tenancy: Tenancy) -> Result<(), Error> {
+        self.is_leaving.store(false, Ordering::SeqCst);
         if tenancy == Tenancy::Alone {
             self.ports.store.release_leases().await?;
         }
@@ -66,12 +68,14 @@ impl Services {
         Ok(())
     }
 
-    /// Puts all sandboxes of this node away because the node goes down: the work of stopping them is ordered, and the sessions go on
-    /// with new ones when there is something to do.
+    /// Puts all sandboxes of this node away because the node goes down, also those that are being started: the work of
+    /// stopping them is ordered, and the sessions go on with new ones when there is something to do.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn retire_sandboxes(&self, tenancy: Tenancy) -> Result<(), Error> {
+        // Before anybody looks which sandboxes live: one that comes later sees it.
+        self.is_leaving.store(true, Ordering::SeqCst);
         for id in self.sessions_with_sandbox().await? {
             if tenancy == Tenancy::Alone || self.is_here(&id).await? {
                 self.apply(&id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;

@@ -96,6 +96,19 @@ async fn a_stopped_gateway_leaves_sessions_that_go_on() {
 }
 
 #[tokio::test]
+async fn a_sandbox_that_starts_while_its_node_leaves_is_put_away() {
+    let world = World::new().await;
+    let session = world.open().await;
+    world.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
+    world.start_jobs();
+    while world.services.wants_sandbox(&session.id, 1).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.engine(&session.id).await.runner.node, Some(world.node()), "it was started");
+    world.sandboxes.gone(&session.id, 1).await;
+}
+
+#[tokio::test]
 async fn leases_of_other_nodes_stay_theirs() {
     let world = World::new().await;
     world.open().await;
