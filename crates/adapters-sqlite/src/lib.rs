@@ -3,7 +3,7 @@
 //! * **Writes** go through a bounded queue to one thread with the one connection that writes. What waits there is
 //!   committed together, each change set all or nothing in its savepoint, and an answer is only given once the commit
 //!   is on disk (write-ahead log, `synchronous = FULL`).
-//! * **The log** is written back into the file by a thread of its own, so that no commit waits for that.
+//! * **The log** is written back into the file by a thread of its own; a commit waits for the small rest at the most.
 //! * **Bounded reads** run on the calling thread, on a read-only connection that stays with it.
 //! * **Unbounded reads** run on a few threads of their own.
 //! * **In memory** there is one connection for everything. The answers are the same.

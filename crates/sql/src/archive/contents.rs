@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rows;
 use crate::digest::Digest;
+use crate::driver::SqlError;
+use crate::row::Cell;
+use crate::schema::{Column, Table};
 
 /// What a table holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +53,7 @@ impl Contents {
 /// The sum of a table under construction.
 #[derive(Debug, Default)]
 pub(super) struct Running {
+    line: String,
     digest: Digest,
     pub(super) rows: u64,
 }
@@ -58,6 +63,23 @@ impl Running {
     pub(super) fn add(&mut self, line: &str) {
         self.digest.line(line);
         self.rows += 1;
+    }
+
+    /// Adds a row, and answers its line.
+    ///
+    /// # Errors
+    /// Those of [`rows::write`].
+    pub(super) fn add_row(
+        &mut self,
+        table: &'static Table,
+        columns: &[&'static Column],
+        cells: &[Cell],
+    ) -> Result<&str, SqlError> {
+        self.line.clear();
+        rows::write(table.name, columns, cells, &mut self.line)?;
+        self.digest.line(&self.line);
+        self.rows += 1;
+        Ok(&self.line)
     }
 
     pub(super) fn finish(self, table: &str) -> TableSum {

@@ -73,12 +73,9 @@ async fn copy_table(
     progress.begin(table.name, Some(source.count(table).await?));
     let mut running = Running::default();
     let mut pages = source.pages(table, after);
-    let mut line = String::new();
     while let Some(page) = pages.next().await? {
         for cells in &page {
-            line.clear();
-            rows::write(table.name, &pages.columns, cells, &mut line)?;
-            running.add(&line);
+            running.add_row(table, &pages.columns, cells)?;
         }
         let count = page.len() as u64;
         target.add(table, &pages.columns, page).await?;

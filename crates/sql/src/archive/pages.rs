@@ -54,12 +54,9 @@ impl Source {
             progress.begin(table.name, Some(total));
             let mut running = Running::default();
             let mut pages = self.pages(table, None);
-            let mut line = String::new();
             while let Some(page) = pages.next().await? {
                 for cells in &page {
-                    line.clear();
-                    rows::write(table.name, &pages.columns, cells, &mut line)?;
-                    running.add(&line);
+                    running.add_row(table, &pages.columns, cells)?;
                 }
                 progress.advance(page.len() as u64);
             }

@@ -9,7 +9,6 @@ use super::error::ArchiveError;
 use super::lines::{Closing, Ending, FORMAT, Header, MAX_LINE, Made, Opening, VERSION};
 use super::pages::Source;
 use super::progress::Progress;
-use super::rows;
 use crate::driver::SqlError;
 use crate::schema::{self, Table, fingerprint};
 
@@ -56,17 +55,13 @@ async fn write_table(
     let columns = pages.columns.iter().map(|column| column.name.to_owned()).collect();
     write_line(&Opening { table: table.name.to_owned(), columns }, out)?;
     let mut running = Running::default();
-    let mut line = String::new();
     while let Some(page) = pages.next().await? {
         for cells in &page {
-            line.clear();
-            rows::write(table.name, &pages.columns, cells, &mut line)?;
+            let line = running.add_row(table, &pages.columns, cells)?;
             if line.len() >= MAX_LINE {
                 return Err(ArchiveError::TooLarge { table: table.name, limit: MAX_LINE });
             }
-            running.add(&line);
-            line.push('\n');
-            out.write_all(line.as_bytes()).map_err(ArchiveError::File)?;
+            out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(ArchiveError::File)?;
         }
         progress.advance(page.len() as u64);
     }
