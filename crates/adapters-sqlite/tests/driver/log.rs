@@ -1,5 +1,7 @@
 //! The write-ahead log of a database that is written all the time.
 
+use std::time::{Duration, Instant};
+
 use sea_query::Value;
 
 use crate::fixture::{file, statement};
@@ -55,4 +57,19 @@ async fn what_was_written_back_is_there_after_opening_again() {
             .unwrap();
     assert_eq!(again.quick_check(10).await.unwrap(), Vec::<String>::new());
     assert_eq!(again.read(read()).await.unwrap(), rows);
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_full_is_written_back_without_the_writer() {
+    let fixture = file().await;
+    let before = std::fs::metadata(fixture.path()).unwrap().len();
+    // More than 8,000 pages, from which on it is written back, and less than what is the writer's as a whole.
+    for number in 0..150 {
+        fixture.must_commit(vec![write(number)]).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::fs::metadata(fixture.path()).unwrap().len() < before + 50 * TEXT as u64 {
+        assert!(Instant::now() < deadline, "nothing was written back");
+        tokio::task::yield_now().await;
+    }
 }
