@@ -17,16 +17,16 @@ use rusqlite::wal::CheckpointMode;
 use crate::connection::Connection;
 use crate::error::OpenError;
 
-/// From this many pages on, 32 MiB, the log is written back. Each time the disk is busy for a while, which commits feel;
+/// From this many pages on, 64 MiB, the log is written back. Each time the disk is busy for a while, which commits feel;
 /// in a longer log that happens less often, and more of its pages are newer versions of others, of which only the last
 /// is written back. SQLite's own 1,000 are chosen for writers that wait for it.
-const BEGIN: u32 = 8_000;
+const BEGIN: u32 = 16_000;
 
 /// At most this many pages are left to the writer, which takes about as long as a commit.
 const REST: u32 = 100;
 
-/// A log of this many pages, 64 MiB, is the writer's as a whole: the thread cannot keep up.
-const FULL: u32 = 16_384;
+/// A log of this many pages, 128 MiB, is the writer's as a whole: the thread cannot keep up.
+const FULL: u32 = 32_768;
 
 /// What the writer and the thread know of the log.
 #[derive(Default)]

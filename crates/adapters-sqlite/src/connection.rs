@@ -45,7 +45,7 @@ impl Connection {
             "PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA cache_size = -16000;
-             PRAGMA journal_size_limit = 67108864;
+             PRAGMA journal_size_limit = 134217728;
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(refused)?;

@@ -192,7 +192,7 @@ impl SqlDriver for SqliteDatabase {
             Engine::Memory(connection) => {
                 let connection = lock(connection);
                 let connection = connection.as_ref().ok_or_else(closed)?;
-                settle(connection, &[steps])
+                settle(connection, vec![steps], &mut Vec::new)
                     .pop()
                     .unwrap_or_else(|| Err(SqlError::Unavailable("the write was not run".into())))
             }

@@ -34,13 +34,21 @@ impl From<Stop> for Answer {
 struct Lost;
 
 /// Writes the sets in order and answers each of them. A panic on the way ends in errors, not in the end of the thread.
-pub(crate) fn settle(connection: &Connection, sets: &[Vec<Step>]) -> Vec<Answer> {
-    let mut answers: Vec<Option<Answer>> = vec![None; sets.len()];
-    let work = AssertUnwindSafe(|| write(connection, sets, &mut answers));
+///
+/// Before the commit it asks for sets that have come in the meantime, until there are none: they come after the others
+/// and share the wait for the disk.
+pub(crate) fn settle(
+    connection: &Connection,
+    mut sets: Vec<Vec<Step>>,
+    late: &mut dyn FnMut() -> Vec<Vec<Step>>,
+) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let work = AssertUnwindSafe(|| write(connection, &mut sets, late, &mut answers));
     let fallback = match catch_unwind(work) {
         Ok(()) => SqlError::Unavailable("the write was not run".into()),
         Err(_) => after_panic(connection),
     };
+    answers.resize(sets.len(), None);
     answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(fallback.clone()))).collect()
 }
 
@@ -55,12 +63,22 @@ fn after_panic(connection: &Connection) -> SqlError {
     error
 }
 
-fn write(connection: &Connection, sets: &[Vec<Step>], answers: &mut [Option<Answer>]) {
-    if sets.len() > 1 && write_together(connection, sets, answers).is_ok() {
+fn write(
+    connection: &Connection,
+    sets: &mut Vec<Vec<Step>>,
+    late: &mut dyn FnMut() -> Vec<Vec<Step>>,
+    answers: &mut Vec<Option<Answer>>,
+) {
+    if sets.is_empty() {
         return;
     }
-    for (answer, steps) in answers.iter_mut().zip(sets) {
-        *answer = Some(write_alone(connection, steps));
+    match write_together(connection, sets, late) {
+        Ok(together) => answers.extend(together.into_iter().map(Some)),
+        Err(Lost) => {
+            for steps in sets {
+                answers.push(Some(write_alone(connection, steps)));
+            }
+        }
     }
 }
 
@@ -85,35 +103,31 @@ fn write_alone(connection: &Connection, steps: &[Step]) -> Answer {
     }
 }
 
-/// Fills in all answers, or none when the group has to be tried one by one.
-fn write_together(connection: &Connection, sets: &[Vec<Step>], answers: &mut [Option<Answer>]) -> Result<(), Lost> {
+/// Answers all sets, or none when they have to be tried one by one.
+fn write_together(
+    connection: &Connection,
+    sets: &mut Vec<Vec<Step>>,
+    late: &mut dyn FnMut() -> Vec<Vec<Step>>,
+) -> Result<Vec<Answer>, Lost> {
     if let Err(failure) = connection.begin_write() {
-        let error = failure.into_error();
-        answers.fill(Some(Err(error)));
-        return Ok(());
+        return Ok(vec![Err(failure.into_error()); sets.len()]);
     }
-    let mut results = Vec::with_capacity(sets.len());
-    for steps in sets {
-        match write_member(connection, steps) {
-            Ok(answer) => results.push(answer),
-            Err(lost) => {
-                connection.rollback();
-                return Err(lost);
-            }
+    let mut answers = Vec::with_capacity(sets.len());
+    while let Some(steps) = sets.get(answers.len()) {
+        answers.push(write_member(connection, steps).inspect_err(|Lost| connection.rollback())?);
+        if answers.len() == sets.len() {
+            sets.append(&mut late());
         }
     }
-    if let Err(failure) = connection.commit() {
-        connection.rollback();
-        // A reference that is only checked at the commit: one set is to blame, so each gets its own commit.
-        if failure.is_conflict() {
-            return Err(Lost);
-        }
-        results = answers_after_failed_commit(results, failure);
+    let Err(failure) = connection.commit() else {
+        return Ok(answers);
+    };
+    connection.rollback();
+    // A reference that is only checked at the commit: one set is to blame, so each gets its own commit.
+    if failure.is_conflict() {
+        return Err(Lost);
     }
-    for (answer, result) in answers.iter_mut().zip(results) {
-        *answer = Some(result);
-    }
-    Ok(())
+    Ok(answers_after_failed_commit(answers, failure))
 }
 
 /// Runs one set so that it leaves nothing behind when it fails.
@@ -205,6 +219,10 @@ mod tests {
         connection
     }
 
+    fn settled(connection: &Connection, sets: Vec<Vec<Step>>) -> Vec<Answer> {
+        settle(connection, sets, &mut Vec::new)
+    }
+
     fn ids(connection: &Connection) -> Vec<String> {
         let all = step("SELECT id FROM items ORDER BY id").statement;
         let rows = connection.query(&all).unwrap();
@@ -218,9 +236,9 @@ mod tests {
     #[test]
     fn one_member_loses_and_the_others_commit() {
         let connection = database();
-        let answers = settle(
+        let answers = settled(
             &connection,
-            &[
+            vec![
                 vec![insert("a"), insert("b")],
                 vec![insert("c"), insert("a")],
                 vec![insert("d"), step("INSERT INTO items (id, size) VALUES ('e', 0)")],
@@ -242,9 +260,9 @@ mod tests {
         let not_text = step("INSERT INTO items (id) VALUES ('b') RETURNING CAST(x'ff' AS TEXT) AS text");
         let two_with_a_taken_one = step("INSERT INTO items (id) VALUES ('c'), ('a')");
         let missing = Step::guarded(step("UPDATE items SET size = 1 WHERE id = 'g'").statement);
-        let answers = settle(
+        let answers = settled(
             &connection,
-            &[vec![insert("a")], vec![not_text], vec![two_with_a_taken_one], vec![missing], vec![insert("d")]],
+            vec![vec![insert("a")], vec![not_text], vec![two_with_a_taken_one], vec![missing], vec![insert("d")]],
         );
         assert!(committed(&answers[0]) && committed(&answers[4]));
         assert!(matches!(answers[1], Err(SqlError::Corrupt { .. })), "{:?}", answers[1]);
@@ -256,7 +274,7 @@ mod tests {
     #[test]
     fn members_see_what_earlier_members_wrote() {
         let connection = database();
-        let answers = settle(&connection, &[vec![insert("a")], vec![step("SELECT id FROM items")]]);
+        let answers = settled(&connection, vec![vec![insert("a")], vec![step("SELECT id FROM items")]]);
         let Ok(WriteOutcome::Committed(outcomes)) = &answers[1] else {
             panic!("{answers:?}");
         };
@@ -264,11 +282,38 @@ mod tests {
     }
 
     #[test]
+    fn sets_that_come_before_the_commit_share_it() {
+        let connection = database();
+        let mut coming = vec![vec![vec![insert("c")]], vec![vec![insert("b")], vec![insert("a"), insert("b")]]];
+        let mut late = || {
+            assert!(!connection.is_autocommit());
+            coming.pop().unwrap_or_default()
+        };
+        let answers = settle(&connection, vec![vec![insert("a")]], &mut late);
+        assert!(committed(&answers[0]) && committed(&answers[1]) && committed(&answers[3]));
+        assert_eq!(answers[2], Ok(WriteOutcome::Conflict { step: 0 }));
+        assert_eq!(answers.len(), 4);
+        assert_eq!(ids(&connection), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn sets_that_come_before_a_failed_commit_are_repeated_too() {
+        let connection = database();
+        let dangling = step("INSERT INTO late (item) VALUES ('none')");
+        let mut coming = vec![vec![vec![insert("b")]]];
+        let answers =
+            settle(&connection, vec![vec![insert("a")], vec![dangling]], &mut || coming.pop().unwrap_or_default());
+        assert!(committed(&answers[0]) && committed(&answers[2]));
+        assert_eq!(answers[1], Ok(WriteOutcome::Conflict { step: 0 }));
+        assert_eq!(ids(&connection), ["a", "b"]);
+    }
+
+    #[test]
     fn a_member_that_ends_the_transaction_takes_nobody_with_it() {
         let connection = database();
-        let answers = settle(
+        let answers = settled(
             &connection,
-            &[vec![insert("a")], vec![insert("b"), insert("poison")], vec![insert("c")], vec![insert("a")]],
+            vec![vec![insert("a")], vec![insert("b"), insert("poison")], vec![insert("c")], vec![insert("a")]],
         );
         assert!(committed(&answers[0]) && committed(&answers[2]));
         assert!(matches!(answers[1], Err(SqlError::Rejected(_))));
@@ -280,7 +325,7 @@ mod tests {
     fn a_commit_that_fails_for_one_member_is_repeated_for_each() {
         let connection = database();
         let dangling = step("INSERT INTO late (item) VALUES ('none')");
-        let answers = settle(&connection, &[vec![insert("a")], vec![insert("b"), dangling], vec![insert("c")]]);
+        let answers = settled(&connection, vec![vec![insert("a")], vec![insert("b"), dangling], vec![insert("c")]]);
         assert!(committed(&answers[0]) && committed(&answers[2]));
         assert_eq!(answers[1], Ok(WriteOutcome::Conflict { step: 1 }));
         assert_eq!(ids(&connection), ["a", "c"]);
@@ -289,7 +334,7 @@ mod tests {
     #[test]
     fn a_member_that_commits_by_itself_is_an_error_of_its_own() {
         let connection = database();
-        let answers = settle(&connection, &[vec![insert("a")], vec![step("ROLLBACK")], vec![insert("b")]]);
+        let answers = settled(&connection, vec![vec![insert("a")], vec![step("ROLLBACK")], vec![insert("b")]]);
         assert!(committed(&answers[0]) && committed(&answers[2]));
         assert!(answers[1].is_err());
         assert_eq!(ids(&connection), ["a", "b"]);
@@ -301,12 +346,12 @@ mod tests {
         for others in [0, 2] {
             let mut sets = vec![vec![insert("a"), step(PANIC)]];
             sets.extend((0..others).map(|number| vec![insert(&number.to_string())]));
-            let answers = settle(&connection, &sets);
+            let answers = settled(&connection, sets.clone());
             assert_eq!(answers.len(), sets.len());
             assert!(answers.iter().all(|answer| matches!(answer, Err(SqlError::Unavailable(_)))));
             assert!(ids(&connection).is_empty());
         }
-        assert!(committed(&settle(&connection, &[vec![insert("a")]])[0]));
+        assert!(committed(&settled(&connection, vec![vec![insert("a")]])[0]));
     }
 
     #[test]

@@ -67,6 +67,16 @@ impl<T> Queue<T> {
         taken
     }
 
+    /// Takes up to `most` of what waits now: the items at the front that are of the wanted kind.
+    pub(crate) fn take_waiting(&self, most: usize, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut state = self.lock();
+        let count = state.items.iter().take(most).take_while(|item| is_wanted(item)).count();
+        let taken = state.items.drain(..count).collect();
+        drop(state);
+        self.room.add_permits(count);
+        taken
+    }
+
     /// Accepts nothing any more, and lets the threads finish what was accepted.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -93,6 +103,19 @@ mod tests {
         }
         assert_eq!(queue.take(3), [0, 1, 2]);
         assert_eq!(queue.take(3), [3, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_taken_without_waiting_and_only_as_far_as_it_is_wanted() {
+        let queue = Queue::new(4);
+        assert!(queue.take_waiting(4, |_| true).is_empty());
+        for item in [2, 4, 5, 6] {
+            assert!(queue.push(item).await);
+        }
+        assert_eq!(queue.take_waiting(1, |item| item % 2 == 0), [2]);
+        assert_eq!(queue.take_waiting(4, |item| item % 2 == 0), [4]);
+        assert_eq!(queue.take(4), [5, 6]);
+        assert_eq!(queue.room.available_permits(), 4);
     }
 
     #[tokio::test]

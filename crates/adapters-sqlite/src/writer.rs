@@ -1,5 +1,6 @@
 //! The thread that owns the one connection that writes.
 
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -29,6 +30,19 @@ enum Job {
     Migrate { all: Vec<Migration>, reply: oneshot::Sender<Result<usize, MigrateError>> },
 }
 
+impl Job {
+    fn is_write(&self) -> bool {
+        matches!(self, Self::Write { .. })
+    }
+
+    fn write(self) -> Option<(Vec<Step>, oneshot::Sender<Answer>)> {
+        match self {
+            Self::Write { steps, reply } => Some((steps, reply)),
+            Self::Migrate { .. } => None,
+        }
+    }
+}
+
 /// A handle on the writer thread.
 pub(crate) struct Writer {
     queue: Arc<Queue<Job>>,
@@ -47,7 +61,7 @@ impl Writer {
                     if taken.is_empty() {
                         break;
                     }
-                    work(&connection, taken);
+                    work(&connection, &jobs, taken);
                 }
                 finish(connection.raw());
             })
@@ -87,8 +101,8 @@ fn lost() -> SqlError {
     SqlError::Unknown("the writer thread ended".into())
 }
 
-/// Works jobs off in order; neighbouring writes share a transaction.
-fn work(connection: &Connection, jobs: Vec<Job>) {
+/// Works jobs off in order; neighbouring writes share a transaction, and so do those that come before it ends.
+fn work(connection: &Connection, queue: &Queue<Job>, jobs: Vec<Job>) {
     let mut sets = Vec::with_capacity(jobs.len());
     let mut replies = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -98,14 +112,21 @@ fn work(connection: &Connection, jobs: Vec<Job>) {
                 replies.push(reply);
             }
             Job::Migrate { all, reply } => {
-                answer(settle(connection, &sets), replies.drain(..));
-                sets.clear();
+                answer(settle(connection, mem::take(&mut sets), &mut Vec::new), replies.drain(..));
                 // Nobody left to tell is no reason to stop.
                 let _ = reply.send(migrate(connection, &all));
             }
         }
     }
-    answer(settle(connection, &sets), replies.drain(..));
+    let mut late = || {
+        let room = GROUP.saturating_sub(replies.len());
+        let (sets, more): (Vec<_>, Vec<_>) =
+            queue.take_waiting(room, Job::is_write).into_iter().filter_map(Job::write).unzip();
+        replies.extend(more);
+        sets
+    };
+    let answers = settle(connection, sets, &mut late);
+    answer(answers, replies.into_iter());
 }
 
 fn answer(answers: Vec<Answer>, replies: impl Iterator<Item = oneshot::Sender<Answer>>) {

@@ -10,10 +10,10 @@ use portway_sql::driver::{Read, SqlDriver, Step};
 const PAGE: u64 = 4_096;
 
 /// The log belongs to the writer as a whole from here on.
-const FULL: u64 = 16_384 * (PAGE + 24);
+const FULL: u64 = 32_768 * (PAGE + 24);
 
-/// About 60 pages.
-const TEXT: usize = 240 * 1024;
+/// About 120 pages.
+const TEXT: usize = 480 * 1024;
 
 fn write(number: i64) -> Step {
     let text = format!("{number:09}").repeat(TEXT / 9);
@@ -63,7 +63,7 @@ async fn what_was_written_back_is_there_after_opening_again() {
 async fn a_log_that_is_not_full_is_written_back_without_the_writer() {
     let fixture = file().await;
     let before = std::fs::metadata(fixture.path()).unwrap().len();
-    // More than 8,000 pages, from which on it is written back, and less than what is the writer's as a whole.
+    // More than 16,000 pages, from which on it is written back, and less than what is the writer's as a whole.
     for number in 0..150 {
         fixture.must_commit(vec![write(number)]).await;
     }
