@@ -32,6 +32,7 @@ mod memories;
 mod nodes;
 mod open_message;
 mod paging;
+mod presence;
 mod pubsub;
 mod questions;
 mod races;
@@ -193,6 +194,12 @@ pub fn cases() -> Vec<Case> {
             a_job_for_a_node_that_left_is_anybodys,
             a_forgotten_node_has_no_leases,
             sessions_of_a_node_are_listed_by_id,
+        ]
+        durable = false presence: [
+            sockets_of_other_nodes_that_are_there_count,
+            every_socket_counts,
+            sockets_are_listed_by_number,
+            a_socket_is_added_once_and_removed_once,
         ]
         durable = false deadlines: [
             a_deadline_is_due_from_its_moment_on,

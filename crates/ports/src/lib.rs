@@ -100,6 +100,7 @@ pub mod health;
 pub mod memories;
 pub mod nodes;
 pub mod pages;
+pub mod presence;
 pub mod pubsub;
 pub mod sandboxes;
 pub mod search;
@@ -137,6 +138,7 @@ pub trait Store:
     + diagnosis::Diagnosis
     + memories::MemoryStore
     + nodes::NodeStore
+    + presence::PresenceStore
     + search::SearchStore
     + sessions::SessionStore
     + users::UserStore
@@ -149,6 +151,7 @@ impl<T> Store for T where
         + diagnosis::Diagnosis
         + memories::MemoryStore
         + nodes::NodeStore
+        + presence::PresenceStore
         + search::SearchStore
         + sessions::SessionStore
         + users::UserStore

@@ -170,7 +170,7 @@ impl Services {
         Ok(())
     }
 
-    async fn principal(&self, context: &Context) -> Result<Principal, Error> {
+    pub(crate) async fn principal(&self, context: &Context) -> Result<Principal, Error> {
         let seen = self.ports.store.caller(context.token()?).await?;
         context.admit(seen.caller)
     }

@@ -152,7 +152,8 @@ impl Services {
     /// Puts the use cases on top of their ports, as a node that never was there before.
     #[must_use]
     pub fn new(ports: Ports, options: Options) -> Self {
-        let node = ports.entropy.ids(ports.clock.now()).draw();
+        let now = ports.clock.now();
+        let node = ports.entropy.ids(now).draw();
         Self {
             node,
             is_shared: AtomicBool::new(false),
@@ -160,7 +161,7 @@ impl Services {
             ports,
             options,
             locks: locks::SessionLocks::default(),
-            presence: presence::PresenceList::default(),
+            presence: presence::PresenceList::new(now),
             new_work: Notify::new(),
             last_probe: health::LastProbe::default(),
             counters: metrics::Counters::default(),

@@ -23,6 +23,8 @@ const PAGE: u32 = 100;
 /// Since when this node has been there without a break.
 #[derive(Debug, Default)]
 struct Standing {
+    /// What the node left behind when it was there before is known.
+    is_settled: bool,
     since: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -60,6 +62,11 @@ impl Services {
         let now = self.ports.clock.now();
         self.ports.store.be_there(&self.node, now.plus(NODE_LEASE)).await?;
         standing.said(now);
+        if !standing.is_settled {
+            self.forget_earlier_presence().await?;
+            standing.is_settled = true;
+        }
+        self.write_presence().await?;
         if standing.is_firm(now) { self.take_over(now).await } else { Ok(()) }
     }
 
@@ -72,6 +79,7 @@ impl Services {
             if node != self.node {
                 tracing::warn!(%node, "a node is gone; its sessions go on without it");
                 self.take_over_from(&node).await?;
+                self.end_presence_of(&node).await?;
                 self.ports.store.forget_node(&node, now).await?;
                 self.new_work.notify_waiters();
             }
@@ -96,11 +104,12 @@ impl Services {
         }
     }
 
-    /// Tells other nodes that this one is not there any more. Call it when nothing else runs.
+    /// Tells other nodes that this one is not there any more, and nobody through it. Call it when nothing else runs.
     ///
     /// # Errors
     /// The store's failure; others find out by themselves then.
     pub async fn leave_node(&self) -> Result<(), Error> {
+        self.end_presence_of(&self.node).await?;
         Ok(self.ports.store.leave(&self.node).await?)
     }
 }

@@ -1,26 +1,45 @@
-//! Who has a session open, as far as this process knows.
+//! Who has a session open.
+//!
+//! What this process has open it knows by itself. Where several share a store, each of its sockets has a row there as
+//! well, for the others.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portway_domain::access::Principal;
-use portway_domain::ids::{SessionId, UserId};
+use portway_domain::ids::{NodeId, SessionId, UserId};
+use portway_domain::time::Timestamp;
+use portway_ports::presence::OpenSocket;
 use portway_ports::pubsub::{Hint, Presence, PresentUser, Topic};
 
 use crate::Services;
+use crate::error::Error;
+
+/// Sockets read or written at once.
+const PAGE: u32 = 100;
 
 /// Open client sockets by session.
-#[derive(Default)]
 pub(crate) struct PresenceList {
-    sessions: Mutex<HashMap<SessionId, Vec<Socket>>>,
+    sockets: Mutex<Sockets>,
+    /// Held while rows are written, so that none is written after it was removed.
+    rows: tokio::sync::Mutex<()>,
+}
+
+struct Sockets {
+    next: u64,
+    sessions: HashMap<SessionId, Vec<Socket>>,
+    /// Closed ones whose rows are there, or may be.
+    closed: Vec<OpenSocket>,
 }
 
 struct Socket {
     number: u64,
     user: PresentUser,
+    has_row: bool,
 }
 
-/// An open client socket. Dropping it announces the departure.
+/// An open client socket. Let it [`leave`](PresenceGuard::leave); dropping it alone tells other nodes seconds later.
 pub struct PresenceGuard {
     services: Arc<Services>,
     session: SessionId,
@@ -29,65 +48,220 @@ pub struct PresenceGuard {
 }
 
 impl PresenceList {
-    fn with<T>(&self, session: &SessionId, change: impl FnOnce(&mut Vec<Socket>) -> T) -> T {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        // Most sessions are open once.
-        let sockets = sessions.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
-        let result = change(sockets);
-        if sockets.is_empty() {
-            sessions.remove(session);
-        }
-        result
+    /// Numbers begin at the time, so that a node which starts again has new ones.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let next = u64::try_from(now.as_micros()).unwrap_or_default();
+        let sockets = Sockets { next, sessions: HashMap::new(), closed: Vec::new() };
+        Self { sockets: Mutex::new(sockets), rows: tokio::sync::Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn users(sockets: &[Socket]) -> Vec<PresentUser> {
-    let mut users: Vec<PresentUser> = Vec::new();
-    for socket in sockets {
-        if !users.iter().any(|user| user.id == socket.user.id) {
-            users.push(socket.user.clone());
+impl Sockets {
+    fn open(&mut self, session: &SessionId, user: PresentUser) -> u64 {
+        self.next += 1;
+        // Most sessions are open once.
+        let sockets = self.sessions.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
+        sockets.push(Socket { number: self.next, user, has_row: false });
+        self.next
+    }
+
+    fn close(&mut self, session: &SessionId, number: u64) {
+        if let Some(sockets) = self.sessions.get_mut(session) {
+            sockets.retain(|socket| socket.number != number);
+            if sockets.is_empty() {
+                self.sessions.remove(session);
+            }
         }
     }
-    users
+
+    /// Who is behind each socket of a session.
+    fn users(&self, session: &SessionId) -> Vec<PresentUser> {
+        self.sessions.get(session).into_iter().flatten().map(|socket| socket.user.clone()).collect()
+    }
+
+    fn without_row(&self, node: &NodeId) -> Vec<OpenSocket> {
+        let open = |session: &SessionId, socket: &Socket| OpenSocket {
+            node: node.clone(),
+            number: socket.number,
+            session: session.clone(),
+            user: socket.user.id.clone(),
+        };
+        let of = |(session, sockets): (&SessionId, &Vec<Socket>)| -> Vec<OpenSocket> {
+            sockets.iter().filter(|socket| !socket.has_row).map(|socket| open(session, socket)).collect()
+        };
+        self.sessions.iter().flat_map(of).take(PAGE as usize).collect()
+    }
+
+    fn has_rows(&mut self, written: &[OpenSocket]) {
+        for row in written {
+            let sockets = self.sessions.get_mut(&row.session).into_iter().flatten();
+            for socket in sockets.filter(|socket| socket.number == row.number) {
+                socket.has_row = true;
+            }
+        }
+    }
+
+    fn is_open(&self, row: &OpenSocket) -> bool {
+        self.sessions.get(&row.session).is_some_and(|sockets| sockets.iter().any(|socket| socket.number == row.number))
+    }
+}
+
+/// Each user once, in the order of their first sockets.
+fn people(users: Vec<PresentUser>) -> Vec<PresentUser> {
+    let mut people: Vec<PresentUser> = Vec::new();
+    for user in users {
+        if !people.iter().any(|known| known.id == user.id) {
+            people.push(user);
+        }
+    }
+    people
 }
 
 impl Services {
     /// Announces a client socket. Keep the guard for as long as the socket is open.
-    #[must_use]
-    pub fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
+    pub async fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
         let user = PresentUser {
             id: principal.user.clone(),
             name: principal.name.clone(),
             email: principal.email.clone(),
             avatar_url: principal.avatar_url.clone(),
         };
-        let (number, present) = self.presence.with(session, |sockets| {
-            let number = sockets.last().map_or(1, |socket| socket.number + 1);
-            sockets.push(Socket { number, user });
-            (number, users(sockets))
-        });
-        self.announce(session, &principal.user, true, present);
-        PresenceGuard { services: self.clone(), session: session.clone(), user: principal.user.clone(), number }
+        let number = self.presence.lock().open(session, user);
+        let guard =
+            PresenceGuard { services: self.clone(), session: session.clone(), user: principal.user.clone(), number };
+        if self.is_shared() {
+            self.write_presence_or_warn().await;
+        }
+        let (users, _) = self.present(session).await;
+        self.announce(session, &principal.user, true, users);
+        guard
     }
 
     /// Who has the session open, and through how many sockets.
-    #[must_use]
-    pub fn present(&self, session: &SessionId) -> (Vec<PresentUser>, usize) {
-        self.presence.with(session, |sockets| (users(sockets), sockets.len()))
+    pub async fn present(&self, session: &SessionId) -> (Vec<PresentUser>, usize) {
+        let mut users = self.presence.lock().users(session);
+        if self.is_shared() {
+            match self.ports.store.present_elsewhere(session, &self.node, self.ports.clock.now()).await {
+                Ok(elsewhere) => users.extend(elsewhere),
+                Err(error) => tracing::warn!(%error, "who is there through other nodes cannot be read"),
+            }
+        }
+        let sockets = users.len();
+        (people(users), sockets)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
     }
 
     fn announce(&self, session: &SessionId, user: &UserId, joined: bool, users: Vec<PresentUser>) {
         let presence = Presence { user: user.clone(), joined, users };
         self.ports.pubsub.publish(&Topic::Session(session.clone()), Hint::Presence(presence));
     }
+
+    /// Announces that a socket is closed, if its user has no other one open.
+    async fn announce_closed(&self, session: &SessionId, user: &UserId) {
+        let (users, _) = self.present(session).await;
+        if !users.iter().any(|present| present.id == *user) {
+            self.announce(session, user, false, users);
+        }
+    }
+
+    async fn write_presence_or_warn(&self) {
+        if let Err(error) = self.write_presence().await {
+            tracing::warn!(%error, "other nodes are not told who is here; it is tried again");
+        }
+    }
+
+    /// Makes the rows of this node what its sockets are, and announces who is gone by that.
+    pub(crate) async fn write_presence(&self) -> Result<(), Error> {
+        let _writing = self.presence.rows.lock().await;
+        loop {
+            let open = self.presence.lock().without_row(&self.node);
+            if open.is_empty() {
+                break;
+            }
+            self.ports.store.add_sockets(&open).await?;
+            self.presence.lock().has_rows(&open);
+        }
+        loop {
+            let page = {
+                let sockets = self.presence.lock();
+                let begin = sockets.closed.len().saturating_sub(PAGE as usize);
+                sockets.closed[begin..].to_vec()
+            };
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.remove_presence(&self.node, &page).await?;
+            self.presence.lock().closed.retain(|socket| !page.contains(socket));
+        }
+    }
+
+    async fn remove_presence(&self, node: &NodeId, sockets: &[OpenSocket]) -> Result<(), Error> {
+        let numbers: Vec<u64> = sockets.iter().map(|socket| socket.number).collect();
+        self.ports.store.remove_sockets(node, &numbers).await?;
+        for socket in sockets {
+            self.announce_closed(&socket.session, &socket.user).await;
+        }
+        Ok(())
+    }
+
+    /// Removes the rows that this node left behind when it was there before.
+    pub(crate) async fn forget_earlier_presence(&self) -> Result<(), Error> {
+        let mut after = 0;
+        loop {
+            let page = self.ports.store.sockets_of_node(&self.node, after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.number;
+            let mut sockets = self.presence.lock();
+            let gone: Vec<OpenSocket> = page.into_iter().filter(|row| !sockets.is_open(row)).collect();
+            sockets.closed.extend(gone);
+        }
+    }
+
+    /// Removes all rows of a node, and announces who is gone by that. Others may do the same at the same time, so an
+    /// announcement may come twice.
+    pub(crate) async fn end_presence_of(&self, node: &NodeId) -> Result<(), Error> {
+        loop {
+            let page = self.ports.store.sockets_of_node(node, 0, PAGE).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.remove_presence(node, &page).await?;
+        }
+    }
+}
+
+impl PresenceGuard {
+    /// Announces the departure.
+    pub async fn leave(self) {
+        let services = self.services.clone();
+        drop(self);
+        if services.is_shared() {
+            services.write_presence_or_warn().await;
+        }
+    }
 }
 
 impl Drop for PresenceGuard {
     fn drop(&mut self) {
-        let present = self.services.presence.with(&self.session, |sockets| {
-            sockets.retain(|socket| socket.number != self.number);
-            users(sockets)
-        });
+        let mut sockets = self.services.presence.lock();
+        sockets.close(&self.session, self.number);
+        if self.services.is_shared() {
+            let (session, user) = (self.session.clone(), self.user.clone());
+            let node = self.services.node.clone();
+            sockets.closed.push(OpenSocket { node, number: self.number, session, user });
+            return;
+        }
+        let present = people(sockets.users(&self.session));
+        drop(sockets);
         if !present.iter().any(|user| user.id == self.user) {
             self.services.announce(&self.session, &self.user, false, present);
         }

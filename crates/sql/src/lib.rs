@@ -58,6 +58,7 @@ mod messages;
 mod names;
 mod nodes;
 mod open_message;
+mod presence;
 mod questions;
 mod search;
 mod sessions;

@@ -79,13 +79,13 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes"
+    7 "0007_nodes", 8 "0008_presence"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories", 7 "0007_nodes"
+    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence"
 );
 
 #[cfg(test)]
@@ -129,6 +129,11 @@ mod tests {
             7,
             "ce30f14b51a6d5fd157f17289b348763be3614139399250ba933f8bd31f15da9",
             "9ecb6a9790b32a6ba2da3ac529b731f6d1981f6f54ee79b479035b0a97d47a84",
+        ),
+        (
+            8,
+            "34f335d2c8effc61f07106b7f6f90a9172c40768bcd9fee0d7b7713f47050886",
+            "229727fa9a9126d0eb26e76db3a08993b6c2564545b81a0b8193b30fcd583995",
         ),
     ];
 

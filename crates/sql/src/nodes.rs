@@ -57,11 +57,18 @@ pub(crate) fn lost(dialect: Dialect, now: Timestamp) -> Statement {
 
 /// Whether a node may do what names the node in `column`: anybody may if that one is gone, or none is named.
 pub(crate) fn may_do(dialect: Dialect, column: (&'static str, &'static str), node: &NodeId, now: Timestamp) -> Expr {
-    let is_there = Query::select()
-        .expr(Expr::Constant(1.into()))
-        .from(TABLE)
-        .and_where(Expr::col((TABLE, "id")).equals(column))
-        .and_where(Expr::col((TABLE, "lease_until")).gt(dialect.time(now)))
-        .take();
-    Expr::col(column).is_null().or(Expr::col(column).eq(node.as_str())).or(Expr::exists(is_there).not())
+    let is_there = is_there(dialect, column, now);
+    Expr::col(column).is_null().or(Expr::col(column).eq(node.as_str())).or(is_there.not())
+}
+
+/// Whether the node that `column` names is there.
+pub(crate) fn is_there(dialect: Dialect, column: (&'static str, &'static str), now: Timestamp) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::Constant(1.into()))
+            .from(TABLE)
+            .and_where(Expr::col((TABLE, "id")).equals(column))
+            .and_where(Expr::col((TABLE, "lease_until")).gt(dialect.time(now)))
+            .take(),
+    )
 }

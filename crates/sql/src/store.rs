@@ -3,6 +3,7 @@
 mod diagnosis;
 mod memories;
 mod nodes;
+mod presence;
 mod search;
 mod sessions;
 mod users;

@@ -344,7 +344,7 @@ struct LiveStatus {
 async fn get(services: State, context: Context, input: SessionPath) -> Answer<Detail> {
     let id = session_id(&input.id)?;
     let detail = services.session(&context, &id).await?;
-    let (users, sockets) = services.present(&id);
+    let (users, sockets) = services.present(&id).await;
     let connected_users = users.into_iter().map(|user| user.id.into()).collect();
     let do_status = live_status(&detail, connected_users, sockets);
     Ok(Detail { session: DetailView { session: detail.session.into(), tunnels: None }, do_status })

@@ -58,7 +58,17 @@ impl Client {
         subscription: &mut dyn Subscription,
     ) -> Result<(), SocketClosed> {
         Box::pin(self.send_state(socket, transcript)).await?;
-        let _presence = self.services.join(&self.id, &self.principal);
+        let presence = Box::pin(self.services.join(&self.id, &self.principal)).await;
+        let end = self.go_on(socket, subscription).await;
+        Box::pin(presence.leave()).await;
+        end
+    }
+
+    async fn go_on(
+        &mut self,
+        socket: &mut dyn Socket,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), SocketClosed> {
         loop {
             tokio::select! {
                 incoming = socket.receive() => match incoming {
@@ -81,7 +91,7 @@ impl Client {
     async fn send_state(&mut self, socket: &mut dyn Socket, transcript: Box<Transcript>) -> Result<(), SocketClosed> {
         self.known = transcript.engine.version;
         let questions: Vec<ServerFrame> = transcript.engine.value.questions.iter().map(frames::question).collect();
-        let (users, sockets) = self.services.present(&self.id);
+        let (users, sockets) = self.services.present(&self.id).await;
         send(socket, &frames::init(*transcript, users, sockets)).await?;
         for question in questions {
             send(socket, &question).await?;

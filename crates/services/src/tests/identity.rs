@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use portway_domain::access::{Permission, Role};
-use portway_ports::pubsub::{Hint, Topic};
 
 use super::world::World;
 use crate::error::Error;
@@ -61,27 +60,4 @@ async fn administrators_only_means_so() {
     world.store.commit(set).await.unwrap();
     let refused = world.services.me(&world.context(Permission::Admin)).await;
     assert!(matches!(refused, Err(Error::Forbidden(_))));
-}
-
-#[tokio::test]
-async fn presence_counts_people_once() {
-    let world = World::new().await;
-    let session = world.open().await;
-    let viewer = world.as_owner();
-    let principal = world.services.watch_session(&viewer, &session.id).await.unwrap().principal;
-    let first = world.services.join(&session.id, &principal);
-    let second = world.services.join(&session.id, &principal);
-    let (users, sockets) = world.services.present(&session.id);
-    assert_eq!((users.len(), sockets), (1, 2));
-    drop(first);
-    drop(second);
-    let topic = Topic::Session(session.id.clone());
-    let told: Vec<bool> = world
-        .hints
-        .all()
-        .into_iter()
-        .filter(|(seen, _)| *seen == topic)
-        .filter_map(|(_, hint)| if let Hint::Presence(presence) = hint { Some(presence.joined) } else { None })
-        .collect();
-    assert_eq!(told, [true, true, false]);
 }

@@ -3,6 +3,7 @@ mod identity;
 mod jobs;
 mod memories;
 mod metrics;
+mod presence;
 mod prompts;
 mod recovery;
 mod search;

@@ -48,18 +48,25 @@ impl World {
         let database = SqliteDatabase::in_memory().unwrap();
         database.migrate(SQLITE).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
-        let mut world = Self::on(store, "first");
+        let mut world = Self::on(store, "first", ManualClock::default());
         world.admin = world.services.bootstrap(None).await.unwrap().unwrap();
         world
     }
 
     /// Another node on the same store, with sandboxes of its own.
     pub(super) fn neighbour(&self) -> Self {
-        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "second") }
+        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "second", ManualClock::default()) }
     }
 
-    fn on(store: Arc<dyn Store>, node: &str) -> Self {
-        let clock = Arc::new(ManualClock::default());
+    /// The same node after a new start.
+    pub(super) fn again(&self) -> Self {
+        let later = ManualClock::default();
+        later.advance(Duration::from_secs(1));
+        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "first", later) }
+    }
+
+    fn on(store: Arc<dyn Store>, node: &str, clock: ManualClock) -> Self {
+        let clock = Arc::new(clock);
         let sandboxes = Arc::new(FakeSandboxes::default());
         let hints = Arc::new(RecordedHints::default());
         let ports = Ports {

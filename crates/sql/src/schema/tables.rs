@@ -205,6 +205,15 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     Table { is_transient: true, ..Table::new(7, "nodes", &["id"], &[text("id"), time("lease_until")]) },
+    Table {
+        is_transient: true,
+        ..Table::new(
+            8,
+            "open_sockets",
+            &["node_id", "number"],
+            &[text("node_id"), integer("number"), text("session_id"), text("user_id")],
+        )
+    },
     Table::new(5, "search_scopes", &["number"], &[row_number("number"), text("user_id")]),
     Table::new(
         5,
