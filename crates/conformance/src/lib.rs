@@ -38,6 +38,7 @@ mod questions;
 mod races;
 mod samples;
 mod search;
+mod sequences;
 mod sessions;
 mod strangers;
 mod tokens;
@@ -51,6 +52,7 @@ pub use self::backend::{Backend, Task};
 pub use self::failure::Failure;
 pub use self::fixture::Fixture;
 pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases};
+pub use self::sequences::random_commands;
 
 /// One promise of the ports.
 #[derive(Debug, Clone, Copy)]
@@ -284,6 +286,7 @@ pub fn cases() -> Vec<Case> {
             large_numbers_are_read_back,
             far_away_times_are_read_back,
         ]
+        durable = false sequences: [random_commands_end_alike]
         durable = true durability: [
             a_reopened_store_has_everything,
             a_reopened_store_guards_the_same_versions,

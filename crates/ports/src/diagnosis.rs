@@ -37,8 +37,8 @@ pub struct PendingJob {
 /// Looks at everything, whoever owns it. Nothing here is for a request of a user.
 #[async_trait]
 pub trait Diagnosis: Send + Sync {
-    /// How many sessions there are of each status; statuses without any may be left out. Its cost grows with the number
-    /// of sessions.
+    /// How many sessions there are of each status, by its name; statuses without any may be left out. Its cost grows with
+    /// the number of sessions.
     async fn count_sessions(&self) -> Result<Vec<(SessionStatus, u64)>, StoreError>;
 
     /// The engines that have a sandbox or wait for one, by session, at most `limit` of those after `after`. They come

@@ -44,6 +44,7 @@ pub(crate) fn count_sessions(dialect: Dialect) -> Statement {
         .expr_as(Expr::col("id").count(), "sessions")
         .from("sessions")
         .group_by_col("status")
+        .order_by("status", Order::Asc)
         .take();
     dialect.statement(&select)
 }

@@ -7,6 +7,7 @@ mod nodes;
 mod plans;
 #[path = "../scratch/mod.rs"]
 mod scratch;
+mod sequences;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use crate::backend::Postgres;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut trials =
-        vec![scratch::trial("plans::a_scan_and_a_sort_are_found", || block_on(plans::a_scan_and_a_sort_are_found()))];
+    let mut trials = vec![
+        scratch::trial("plans::a_scan_and_a_sort_are_found", || block_on(plans::a_scan_and_a_sort_are_found())),
+        scratch::trial("sequences::both_answer_the_same", || block_on(sequences::both_answer_the_same())),
+    ];
     trials.extend(cases().into_iter().map(trial));
     trials.extend(pubsub_cases().into_iter().map(pubsub_trial));
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -33,7 +33,7 @@ const SCANS: &[(&str, &str)] = &[
     ),
     // Counts for the metrics, every few seconds at most.
     (
-        r#"SELECT "status", COUNT("id") AS "sessions" FROM "sessions" GROUP BY "status""#,
+        r#"SELECT "status", COUNT("id") AS "sessions" FROM "sessions" GROUP BY "status" ORDER BY "status" ASC"#,
         "Index Only Scan using sessions_list_by_status",
     ),
     // The messages that are not in the search index yet: the index of the query has no others.

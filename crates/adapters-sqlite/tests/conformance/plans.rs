@@ -36,7 +36,8 @@ const SCANS: &[(&str, &str)] = &[
     ),
 ];
 
-const COUNT_SESSIONS: &str = r#"SELECT "status", COUNT("id") AS "sessions" FROM "sessions" GROUP BY "status""#;
+const COUNT_SESSIONS: &str =
+    r#"SELECT "status", COUNT("id") AS "sessions" FROM "sessions" GROUP BY "status" ORDER BY "status" ASC"#;
 
 /// A database that remembers what it was asked.
 struct Recorder {
