@@ -22,7 +22,7 @@ use crate::{memories, search};
 const MAX_INSERT: usize = 256;
 
 /// Messages whose words are made in one write.
-const INDEXED: u32 = 64;
+const INDEXED: u32 = 256;
 
 /// What there is in a database that is to be filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,16 +146,14 @@ impl<'a> Target<'a> {
         let dialect = self.database.dialect();
         progress.begin("search index", None);
         loop {
-            let unindexed = Read::unbounded(vec![search::messages::unindexed(dialect, INDEXED)]);
-            let messages = search::messages::decode_unindexed(self.database.read(unindexed).await?.concat())?;
-            if messages.is_empty() {
+            let unindexed = Read::unbounded(vec![search::messages::unindexed_rows(dialect, INDEXED)]);
+            let rows = self.database.read(unindexed).await?.concat();
+            if rows.is_empty() {
                 return Ok(());
             }
-            let fill = messages
-                .iter()
-                .map(|message| search::messages::fill(dialect, &message.session, &message.message, &message.text));
-            committed(self.database.write(fill.collect()).await?)?;
-            progress.advance(messages.len() as u64);
+            let fill = search::messages::decode_unindexed_rows(dialect, &rows)?;
+            committed(self.database.write(vec![search::messages::fill_rows(dialect, fill)]).await?)?;
+            progress.advance(rows.len() as u64);
         }
     }
 

@@ -6,7 +6,7 @@ use portway_domain::search::{Document, MAX_DOCUMENT_CHARS};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::search::{FoundMessage, Hit, MessageSearch, UnindexedMessage};
-use sea_query::{Expr, ExprTrait, Func, InsertStatement, Order, Query, Value};
+use sea_query::{CaseStatement, Expr, ExprTrait, Func, InsertStatement, Order, Query, Value};
 
 use super::{MESSAGES, Matching, expression, scopes, score, stored};
 use crate::dialect::Dialect;
@@ -84,6 +84,50 @@ pub(crate) fn fill(dialect: Dialect, session: &SessionId, message: &MessageId, t
             .and_where(Expr::col("words").is_null())
             .take()
     }))
+}
+
+/// A message whose words are to be put into the index, by the number of its row.
+pub(crate) struct UnindexedRow {
+    number: i64,
+    words: String,
+}
+
+/// Puts the words of many messages into the index, in one statement.
+pub(crate) fn fill_rows(dialect: Dialect, rows: Vec<UnindexedRow>) -> Step {
+    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+    let is_row = |number| Expr::col("row_number").eq(number);
+    let words = rows.into_iter().fold(CaseStatement::new(), |case, row| case.case(is_row(row.number), row.words));
+    let update = Query::update()
+        .table(TABLE)
+        .value("words", words)
+        .and_where(Expr::col("row_number").is_in(numbers))
+        .and_where(Expr::col("words").is_null())
+        .take();
+    Step::guarded(dialect.statement(&update))
+}
+
+/// Rows of messages whose words are not in the index, the first ones first.
+pub(crate) fn unindexed_rows(dialect: Dialect, limit: u32) -> Statement {
+    let select = Query::select()
+        .columns([(TABLE, "row_number"), (TABLE, "session_id")])
+        .expr_as(searched_text(), "text")
+        .from(TABLE)
+        .inner_join(messages::TABLE, is_of_the_row())
+        .and_where(Expr::col((TABLE, "words")).is_null())
+        .order_by((TABLE, "row_number"), Order::Asc)
+        .limit(limit.into())
+        .take();
+    dialect.statement(&select)
+}
+
+/// The rows in the answer to [`unindexed_rows`], with their words.
+pub(crate) fn decode_unindexed_rows(dialect: Dialect, rows: &[Row]) -> Result<Vec<UnindexedRow>, SqlError> {
+    let decode = |row: &Row| {
+        let (session, text): (SessionId, String) = (row.get("session_id")?, row.get("text")?);
+        let words = stored(dialect, &Document::of(&text), Some(&session));
+        Ok(UnindexedRow { number: row.get("row_number")?, words })
+    };
+    rows.iter().map(decode).collect()
 }
 
 /// Messages that are older than the index, oldest first.
