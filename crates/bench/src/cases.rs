@@ -6,6 +6,7 @@ use crate::client::{Connection, Request};
 use crate::failure::Failure;
 use crate::library;
 use crate::load::{self, Load, Sample, median};
+use crate::postgres::Calls;
 use crate::report::{Bar, Detail, Report, Row, Unit};
 use crate::server::{Program, Server};
 use crate::world::{AccessLog, People, World};
@@ -65,6 +66,8 @@ pub(crate) enum Group {
     Inserts,
     /// Searches.
     Searches,
+    /// What the driver of Postgres costs, and searches there.
+    Postgres,
 }
 
 /// Runs the cases of the groups.
@@ -81,6 +84,7 @@ pub(crate) async fn run(world: &World, effort: Effort, groups: &[Group]) -> Resu
             Group::Log => bench.access_log().await?,
             Group::Inserts => bench.inserts().await?,
             Group::Searches => bench.searches().await?,
+            Group::Postgres => bench.postgres().await?,
         }
     }
     Ok(report)
@@ -114,6 +118,13 @@ async fn same_answer(request: &Request, floor: &Server, portway: &Server) -> Res
         "the floor and Portway give different answers, so they cannot be compared:\n{}\n{}",
         answers[0], answers[1]
     )))
+}
+
+/// What the searches on one kind of database are called.
+struct SearchCases {
+    rare: &'static str,
+    rare_beside: &'static str,
+    common_beside: &'static str,
 }
 
 struct Bench<'a> {
@@ -203,25 +214,75 @@ impl Bench<'_> {
     }
 
     async fn searches(&mut self) -> Result<(), Failure> {
+        let alone = self.world.library(People::Alone).await?.start()?;
+        let crowded = self.world.library(People::Crowded).await?.start()?;
+        let cases = SearchCases {
+            rare: "search for a rare word in 100,000 messages, 95 of 100 within",
+            rare_beside: "search for a rare word, beside 200,000 messages of other people",
+            common_beside: "search for a common word, beside 200,000 messages of other people",
+        };
+        self.search(&cases, [&alone, &crowded]).await?;
+        alone.stop()?;
+        crowded.stop()
+    }
+
+    /// Searches on a server without messages of other people, and on one with them.
+    async fn search(&mut self, cases: &SearchCases, [alone, crowded]: [&Server; 2]) -> Result<(), Failure> {
         let world = self.world;
-        let alone = world.library(People::Alone).await?.start()?;
-        let crowded = world.library(People::Crowded).await?.start()?;
-        let servers = [("Portway, without them", &alone), ("Portway, with them", &crowded)];
+        let servers = [("Portway, without them", alone), ("Portway, with them", crowded)];
         let load =
             |word: &str, requests: usize| Load { request: world.search(word), status: 200, connections: 1, requests };
-        let rare = "search for a rare word, beside 200,000 messages of other people";
-        let [without, with] = self.alternate(rare, &load(library::RARE, self.effort.requests / 10), servers).await?;
+        let rare = load(library::RARE, self.effort.requests / 10);
+        let [without, with] = self.alternate(cases.rare_beside, &rare, servers).await?;
         self.report.rows.push(Row {
-            case: "search for a rare word in 100,000 messages, 95 of 100 within",
+            case: cases.rare,
             unit: Unit::Millis,
             against: None,
             portway: without.p95,
             bar: Bar::ValueAtMost(10.0),
         });
-        self.cpu(rare, "Portway without them", [without, with], Bar::RatioAtMost(1.2));
-        let common = "search for a common word, beside 200,000 messages of other people";
-        let figures = self.alternate(common, &load(library::COMMON, self.effort.requests / 50), servers).await?;
-        self.cpu(common, "Portway without them", figures, Bar::RatioAtMost(1.2));
+        self.half(cases.rare_beside, [without, with]);
+        let common = load(library::COMMON, self.effort.requests / 50);
+        let figures = self.alternate(cases.common_beside, &common, servers).await?;
+        self.half(cases.common_beside, figures);
+        Ok(())
+    }
+
+    /// The time of half the answers, since a database in another process has processor time of its own.
+    fn half(&mut self, case: &'static str, [without, with]: [Sample; 2]) {
+        self.report.rows.push(Row {
+            case,
+            unit: Unit::Millis,
+            against: Some(("Portway without them", without.p50)),
+            portway: with.p50,
+            bar: Bar::RatioAtMost(1.2),
+        });
+    }
+
+    async fn postgres(&mut self) -> Result<(), Failure> {
+        let Some(server) = self.world.postgres.clone() else {
+            return Ok(());
+        };
+        let [one, page] = server.calls(self.effort.rounds, self.effort.requests).await?;
+        let mut row = |case, calls: Calls, most| {
+            self.report.rows.push(Row {
+                case,
+                unit: Unit::Micros,
+                against: Some(("sqlx", calls.sqlx)),
+                portway: calls.driver,
+                bar: Bar::RatioAtMost(most),
+            });
+        };
+        row("Postgres: one row by its key, a call", one, 1.1);
+        row("Postgres: a page of 50 rows, a call", page, 1.2);
+        let alone = self.world.library_on(&server, People::Alone).await?.start()?;
+        let crowded = self.world.library_on(&server, People::Crowded).await?.start()?;
+        let cases = SearchCases {
+            rare: "Postgres: search for a rare word in 100,000 messages, 95 of 100 within",
+            rare_beside: "Postgres: search for a rare word, beside 200,000 messages of other people",
+            common_beside: "Postgres: search for a common word, beside 200,000 messages of other people",
+        };
+        self.search(&cases, [&alone, &crowded]).await?;
         alone.stop()?;
         crowded.stop()
     }

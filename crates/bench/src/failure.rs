@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// The database that the servers are to read cannot be filled.
     #[error("the database cannot be filled: {0}")]
     Seed(String),
+    /// The Postgres server does not do what the benchmark needs.
+    #[error("Postgres: {0}")]
+    Postgres(String),
     /// An answer that is no JSON.
     #[error("an answer is no JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -12,6 +12,7 @@ mod failure;
 mod library;
 mod load;
 mod machine;
+mod postgres;
 mod report;
 mod seed;
 mod server;
@@ -25,6 +26,7 @@ use clap::{Parser, ValueEnum as _};
 use crate::cases::{Effort, Group};
 use crate::failure::Failure;
 use crate::machine::Machine;
+use crate::postgres::Server;
 use crate::world::World;
 
 #[derive(Parser)]
@@ -38,6 +40,9 @@ struct Arguments {
     /// A folder for databases, on the disk that is to be measured.
     #[arg(long)]
     scratch: PathBuf,
+    /// The address of a Postgres server, without which what concerns Postgres is left out. Databases are made in it.
+    #[arg(long)]
+    postgres: Option<String>,
     /// Where the document goes.
     #[arg(long)]
     report: PathBuf,
@@ -64,7 +69,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     println!("filling the databases");
-    let world = World::make(arguments.portway, arguments.floor, &arguments.scratch).await?;
+    let postgres = arguments.postgres.as_deref().map(Server::new).transpose()?;
+    let world = World::make(arguments.portway, arguments.floor, &arguments.scratch, postgres).await?;
     let machine = Machine::look(world.folder())?;
     println!("asking");
     let groups = if arguments.only.is_empty() { Group::value_variants() } else { &arguments.only };

@@ -34,6 +34,7 @@ pub(crate) struct Detail {
 pub(crate) enum Unit {
     CpuMicros,
     PerSecond,
+    Micros,
     Millis,
     MebiBytes,
     KibiBytes,
@@ -44,6 +45,7 @@ impl Unit {
         match self {
             Self::CpuMicros => format!("{value:.1} µs of CPU"),
             Self::PerSecond => format!("{value:.0} a second"),
+            Self::Micros => format!("{value:.1} µs"),
             Self::Millis => format!("{value:.2} ms"),
             Self::MebiBytes => format!("{value:.1} MiB"),
             Self::KibiBytes => format!("{value:.1} KiB"),
@@ -181,6 +183,9 @@ const NOTES: &str = "
 * *Search* is `GET /api/search` for one word, one request after the other on one connection, in 100,000 messages of the
   user with 40 words each; in one database there are 200,000 messages of 20 other users between them. The rare word is
   in ten of the user's messages, the common one in every second.
+* *Postgres*: a server on the same machine that does not wait for its disk, asked over one connection, one call after
+  the other. **sqlx** alone sends the same prepared statement and decodes the same columns as the driver. Searches ask
+  the gateway on copies of the databases with 100,000 and 300,000 messages.
 * Every case has a first round that is not counted; then the servers take turns. The figures are medians of the rounds,
   and the ratio is that of the medians.
 * *Start* is from the start of the process to the head of its first answer, a list of 20, on the database with 21,000

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::client::Request;
 use crate::failure::Failure;
+use crate::postgres::Server;
 use crate::seed::{Seed, Seeded};
 use crate::server::Program;
 
@@ -34,12 +35,18 @@ pub(crate) struct World {
     scratch: TempDir,
     portway: PathBuf,
     floor: PathBuf,
+    pub(crate) postgres: Option<Server>,
     pub(crate) seeded: Seeded,
 }
 
 impl World {
     /// Fills the databases, below `folder`.
-    pub(crate) async fn make(portway: PathBuf, floor: PathBuf, folder: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn make(
+        portway: PathBuf,
+        floor: PathBuf,
+        folder: &Path,
+        postgres: Option<Server>,
+    ) -> Result<Self, Failure> {
         fs::create_dir_all(folder).map_err(Failure::file(folder))?;
         let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(folder).map_err(Failure::file(folder))?;
         let (alone, crowded) = (scratch.path().join("alone.db"), scratch.path().join("crowded.db"));
@@ -50,7 +57,7 @@ impl World {
         let mut seed = Seed::open(&crowded, 2).await?;
         seed.others().await?;
         seed.close();
-        Ok(Self { scratch, portway, floor, seeded })
+        Ok(Self { scratch, portway, floor, postgres, seeded })
     }
 
     /// The folder for all that is written.
@@ -122,6 +129,31 @@ impl World {
         seed.library(&id, people).await?;
         seed.close();
         Ok(program)
+    }
+
+    /// The gateway on a copy of that database on a Postgres server.
+    pub(crate) async fn library_on(&self, server: &Server, people: People) -> Result<Program, Failure> {
+        let name = match people {
+            People::Alone => "portway_bench_alone",
+            People::Crowded => "portway_bench_crowded",
+        };
+        let library = self.library(people).await?;
+        let folder = library.log.parent().unwrap_or(self.folder());
+        let url = server.fresh_database(name).await?;
+        let from = format!("sqlite://{}", folder.join(DATABASE).display());
+        let mut copy = Command::new(&self.portway);
+        copy.args(["db", "copy", "--from", &from, "--to", &url]);
+        let output = copy.env_clear().output().map_err(Failure::io("copying a database"))?;
+        if !output.status.success() {
+            return Err(Failure::Seed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        let start = library.command;
+        let command = move |address: SocketAddr| {
+            let mut command = start(address);
+            command.env("DATABASE_URL", &url);
+            command
+        };
+        Ok(Program { command: Box::new(command), ..library })
     }
 
     /// A new folder with a copy of a database.

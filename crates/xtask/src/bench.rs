@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::process;
+use crate::test::test_server;
 use crate::workspace::Workspace;
 
 /// Where the results go.
@@ -24,6 +25,11 @@ pub(crate) fn run(workspace: &Workspace, quick: bool, only: Option<&str>) -> Res
         .arg("--scratch")
         .arg(workspace.target("bench"))
         .args(["--report", DOCUMENT]);
+    // Without a server that part is left out, and the document says which cases there are.
+    let server = test_server(false)?;
+    if let Some(server) = &server {
+        driver.args(["--postgres", server.url()]);
+    }
     if quick {
         driver.arg("--quick");
     }
