@@ -59,6 +59,7 @@ async fn sees_nothing(f: &Fixture, hash: &TokenHash, session: &Session) -> Outco
     check_eq!((transcript.caller, transcript.value), (None, None));
     let messages = store.messages(hash, &session.id, ALL).await?;
     check_eq!((messages.caller, messages.value), (None, None));
+    check_eq!(store.principal(hash).await?, None);
     let user = store.caller(hash).await?;
     check_eq!((user.caller, user.value), (None, None));
     let tokens = store.tokens(hash, 10).await?;

@@ -25,7 +25,7 @@ pub(crate) async fn a_token_tells_who_its_user_is(f: Fixture) -> Outcome {
     let user = full_user(f.id(), "ada@example.org");
     let key = AccessToken { expires_at: Some(at(3_600)), ..token(f.id(), &user.id, "key", TokenKind::Api, at(0)) };
     f.done([Write::AddUser(user.clone()), Write::AddToken(key.clone())]).await?;
-    let seen = f.store.caller(&key.hash).await?;
+    let principal = f.store.principal(&key.hash).await?;
     let expected = Principal {
         user: user.id.clone(),
         token: key.id,
@@ -35,11 +35,12 @@ pub(crate) async fn a_token_tells_who_its_user_is(f: Fixture) -> Outcome {
         avatar_url: user.avatar_url.clone(),
         expires_at: Some(at(3_600)),
     };
-    check_eq!(seen.caller, Some(expected));
+    check_eq!(principal, Some(expected.clone()));
+    check_eq!(f.store.caller(&key.hash).await?.caller, Some(expected));
     // Not as it was when the token was made.
     let renamed = User { name: None, role: Role::Member, ..user };
     f.done([Write::SetUser { user: renamed, version: 1 }]).await?;
-    let caller = f.store.caller(&key.hash).await?.caller;
+    let caller = f.store.principal(&key.hash).await?;
     check_eq!(caller.map(|caller| (caller.name, caller.role)), Some((None, Role::Member)));
     Ok(())
 }
@@ -48,7 +49,7 @@ pub(crate) async fn an_expired_token_is_answered_with_its_end(f: Fixture) -> Out
     let ada = f.person("ada").await?;
     let old = AccessToken { expires_at: Some(at(-1_000_000_000)), ..api_key(&f, &ada, 0) };
     f.done([Write::AddToken(old.clone())]).await?;
-    let caller = f.store.caller(&old.hash).await?.caller;
+    let caller = f.store.principal(&old.hash).await?;
     check_eq!(caller.map(|caller| caller.expires_at), Some(old.expires_at));
     Ok(())
 }
@@ -107,7 +108,7 @@ pub(crate) async fn a_taken_id_or_hash_conflicts(f: Fixture) -> Outcome {
     f.refused(Write::AddToken(AccessToken { id: key.id.clone(), ..other.clone() })).await?;
     f.refused(Write::AddToken(AccessToken { hash: key.hash.clone(), ..other })).await?;
     check_eq!(listed(&f, &bob, 100).await?, []);
-    let caller = f.store.caller(&key.hash).await?.caller;
+    let caller = f.store.principal(&key.hash).await?;
     check_eq!(caller.map(|caller| caller.user), Some(ada.user.id));
     Ok(())
 }
@@ -115,7 +116,7 @@ pub(crate) async fn a_taken_id_or_hash_conflicts(f: Fixture) -> Outcome {
 pub(crate) async fn a_token_needs_its_user(f: Fixture) -> Outcome {
     let orphan = token(f.id(), &f.id(), "orphan", TokenKind::Login, at(0));
     f.refused(Write::AddToken(orphan.clone())).await?;
-    check_eq!(f.store.caller(&orphan.hash).await?.caller, None);
+    check_eq!(f.store.principal(&orphan.hash).await?, None);
     Ok(())
 }
 
@@ -124,9 +125,9 @@ pub(crate) async fn a_token_is_revoked_once_and_by_its_owner(f: Fixture) -> Outc
     let revoke = |id: &TokenId, by: &Person| Write::RevokeToken { id: id.clone(), user: by.user.id.clone(), at: at(1) };
     f.refused(revoke(&ada.token.id, &bob)).await?;
     f.refused(revoke(&f.id(), &ada)).await?;
-    check!(f.store.caller(ada.hash()).await?.caller.is_some());
+    check!(f.store.principal(ada.hash()).await?.is_some());
     f.done([revoke(&ada.token.id, &ada)]).await?;
     f.refused(revoke(&ada.token.id, &ada)).await?;
-    check!(f.store.caller(bob.hash()).await?.caller.is_some());
+    check!(f.store.principal(bob.hash()).await?.is_some());
     Ok(())
 }

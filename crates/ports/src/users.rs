@@ -1,6 +1,7 @@
 //! Reading users and their tokens.
 
 use async_trait::async_trait;
+use portway_domain::access::Principal;
 use portway_domain::ids::UserId;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenHash};
@@ -21,6 +22,10 @@ pub struct TokenListItem {
 /// Reads of users and tokens.
 #[async_trait]
 pub trait UserStore: Send + Sync {
+    /// Who the caller is, and nothing else; `None` when no token with that hash exists or it was revoked. Whether it is
+    /// still valid at the time of the request is for the caller of the port to check.
+    async fn principal(&self, caller: &TokenHash) -> Result<Option<Principal>, StoreError>;
+
     /// The caller's own row.
     async fn caller(&self, caller: &TokenHash) -> Result<Seen<Option<User>>, StoreError>;
 

@@ -171,8 +171,7 @@ impl Services {
     }
 
     pub(crate) async fn principal(&self, context: &Context) -> Result<Principal, Error> {
-        let seen = self.ports.store.caller(context.token()?).await?;
-        context.admit(seen.caller)
+        context.admit(self.ports.store.principal(context.token()?).await?)
     }
 }
 

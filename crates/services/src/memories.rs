@@ -95,8 +95,7 @@ impl Services {
     /// # Errors
     /// [`Error::NotFound`] when the caller has no such memory.
     pub async fn forget_memory(&self, context: &Context, id: &MemoryId) -> Result<(), Error> {
-        let seen = self.ports.store.caller(context.token()?).await?;
-        let principal = context.admit(seen.caller)?;
+        let principal = self.principal(context).await?;
         let remove = Write::RemoveMemory { id: id.clone(), user: principal.user };
         match self.commit(ChangeSet::new().with(remove)).await? {
             Commit::Done => Ok(()),

@@ -56,8 +56,7 @@ impl Services {
     /// # Errors
     /// [`Error::Unauthorized`] without a valid token.
     pub async fn watch_user(&self, context: &Context) -> Result<(Principal, Box<dyn Subscription>), Error> {
-        let seen = self.ports.store.caller(context.token()?).await?;
-        let principal = context.admit(seen.caller)?;
+        let principal = self.principal(context).await?;
         let subscription = self.ports.pubsub.subscribe(&Topic::User(principal.user.clone())).await;
         Ok((principal, subscription))
     }

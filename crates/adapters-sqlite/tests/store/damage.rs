@@ -21,6 +21,7 @@ async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
     let search = MessageSearch::new(Query::parse("word"), None, 10);
     let node = NodeId::parse("node").unwrap();
     vec![
+        ("principal", store.principal(caller).await.map(drop)),
         ("caller", store.caller(caller).await.map(drop)),
         ("tokens", store.tokens(caller, 10).await.map(drop)),
         ("sessions", store.sessions(caller, SessionFilter::default(), PageRequest::new(10, None)).await.map(drop)),

@@ -1,6 +1,7 @@
 //! Reading users and their tokens.
 
 use async_trait::async_trait;
+use portway_domain::access::Principal;
 use portway_domain::ids::UserId;
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
@@ -13,6 +14,11 @@ use crate::{tokens, users};
 
 #[async_trait]
 impl UserStore for SqlStore {
+    async fn principal(&self, caller: &TokenHash) -> Result<Option<Principal>, StoreError> {
+        let statement = tokens::principal(self.driver.dialect(), caller);
+        Ok(tokens::decode_principal(self.read(Read::bounded(vec![statement])).await?.next()?)?)
+    }
+
     async fn caller(&self, caller: &TokenHash) -> Result<Seen<Option<User>>, StoreError> {
         let dialect = self.driver.dialect();
         let statements = vec![tokens::principal(dialect, caller), users::of_caller(dialect, caller)];
