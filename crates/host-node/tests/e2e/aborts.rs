@@ -24,10 +24,8 @@ async fn during_a_permission(agent: Agent) {
     let question = socket.question().await;
     let generation = session.generation().await;
     socket.send(&ClientFrame::Abort {}).await;
-    let expired = socket.wait_status("the question closes", |data| data.question_expired.is_some()).await;
-    assert_eq!(expired.question_expired, Some(question.id.clone()));
-    let ended = socket.turn_end().await;
-    assert_eq!(ended.aborted, Some(true));
+    socket.question_expired(&question.id).await;
+    socket.turn_end_with(true).await;
     let answer = socket.answer_to(&prompt).await;
     assert_eq!(answer.finish(), Some(FinishReason::Canceled));
     assert_ne!(answer.tool(agent.choices().call), Some(ToolStatus::Completed));
@@ -55,7 +53,7 @@ async fn in_the_middle_of_the_text() {
     assert_eq!(answer.finish(), Some(FinishReason::Canceled));
     assert!(answer.content.starts_with(&before), "{}", answer.content);
     assert!(!answer.content.contains("word900"), "{}", answer.content);
-    assert_eq!(socket.turn_end().await.aborted, Some(true));
+    socket.turn_end_with(true).await;
     assert_eq!(session.transcript().await, socket.mirror.messages);
     let next = socket.prompt("/say still here", None).await;
     assert_eq!(socket.answer_to(&next).await.content, "still here");
@@ -71,7 +69,7 @@ async fn an_agent_that_hangs_is_started_again() {
     let agent = gateway.agent(&session.id).await;
     let generation = session.generation().await;
     session.abort().await.expect(200);
-    assert_eq!(socket.turn_end().await.aborted, Some(true));
+    socket.turn_end_with(true).await;
     let next = socket.prompt("/say awake", None).await;
     assert_eq!(socket.answer_to(&next).await.content, "awake");
     assert!(!processes::is_alive(agent), "the agent that hung is gone");
@@ -87,7 +85,7 @@ async fn a_runner_that_hangs_is_replaced() {
     socket.agent_is(AgentStatus::Thinking).await;
     let (runner, agent) = (gateway.runner(&session.id).await, gateway.agent(&session.id).await);
     session.abort().await.expect(200);
-    assert_eq!(socket.turn_end().await.aborted, Some(true));
+    socket.turn_end_with(true).await;
     let next = socket.prompt("/say awake", None).await;
     assert_eq!(socket.answer_to(&next).await.content, "awake");
     assert_eq!(session.generation().await, 2);

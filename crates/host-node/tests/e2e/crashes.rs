@@ -137,8 +137,7 @@ async fn the_agent_is_killed_while_it_asks() {
     let prompt = socket.prompt("/ask something", None).await;
     let question = socket.question().await;
     processes::kill9(gateway.agent(&session.id).await);
-    let expired = socket.wait_status("the question closes", |data| data.question_expired.is_some()).await;
-    assert_eq!(expired.question_expired, Some(question.id.clone()));
+    socket.question_expired(&question.id).await;
     socket.turn_end().await;
     session.answer(&question.id, true.into()).await.refused(409, "CONFLICT");
     let next = socket.prompt("/say next", None).await;

@@ -26,9 +26,9 @@ async fn two(server: Server) -> [Gateway; 2] {
 
 async fn client_and_runner_apart(server: Server) {
     let [one, two] = two(server).await;
-    let here = one.api().demo_session().await;
+    let here = one.api().with_neighbours().demo_session().await;
     here.reaches("running").await;
-    let there = Session::new(two.api(), &here.id);
+    let there = Session::new(two.api().with_neighbours(), &here.id);
     let mut near = here.socket().await;
     let mut far = there.socket().await;
     for number in 0..5 {

@@ -25,13 +25,11 @@ async fn followups_run_in_order() {
     socket.text_of(&prompts[0], 1).await;
     for (place, text) in [(1, "/say one"), (2, "/say two"), (3, "/say three")] {
         prompts.push(socket.prompt(text, Some(QueueMode::Followup)).await);
-        let queued = socket.wait_status("its place", |data| data.prompt_queued.is_some()).await;
-        assert_eq!(queued.queue_position, Some(place));
+        socket.queued(place).await;
     }
     assert_eq!(session.detail().await["doStatus"]["queuedPrompts"], 3);
     for (remaining, text) in [(2, "one"), (1, "two"), (0, "three")] {
-        let dequeued = socket.wait_status("its turn", |data| data.prompt_dequeued.is_some()).await;
-        assert_eq!(dequeued.remaining, Some(remaining));
+        socket.dequeued(remaining).await;
         let prompt = &prompts[3 - remaining];
         assert_eq!(socket.answer_to(prompt).await.content, text);
     }
@@ -75,10 +73,9 @@ async fn clearing_drops_what_waits() {
     let dropped = [socket.prompt("/say one", None).await, socket.prompt("/say two", None).await];
     let cleared = send(session.api.request(Method::POST, &session.path("/clear-queue"))).await.expect(200);
     assert_eq!(cleared, json!({"success": true, "cleared": 2}));
-    let status = socket.wait_status("the queue is empty", |data| data.queue_cleared.is_some()).await;
-    assert_eq!(status.cleared, Some(2));
+    socket.queue_cleared(2).await;
     assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::EndTurn));
-    assert_eq!(socket.turn_end().await.aborted, None);
+    socket.turn_end_with(false).await;
     let next = socket.prompt("/say three", None).await;
     assert_eq!(socket.answer_to(&next).await.content, "three");
     for prompt in dropped {

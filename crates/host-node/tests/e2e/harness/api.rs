@@ -14,6 +14,8 @@ pub(crate) struct Api {
     address: SocketAddr,
     /// Where sessions are opened, and so where their agents are.
     home: SocketAddr,
+    /// Whether several gateways serve, between which hints may be lost.
+    has_neighbours: bool,
     key: String,
     http: Client,
 }
@@ -29,12 +31,22 @@ pub(crate) struct Reply {
 impl Api {
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { address, home: address, key: key.to_owned(), http }
+        Self { address, home: address, has_neighbours: false, key: key.to_owned(), http }
     }
 
     /// The same caller, who talks to another gateway about sessions that are opened at this one.
     pub(crate) fn through(self, address: SocketAddr) -> Self {
-        Self { address, ..self }
+        Self { address, ..self }.with_neighbours()
+    }
+
+    /// The same caller of one of several gateways.
+    pub(crate) fn with_neighbours(self) -> Self {
+        Self { has_neighbours: true, ..self }
+    }
+
+    /// Whether hints may be lost between gateways.
+    pub(crate) fn has_neighbours(&self) -> bool {
+        self.has_neighbours
     }
 
     /// The same caller with another key.

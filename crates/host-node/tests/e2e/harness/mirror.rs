@@ -77,8 +77,6 @@ pub(crate) struct Mirror {
     pub(crate) messages: Vec<Entry>,
     pub(crate) questions: Vec<OpenQuestion>,
     pub(crate) busy: bool,
-    /// Frames of streamed text since the last `init`.
-    pub(crate) chunks: usize,
 }
 
 /// The id of the first message of the turn of a prompt.
@@ -95,6 +93,11 @@ impl Mirror {
     /// What the agent answers to a prompt.
     pub(crate) fn answer_to(&self, prompt: &str) -> Option<&Entry> {
         self.message(&answer_id(prompt))
+    }
+
+    /// The question of that id, if it waits.
+    pub(crate) fn question(&self, id: &str) -> Option<&OpenQuestion> {
+        self.questions.iter().find(|question| question.id == id)
     }
 
     /// Takes a frame over. Panics when it does not fit what came before.
@@ -122,7 +125,6 @@ impl Mirror {
                 *entry = settled;
             }
             ServerFrame::Chunk { message_id, content, part, offset } => {
-                self.chunks += 1;
                 self.append(message_id, content, *part, *offset);
             }
             ServerFrame::Question { question_id, text, options, .. } => self.questions.push(OpenQuestion {

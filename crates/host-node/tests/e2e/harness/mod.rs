@@ -9,6 +9,7 @@ pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod random;
 pub(crate) mod raw;
+pub(crate) mod replacement;
 pub(crate) mod session;
 pub(crate) mod socket;
 
