@@ -45,9 +45,6 @@ enum Command {
         /// Leave out WebAssembly, documentation and the end-to-end tests
         #[arg(long)]
         fast: bool,
-        /// Run the end-to-end tests about sessions with two gateways on each database, too
-        #[arg(long, conflicts_with = "fast")]
-        two_gateways: bool,
     },
     /// Run the port suite on every database and print what came of it
     Conformance,
@@ -101,7 +98,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Failure> {
     let workspace = Workspace::load()?;
     match command {
-        Command::Test { fast, two_gateways } => test::run(&workspace, *fast, *two_gateways),
+        Command::Test { fast } => test::run(&workspace, *fast),
         Command::Conformance => conformance::run(&workspace),
         Command::CheckDeps => dependency_rule::run(&workspace),
         Command::WasmCheck => wasm::run(&workspace),

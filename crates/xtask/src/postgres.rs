@@ -37,7 +37,7 @@ const SETTINGS: [&str; 7] = [
     "unix_socket_directories=",
     "fsync=off",
     "full_page_writes=off",
-    "max_connections=200",
+    "max_connections=300",
     "shared_buffers=64MB",
     "autovacuum=off",
 ];

@@ -16,10 +16,7 @@ use crate::{dependency_rule, fuzz, process, tidy, wasm, worker};
 const END_TO_END: &str = "host-node";
 
 /// Runs all stages, or only the quick ones, and stops at the first that fails.
-///
-/// Trials about sessions are run with two gateways only where that is asked for: some of them expect every hint to come
-/// through, which is not promised between gateways.
-pub(crate) fn run(workspace: &Workspace, fast: bool, two_gateways: bool) -> Result<(), Failure> {
+pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
     let mut stages = Stages::default();
     let cargo = |arguments: &[&str]| process::run(cargo(workspace).args(arguments));
     stages.run("format", || cargo(&["fmt", "--all", "--check"]))?;
@@ -39,9 +36,7 @@ pub(crate) fn run(workspace: &Workspace, fast: bool, two_gateways: bool) -> Resu
         stages.run("tests", || all_tests(workspace, &agents, server.as_ref()))?;
         if let Some(server) = server {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
-            if two_gateways {
-                stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
-            }
+            stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
         stages.run("port suite on D1", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
