@@ -5,6 +5,7 @@ mod memories;
 mod metrics;
 mod presence;
 mod prompts;
+mod reads;
 mod recovery;
 mod search;
 mod sessions;
