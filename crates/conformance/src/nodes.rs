@@ -15,6 +15,9 @@ pub(crate) async fn a_node_is_lost_when_its_time_is_over(f: Fixture) -> Outcome 
     f.store.be_there(&node(1), at(10)).await?;
     f.store.be_there(&node(2), at(5)).await?;
     check_eq!(f.store.lost_nodes(at(4)).await?, []);
+    check!(f.store.has_other_nodes(&node(1), at(4)).await?);
+    check!(!f.store.has_other_nodes(&node(1), at(10)).await?);
+    check!(f.store.has_other_nodes(&node(3), at(9)).await?);
     check_eq!(f.store.lost_nodes(at(5)).await?, [node(2)]);
     check_eq!(f.store.lost_nodes(at(10)).await?, [node(2), node(1)]);
     f.store.be_there(&node(2), at(20)).await?;

@@ -16,6 +16,9 @@ pub trait NodeStore: Send + Sync {
     /// A node leaves: it is gone at once, and nobody has to find out.
     async fn leave(&self, node: &NodeId) -> Result<(), StoreError>;
 
+    /// Whether there are nodes at `now` besides `node`.
+    async fn has_other_nodes(&self, node: &NodeId, now: Timestamp) -> Result<bool, StoreError>;
+
     /// At most a hundred nodes that are gone at `now` and did not leave, until [`NodeStore::forget_node`].
     async fn lost_nodes(&self, now: Timestamp) -> Result<Vec<NodeId>, StoreError>;
 

@@ -138,6 +138,8 @@ pub struct Services {
     pub(crate) node: NodeId,
     /// Whether there may be other nodes on the store.
     pub(crate) is_shared: AtomicBool,
+    /// Whether there were other nodes on the store when that was last looked at.
+    pub(crate) has_neighbours: AtomicBool,
     /// Whether this node puts its sandboxes away.
     pub(crate) is_leaving: AtomicBool,
     pub(crate) locks: locks::SessionLocks,
@@ -157,6 +159,7 @@ impl Services {
         Self {
             node,
             is_shared: AtomicBool::new(false),
+            has_neighbours: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             ports,
             options,

@@ -62,6 +62,8 @@ impl Services {
         let now = self.ports.clock.now();
         self.ports.store.be_there(&self.node, now.plus(NODE_LEASE)).await?;
         standing.said(now);
+        let has_neighbours = self.ports.store.has_other_nodes(&self.node, now).await?;
+        self.has_neighbours.store(has_neighbours, Ordering::Relaxed);
         if !standing.is_settled {
             self.forget_earlier_presence().await?;
             standing.is_settled = true;

@@ -39,7 +39,7 @@ struct Socket {
     has_row: bool,
 }
 
-/// An open client socket. Let it [`leave`](PresenceGuard::leave); dropping it alone tells other nodes seconds later.
+/// An open client socket. Dropping it announces the departure.
 pub struct PresenceGuard {
     services: Arc<Services>,
     session: SessionId,
@@ -123,7 +123,8 @@ fn people(users: Vec<PresentUser>) -> Vec<PresentUser> {
 
 impl Services {
     /// Announces a client socket. Keep the guard for as long as the socket is open.
-    pub async fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
+    #[must_use]
+    pub fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
         let user = PresentUser {
             id: principal.user.clone(),
             name: principal.name.clone(),
@@ -134,17 +135,24 @@ impl Services {
         let guard =
             PresenceGuard { services: self.clone(), session: session.clone(), user: principal.user.clone(), number };
         if self.is_shared() {
-            self.write_presence_or_warn().await;
+            // The socket does not wait for the store.
+            let (services, session, user) = (self.clone(), guard.session.clone(), guard.user.clone());
+            self.ports.spawner.spawn(Box::pin(async move {
+                services.write_presence_or_warn().await;
+                let (users, _) = services.present(&session).await;
+                services.announce(&session, &user, true, users);
+            }));
+        } else {
+            let users = people(self.presence.lock().users(session));
+            self.announce(session, &principal.user, true, users);
         }
-        let (users, _) = self.present(session).await;
-        self.announce(session, &principal.user, true, users);
         guard
     }
 
     /// Who has the session open, and through how many sockets.
     pub async fn present(&self, session: &SessionId) -> (Vec<PresentUser>, usize) {
         let mut users = self.presence.lock().users(session);
-        if self.is_shared() {
+        if self.has_neighbours.load(Ordering::Relaxed) {
             match self.ports.store.present_elsewhere(session, &self.node, self.ports.clock.now()).await {
                 Ok(elsewhere) => users.extend(elsewhere),
                 Err(error) => tracing::warn!(%error, "who is there through other nodes cannot be read"),
@@ -163,11 +171,17 @@ impl Services {
         self.ports.pubsub.publish(&Topic::Session(session.clone()), Hint::Presence(presence));
     }
 
-    /// Announces that a socket is closed, if its user has no other one open.
-    async fn announce_closed(&self, session: &SessionId, user: &UserId) {
-        let (users, _) = self.present(session).await;
-        if !users.iter().any(|present| present.id == *user) {
-            self.announce(session, user, false, users);
+    /// Announces who is gone now that sockets are closed: those who have no other one open.
+    async fn announce_closed(&self, sockets: &[OpenSocket]) {
+        for (place, socket) in sockets.iter().enumerate() {
+            let is_same = |other: &OpenSocket| (&other.session, &other.user) == (&socket.session, &socket.user);
+            if sockets[..place].iter().any(is_same) {
+                continue;
+            }
+            let (users, _) = self.present(&socket.session).await;
+            if !users.iter().any(|present| present.id == socket.user) {
+                self.announce(&socket.session, &socket.user, false, users);
+            }
         }
     }
 
@@ -179,6 +193,13 @@ impl Services {
 
     /// Makes the rows of this node what its sockets are, and announces who is gone by that.
     pub(crate) async fn write_presence(&self) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        let written = self.write_rows(&mut gone).await;
+        self.announce_closed(&gone).await;
+        written
+    }
+
+    async fn write_rows(&self, gone: &mut Vec<OpenSocket>) -> Result<(), Error> {
         let _writing = self.presence.rows.lock().await;
         loop {
             let open = self.presence.lock().without_row(&self.node);
@@ -197,18 +218,15 @@ impl Services {
             if page.is_empty() {
                 return Ok(());
             }
-            self.remove_presence(&self.node, &page).await?;
+            self.remove_rows(&self.node, &page).await?;
             self.presence.lock().closed.retain(|socket| !page.contains(socket));
+            gone.extend(page);
         }
     }
 
-    async fn remove_presence(&self, node: &NodeId, sockets: &[OpenSocket]) -> Result<(), Error> {
+    async fn remove_rows(&self, node: &NodeId, sockets: &[OpenSocket]) -> Result<(), Error> {
         let numbers: Vec<u64> = sockets.iter().map(|socket| socket.number).collect();
-        self.ports.store.remove_sockets(node, &numbers).await?;
-        for socket in sockets {
-            self.announce_closed(&socket.session, &socket.user).await;
-        }
-        Ok(())
+        Ok(self.ports.store.remove_sockets(node, &numbers).await?)
     }
 
     /// Removes the rows that this node left behind when it was there before.
@@ -234,18 +252,8 @@ impl Services {
             if page.is_empty() {
                 return Ok(());
             }
-            self.remove_presence(node, &page).await?;
-        }
-    }
-}
-
-impl PresenceGuard {
-    /// Announces the departure.
-    pub async fn leave(self) {
-        let services = self.services.clone();
-        drop(self);
-        if services.is_shared() {
-            services.write_presence_or_warn().await;
+            self.remove_rows(node, &page).await?;
+            self.announce_closed(&page).await;
         }
     }
 }
@@ -258,6 +266,9 @@ impl Drop for PresenceGuard {
             let (session, user) = (self.session.clone(), self.user.clone());
             let node = self.services.node.clone();
             sockets.closed.push(OpenSocket { node, number: self.number, session, user });
+            drop(sockets);
+            let services = self.services.clone();
+            self.services.ports.spawner.spawn(Box::pin(async move { services.write_presence_or_warn().await }));
             return;
         }
         let present = people(sockets.users(&self.session));

@@ -42,6 +42,18 @@ pub(crate) fn remove_lost(dialect: Dialect, id: &NodeId, now: Timestamp) -> Step
     Step::guarded(dialect.statement(&delete))
 }
 
+/// A node that is there and is not this one, as `id`.
+pub(crate) fn other(dialect: Dialect, id: &NodeId, now: Timestamp) -> Statement {
+    let select = Query::select()
+        .column("id")
+        .from(TABLE)
+        .and_where(Expr::col("lease_until").gt(dialect.time(now)))
+        .and_where(Expr::col("id").ne(id.as_str()))
+        .limit(1)
+        .take();
+    dialect.statement(&select)
+}
+
 /// The nodes that are gone, as `id`.
 pub(crate) fn lost(dialect: Dialect, now: Timestamp) -> Statement {
     let select = Query::select()

@@ -58,17 +58,7 @@ impl Client {
         subscription: &mut dyn Subscription,
     ) -> Result<(), SocketClosed> {
         Box::pin(self.send_state(socket, transcript)).await?;
-        let presence = Box::pin(self.services.join(&self.id, &self.principal)).await;
-        let end = self.go_on(socket, subscription).await;
-        Box::pin(presence.leave()).await;
-        end
-    }
-
-    async fn go_on(
-        &mut self,
-        socket: &mut dyn Socket,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), SocketClosed> {
+        let _presence = self.services.join(&self.id, &self.principal);
         loop {
             tokio::select! {
                 incoming = socket.receive() => match incoming {

@@ -23,6 +23,11 @@ impl NodeStore for SqlStore {
         Ok(())
     }
 
+    async fn has_other_nodes(&self, node: &NodeId, now: Timestamp) -> Result<bool, StoreError> {
+        let statement = nodes::other(self.driver.dialect(), node, now);
+        Ok(!self.read(Read::bounded(vec![statement])).await?.next()?.is_empty())
+    }
+
     async fn lost_nodes(&self, now: Timestamp) -> Result<Vec<NodeId>, StoreError> {
         let statement = nodes::lost(self.driver.dialect(), now);
         let rows = self.read(Read::bounded(vec![statement])).await?.next()?;
