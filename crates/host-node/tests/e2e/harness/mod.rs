@@ -16,7 +16,7 @@ pub(crate) mod socket;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition that nobody announces.
 const LOOK: Duration = Duration::from_millis(10);
