@@ -56,11 +56,12 @@ pub(crate) fn token(id: TokenId, user: &UserId, name: &str, kind: TokenKind, cre
     }
 }
 
-/// A session with only what it must have.
+/// A node; each number is another one.
 pub(crate) fn node(number: u8) -> NodeId {
     IdStream::new(at(0), [number; 32]).draw()
 }
 
+/// A session with only what it must have.
 pub(crate) fn session(id: SessionId, owner: &UserId, created_at: Timestamp) -> Session {
     Session {
         id,

@@ -97,7 +97,7 @@ impl Cast {
     }
 
     pub(super) fn new_user(&mut self) -> User {
-        // Fewer addresses than people, so that they take them from each other.
+        // Few addresses, so that people take them from each other.
         let address = format!("{}@example.org", self.random.of(&["ada", "bob", "Ada", "eve"]));
         let id = self.user();
         match self.random.one_in(2) {

@@ -6,7 +6,7 @@ use portway_domain::search::{Document, MAX_DOCUMENT_CHARS};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::search::{FoundMessage, Hit, MessageSearch, UnindexedMessage};
-use sea_query::{CaseStatement, Expr, ExprTrait, Func, InsertStatement, Order, Query, Value};
+use sea_query::{CaseStatement, Expr, ExprTrait, Func, InsertStatement, Order, Query, SelectStatement, Value};
 
 use super::{MESSAGES, Matching, expression, scopes, score, stored};
 use crate::dialect::Dialect;
@@ -108,15 +108,18 @@ pub(crate) fn fill_rows(dialect: Dialect, rows: Vec<UnindexedRow>) -> Step {
 
 /// Rows of messages whose words are not in the index, the first ones first.
 pub(crate) fn unindexed_rows(dialect: Dialect, limit: u32) -> Statement {
-    let select = Query::select()
-        .columns([(TABLE, "row_number"), (TABLE, "session_id")])
+    let select = Query::select().columns([(TABLE, "row_number"), (TABLE, "session_id")]).from(TABLE).take();
+    without_words(dialect, select, limit)
+}
+
+/// Rows of the index whose words are missing, with the texts that have them.
+fn without_words(dialect: Dialect, mut select: SelectStatement, limit: u32) -> Statement {
+    select
         .expr_as(searched_text(), "text")
-        .from(TABLE)
         .inner_join(messages::TABLE, is_of_the_row())
         .and_where(Expr::col((TABLE, "words")).is_null())
         .order_by((TABLE, "row_number"), Order::Asc)
-        .limit(limit.into())
-        .take();
+        .limit(limit.into());
     dialect.statement(&select)
 }
 
@@ -132,14 +135,7 @@ pub(crate) fn decode_unindexed_rows(dialect: Dialect, rows: &[Row]) -> Result<Ve
 
 /// Messages that are older than the index, oldest first.
 pub(crate) fn unindexed(dialect: Dialect, limit: u32) -> Statement {
-    let mut select = WordsRow::select();
-    select
-        .expr_as(searched_text(), "text")
-        .inner_join(messages::TABLE, is_of_the_row())
-        .and_where(Expr::col((TABLE, "words")).is_null())
-        .order_by((TABLE, "row_number"), Order::Asc)
-        .limit(limit.into());
-    dialect.statement(&select)
+    without_words(dialect, WordsRow::select(), limit)
 }
 
 /// The messages in the answer to [`unindexed`].
