@@ -49,7 +49,7 @@ impl Cast {
         Ok(lines)
     }
 
-    /// How many writes go into a set: mostly one, so that most sets succeed.
+    /// How many writes go into a set: mostly one, so that not too many sets fail.
     fn count(&mut self) -> u32 {
         if self.random.one_in(3) { 2 + self.random.below(2) } else { 1 }
     }
