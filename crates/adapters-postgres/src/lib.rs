@@ -16,6 +16,7 @@
 
 mod argument;
 mod cells;
+mod completion;
 mod database;
 mod error;
 mod fold;

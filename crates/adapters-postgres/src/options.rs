@@ -26,7 +26,7 @@ const PARAMETERS: [&str; 11] = [
 ];
 
 /// Statements kept by each connection.
-const CACHED_STATEMENTS: usize = 512;
+pub(crate) const CACHED_STATEMENTS: usize = 512;
 
 /// A text that names no Postgres database. Shows nothing of the text, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -204,7 +204,11 @@ impl PostgresOptions {
 
     /// For connections that read: the server refuses whatever would change something.
     pub(crate) fn reading(&self) -> PgConnectOptions {
-        self.writing().options([("default_transaction_read_only", "on")])
+        self.writing().options([
+            ("default_transaction_read_only", "on"),
+            // One caller's question is not to take several cores, and starting a worker takes longer than most answers.
+            ("max_parallel_workers_per_gather", "0"),
+        ])
     }
 
     /// For the connection that tells others that somebody is there. A machine that vanishes does not stay there for long.

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Failure, closed};
 use crate::options::PostgresOptions;
-use crate::session::Session;
+use crate::session::{Link, Session};
 
 /// A connection that rested longer is asked before it is used.
 const RESTED: Duration = Duration::from_secs(30);
@@ -63,8 +63,7 @@ struct Rest {
 }
 
 struct Resting {
-    connection: PgConnection,
-    born: Instant,
+    link: Link,
     since: Instant,
 }
 
@@ -115,8 +114,24 @@ impl Pool {
 
     /// A connection for one use. May be dropped while it waits.
     pub(crate) async fn session(&self) -> Result<Session, SqlError> {
-        let found = timeout(self.shared.acquire_timeout, self.find()).await;
+        if let Some(session) = self.at_hand() {
+            return Ok(session);
+        }
+        // In a box, or every use would carry the room that a new connection takes.
+        let found = timeout(self.shared.acquire_timeout, Box::pin(self.find())).await;
         found.unwrap_or_else(|_| Err(SqlError::Unavailable("no connection to Postgres came about in time".into())))
+    }
+
+    /// The connection that was used last, if there is nothing to wait for.
+    fn at_hand(&self) -> Option<Session> {
+        let slot = self.shared.slots.clone().try_acquire_owned().ok()?;
+        let mut rest = self.rest();
+        let last = rest.connections.last()?;
+        if rest.is_closed || rest.doubt.judge(last.link.born, last.since, Instant::now()) != Verdict::Use {
+            return None;
+        }
+        let resting = rest.connections.pop()?;
+        Some(self.lend(resting.link, slot))
     }
 
     async fn find(&self) -> Result<Session, SqlError> {
@@ -124,47 +139,46 @@ impl Pool {
             return Err(closed());
         }
         let slot = self.shared.slots.clone().acquire_owned().await.map_err(|_| closed())?;
-        while let Some((verdict, resting)) = self.take() {
-            let Resting { mut connection, born, .. } = resting;
+        while let Some((verdict, mut link)) = self.take() {
             match verdict {
-                Verdict::Use => return Ok(self.lend(connection, born, slot)),
-                Verdict::Ask if matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))) => {
-                    return Ok(self.lend(connection, born, slot));
+                Verdict::Use => return Ok(self.lend(link, slot)),
+                Verdict::Ask if matches!(timeout(PING, link.connection.ping()).await, Ok(Ok(()))) => {
+                    return Ok(self.lend(link, slot));
                 }
                 Verdict::Ask => {}
-                Verdict::Close => end(connection),
+                Verdict::Close => end(link.connection),
             }
         }
         let connection = self.connect().await.map_err(|error| Failure::from(error).into_error())?;
-        Ok(self.lend(connection, Instant::now(), slot))
+        Ok(self.lend(Link::new(connection, self.shared.patience), slot))
     }
 
-    fn take(&self) -> Option<(Verdict, Resting)> {
+    fn take(&self) -> Option<(Verdict, Link)> {
         let mut rest = self.rest();
-        let resting = rest.connections.pop()?;
-        Some((rest.doubt.judge(resting.born, resting.since, Instant::now()), resting))
+        let Resting { link, since } = rest.connections.pop()?;
+        Some((rest.doubt.judge(link.born, since, Instant::now()), link))
     }
 
-    fn lend(&self, connection: PgConnection, born: Instant, slot: OwnedSemaphorePermit) -> Session {
-        Session::new(connection, born, self.clone(), slot, self.shared.patience)
+    fn lend(&self, link: Link, slot: OwnedSemaphorePermit) -> Session {
+        Session::new(link, self.clone(), slot)
     }
 
     /// Takes a connection back that is at rest.
-    pub(crate) fn give_back(&self, connection: PgConnection, born: Instant) {
+    pub(crate) fn give_back(&self, link: Link) {
         let since = Instant::now();
         let mut rest = self.rest();
         // The one that was used least is the first to go.
         let is_idle = |resting: &mut Resting| since.saturating_duration_since(resting.since) > IDLE;
         let idle = rest.connections.first_mut().is_some_and(is_idle).then(|| rest.connections.remove(0));
         if !rest.is_closed {
-            rest.connections.push(Resting { connection, born, since });
+            rest.connections.push(Resting { link, since });
             drop(rest);
         } else {
             drop(rest);
-            end(connection);
+            end(link.connection);
         }
         if let Some(idle) = idle {
-            end(idle.connection);
+            end(idle.link.connection);
         }
     }
 
@@ -202,7 +216,7 @@ impl Pool {
         }
         let connections = std::mem::take(&mut self.rest().connections);
         for resting in connections {
-            farewell(resting.connection).await;
+            farewell(resting.link.connection).await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portway_sql::driver::{Read, SqlError, Statement};
 use portway_sql::row::Row;
 
+use crate::completion::{Completion, Panicked};
 use crate::error::{Failure, changes_something};
 use crate::fold::Folds;
 use crate::options::PostgresOptions;
@@ -55,15 +56,12 @@ impl Reads {
     async fn attempt(&self, statements: &Arc<[Statement]>) -> Result<Vec<Vec<Row>>, Failure> {
         let mut session = self.pool.session().await.map_err(Failure::Value)?;
         let (folds, statements) = (self.folds.clone(), statements.clone());
-        // A task of its own: an answer that nobody waits for any more is still read, and the connection stays in order.
-        let asked = tokio::spawn(async move {
+        let asked = Completion::of(async move {
             let answer = ask(&mut session, &folds, &statements).await;
             session.rest();
             answer
         });
-        asked
-            .await
-            .unwrap_or_else(|error| Err(Failure::Value(SqlError::Unavailable(format!("a read broke off: {error}")))))
+        asked.await.unwrap_or_else(|Panicked| Err(Failure::Value(SqlError::Unavailable("a read broke off".into()))))
     }
 }
 

@@ -1,7 +1,9 @@
 //! One connection while it is used.
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use portway_sql::driver::{SqlError, Statement, StepOutcome};
@@ -10,10 +12,10 @@ use sea_query::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Column, Either, Executor, PgConnection, SqlSafeStr, SqlStr, Statement as _};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::argument::{arguments, types};
-use crate::cells;
+use crate::cells::Names;
 use crate::error::Failure;
 use crate::pools::Pool;
 
@@ -22,15 +24,59 @@ pub(crate) fn trusted(text: impl Into<std::borrow::Cow<'static, str>>) -> SqlStr
     AssertSqlSafe(text.into()).into_sql_str()
 }
 
+/// A connection, and the patience with the server at its other end.
+pub(crate) struct Link {
+    pub(crate) connection: PgConnection,
+    pub(crate) born: std::time::Instant,
+    patience: Duration,
+    /// Wakes whoever waits when an earlier wait ran out, and is then set to the end of the present one: setting it for
+    /// every statement costs more than to decode an answer.
+    alarm: Pin<Box<Sleep>>,
+    names: Names,
+}
+
+impl Link {
+    pub(crate) fn new(connection: PgConnection, patience: Duration) -> Self {
+        Self {
+            connection,
+            born: std::time::Instant::now(),
+            patience,
+            alarm: Box::pin(sleep(patience)),
+            names: Names::default(),
+        }
+    }
+}
+
+/// Waits for the server, but not for ever.
+async fn bounded<T>(
+    alarm: &mut Pin<Box<Sleep>>,
+    patience: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + patience;
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if let Poll::Ready(result) = work.as_mut().poll(context) {
+            return Poll::Ready(result.map_err(Failure::from));
+        }
+        loop {
+            ready!(alarm.as_mut().poll(context));
+            if Instant::now() >= deadline {
+                return Poll::Ready(Err(Failure::silent()));
+            }
+            alarm.as_mut().reset(deadline);
+        }
+    })
+    .await
+}
+
 /// A connection that is in use. [`Session::rest`] gives it back to its pool; one that is dropped instead, or whose state
 /// is not known, is closed, and the server undoes what is open.
 pub(crate) struct Session {
-    connection: PgConnection,
-    born: Instant,
+    link: Link,
     pool: Pool,
     /// Its place among the connections that there may be.
     slot: OwnedSemaphorePermit,
-    patience: Duration,
     /// Nothing is open: no answer is awaited, no transaction begun.
     at_rest: bool,
     in_transaction: bool,
@@ -54,31 +100,17 @@ pub(crate) struct Alone {
 }
 
 impl Session {
-    pub(crate) fn new(
-        connection: PgConnection,
-        born: Instant,
-        pool: Pool,
-        slot: OwnedSemaphorePermit,
-        patience: Duration,
-    ) -> Self {
-        Self { connection, born, pool, slot, patience, at_rest: true, in_transaction: false }
+    pub(crate) fn new(link: Link, pool: Pool, slot: OwnedSemaphorePermit) -> Self {
+        Self { link, pool, slot, at_rest: true, in_transaction: false }
     }
 
     /// The end of the use.
     pub(crate) fn rest(self) {
         if self.at_rest {
-            self.pool.give_back(self.connection, self.born);
+            self.pool.give_back(self.link);
         }
         // Only now may somebody else have the place.
         drop(self.slot);
-    }
-
-    /// Waits for the server, but not for ever.
-    async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
-        match timeout(patience, work).await {
-            Ok(result) => result.map_err(Failure::from),
-            Err(_) => Err(Failure::silent()),
-        }
     }
 
     /// Notes whether the connection is at rest after an answer.
@@ -101,7 +133,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let query = sqlx::query_with(text, arguments(args).map_err(Failure::Value)?);
         self.at_rest = false;
-        let connection = &mut self.connection;
+        let Link { connection, patience, alarm, .. } = &mut self.link;
         let receive = async {
             let mut stream = connection.fetch_many(query);
             while let Some(part) = stream.try_next().await? {
@@ -115,7 +147,7 @@ impl Session {
             }
             Ok(())
         };
-        let result = Self::bounded(self.patience, receive).await;
+        let result = bounded(alarm, *patience, receive).await;
         self.settle(result)
     }
 
@@ -133,21 +165,28 @@ impl Session {
     /// The decoded rows of a statement.
     pub(crate) async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, Failure> {
         let rows = self.fetch(trusted(statement.text.clone()), &statement.args).await?;
-        cells::rows(&rows).map_err(Failure::Value)
+        self.link.names.rows(&statement.text, &rows).map_err(Failure::Value)
+    }
+
+    fn outcome(&mut self, statement: &Statement, answer: &Answer) -> Result<StepOutcome, SqlError> {
+        Ok(StepOutcome { rows: self.link.names.rows(&statement.text, &answer.rows)?, affected: answer.affected })
     }
 
     /// Runs a statement in the open transaction.
     pub(crate) async fn step(&mut self, statement: &Statement) -> Result<StepOutcome, Failure> {
         let mut answer = Answer::default();
         self.send(trusted(statement.text.clone()), &statement.args, &mut answer).await?;
-        answer.outcome().map_err(Failure::Value)
+        self.outcome(statement, &answer).map_err(Failure::Value)
     }
 
     /// Runs a statement that commits by itself.
     pub(crate) async fn alone(&mut self, statement: &Statement) -> Result<StepOutcome, Alone> {
         let mut answer = Answer::default();
         match self.send(trusted(statement.text.clone()), &statement.args, &mut answer).await {
-            Ok(()) => answer.outcome().map_err(|error| Alone { failure: Failure::Value(error), may_be_applied: true }),
+            Ok(()) => {
+                let applied = |error| Alone { failure: Failure::Value(error), may_be_applied: true };
+                self.outcome(statement, &answer).map_err(applied)
+            }
             Err(failure) => {
                 let may_be_applied = failure.is_ambiguous(answer.complete);
                 Err(Alone { failure, may_be_applied })
@@ -159,25 +198,26 @@ impl Session {
     pub(crate) async fn describe(&mut self, statement: &Statement) -> Result<Vec<String>, Failure> {
         let types = types(&statement.args).map_err(Failure::Value)?;
         self.at_rest = false;
-        let connection = &mut self.connection;
+        let Link { connection, patience, alarm, .. } = &mut self.link;
         let prepare = async {
             let prepared = connection.prepare_with(trusted(statement.text.clone()), &types).await?;
             Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
         };
-        let result = Self::bounded(self.patience, prepare).await;
+        let result = bounded(alarm, *patience, prepare).await;
         self.settle(result)
     }
 
     /// Runs several statements in one text, without arguments. Waits as long as it takes.
     pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), Failure> {
         self.at_rest = false;
-        let result = sqlx::raw_sql(text).execute(&mut self.connection).await;
+        let result = sqlx::raw_sql(text).execute(&mut self.link.connection).await;
         self.settle(result.map(drop).map_err(Failure::from))
     }
 
     async fn control(&mut self, text: &'static str) -> Result<(), Failure> {
         self.at_rest = false;
-        let result = Self::bounded(self.patience, sqlx::raw_sql(text).execute(&mut self.connection)).await;
+        let Link { connection, patience, alarm, .. } = &mut self.link;
+        let result = bounded(alarm, *patience, sqlx::raw_sql(text).execute(connection)).await;
         result.map(drop)
     }
 
@@ -210,11 +250,5 @@ impl Session {
             }
             Err(failure) => tracing::debug!(?failure, "a transaction ended with its connection"),
         }
-    }
-}
-
-impl Answer {
-    fn outcome(&self) -> Result<StepOutcome, SqlError> {
-        Ok(StepOutcome { rows: cells::rows(&self.rows)?, affected: self.affected })
     }
 }

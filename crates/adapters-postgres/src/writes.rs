@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portway_sql::driver::{Expect, SqlError, Step, StepOutcome, WriteOutcome};
 
+use crate::completion::{Completion, Panicked};
 use crate::error::Failure;
 use crate::options::PostgresOptions;
 use crate::pools::Pool;
@@ -69,8 +70,7 @@ impl Writes {
         let session = self.pool.session().await;
         let mut session = session.map_err(|error| Failed::undone(Failure::Value(error)))?;
         let steps = steps.clone();
-        // A task of its own: a write that nobody waits for any more comes to its end, and the connection stays in order.
-        let written = tokio::spawn(async move {
+        let written = Completion::of(async move {
             let outcome = match &*steps {
                 [only] => alone(&mut session, only).await,
                 several => together(&mut session, several).await,
@@ -78,8 +78,8 @@ impl Writes {
             session.rest();
             outcome
         });
-        written.await.unwrap_or_else(|error| {
-            let failure = Failure::Value(SqlError::Unknown(format!("a write broke off: {error}")));
+        written.await.unwrap_or_else(|Panicked| {
+            let failure = Failure::Value(SqlError::Unknown("a write broke off".into()));
             Err(Failed { failure, may_be_applied: true })
         })
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use portway_adapters_postgres::{PostgresDatabase, PostgresOptions};
 use portway_sql::driver::{Read, SqlDriver, Statement};
+use portway_sql::record::Cells;
 use sea_query::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row as _};
@@ -13,6 +14,9 @@ use crate::load::median;
 
 /// Rows of the table that is read.
 const ROWS: i64 = 1_000;
+
+/// The table that is read.
+const NAME: &str = "bench_rows";
 
 const TABLE: &str = "
     CREATE TABLE bench_rows (
@@ -27,6 +31,9 @@ const ONE: &str = "SELECT id, owner, title, number, is_open, metadata FROM bench
 
 const PAGE: &str =
     "SELECT id, owner, title, number, is_open, metadata FROM bench_rows WHERE id > $1 ORDER BY id LIMIT 50";
+
+/// Calls after which the other one takes its turn: few, since a machine is faster and slower from second to second.
+const TURN: usize = 50;
 
 /// The first key of a page that has fifty rows.
 const FIRST: &str = "row 5";
@@ -72,16 +79,16 @@ impl Server {
         Ok(format!("{server}/{name}"))
     }
 
-    /// What one row by its key costs, and a page of fifty rows: round after round, each takes its turn.
-    pub(crate) async fn calls(&self, rounds: usize, calls: usize) -> Result<[Calls; 2], Failure> {
+    /// What one row by its key costs, and a page of fifty rows, in `calls` of each.
+    pub(crate) async fn calls(&self, calls: usize) -> Result<[Calls; 2], Failure> {
         let url = self.fresh_database("portway_bench_driver").await?;
         let options: PostgresOptions = url.parse().map_err(postgres)?;
         let database = PostgresDatabase::open(&options).await.map_err(postgres)?;
         let connect: PgConnectOptions = url.parse().map_err(postgres)?;
         let mut connection = connect.connect().await.map_err(postgres)?;
         connection.execute(TABLE).await.map_err(postgres)?;
-        let one = compare(&database, &mut connection, ONE, 1, (rounds, calls)).await?;
-        let page = compare(&database, &mut connection, PAGE, 50, (rounds, calls / 4)).await?;
+        let one = compare(&database, &mut connection, ONE, 1, calls).await?;
+        let page = compare(&database, &mut connection, PAGE, 50, calls / 4).await?;
         connection.close().await.map_err(postgres)?;
         database.close().await;
         Ok([one, page])
@@ -93,25 +100,25 @@ async fn compare(
     connection: &mut PgConnection,
     text: &'static str,
     rows: usize,
-    (rounds, calls): (usize, usize),
+    calls: usize,
 ) -> Result<Calls, Failure> {
     let (mut sqlx, mut driver) = (Vec::new(), Vec::new());
-    for round in 0..=rounds {
+    for turn in 0..=calls / TURN {
         let begin = Instant::now();
-        for number in 0..calls {
+        for number in 0..TURN {
             let found = by_sqlx(connection, text, &key(number, rows)).await?;
             check(found.len(), rows)?;
         }
         let alone = begin.elapsed();
         let begin = Instant::now();
-        for number in 0..calls {
+        for number in 0..TURN {
             let found = by_driver(database, text, key(number, rows)).await?;
             check(found.len(), rows)?;
         }
-        // The first round fills caches.
-        if round > 0 {
-            sqlx.push(each(alone, calls));
-            driver.push(each(begin.elapsed(), calls));
+        // The first turn fills caches.
+        if turn > 0 {
+            sqlx.push(each(alone));
+            driver.push(each(begin.elapsed()));
         }
     }
     Ok(Calls { sqlx: median(sqlx), driver: median(driver) })
@@ -122,8 +129,9 @@ fn key(number: usize, rows: usize) -> String {
     if rows == 1 { format!("row {}", 1 + number % ROWS) } else { FIRST.to_owned() }
 }
 
-fn each(time: Duration, calls: usize) -> f64 {
-    time.as_secs_f64() * 1e6 / f64::from(u32::try_from(calls).unwrap_or(u32::MAX))
+/// Microseconds of a call, from those of a turn.
+fn each(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6 / TURN as f64
 }
 
 fn check(found: usize, rows: usize) -> Result<(), Failure> {
@@ -151,17 +159,18 @@ async fn by_sqlx(connection: &mut PgConnection, text: &'static str, key: &str) -
 async fn by_driver(database: &PostgresDatabase, text: &'static str, key: String) -> Result<Vec<Decoded>, Failure> {
     let statement = Statement { text: text.into(), args: vec![Value::from(key)] };
     let results = database.read(Read::bounded(vec![statement])).await.map_err(postgres)?;
-    let decode = |row: &portway_sql::row::Row| -> Result<Decoded, portway_sql::driver::SqlError> {
+    let decode = |row| -> Result<Decoded, portway_sql::driver::SqlError> {
+        let mut cells = Cells::new(row);
         Ok(Decoded {
-            id: row.get("id")?,
-            owner: row.get("owner")?,
-            title: row.get("title")?,
-            number: row.get("number")?,
-            is_open: row.get("is_open")?,
-            metadata: row.get("metadata")?,
+            id: cells.take(NAME, "id")?,
+            owner: cells.take(NAME, "owner")?,
+            title: cells.take(NAME, "title")?,
+            number: cells.take(NAME, "number")?,
+            is_open: cells.take(NAME, "is_open")?,
+            metadata: cells.take(NAME, "metadata")?,
         })
     };
-    results.concat().iter().map(decode).collect::<Result<_, _>>().map_err(postgres)
+    results.into_iter().flatten().map(decode).collect::<Result<_, _>>().map_err(postgres)
 }
 
 fn postgres(error: impl std::fmt::Display) -> Failure {
