@@ -79,13 +79,13 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes", 8 "0008_presence"
+    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence"
+    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries"
 );
 
 #[cfg(test)]
@@ -134,6 +134,11 @@ mod tests {
             8,
             "34f335d2c8effc61f07106b7f6f90a9172c40768bcd9fee0d7b7713f47050886",
             "229727fa9a9126d0eb26e76db3a08993b6c2564545b81a0b8193b30fcd583995",
+        ),
+        (
+            9,
+            "0e636b46d14c6ee2265eb4498cc87abd911929129d5e73289ba82a13f3c5d2a6",
+            "cc4046459b2fe349a7068a79a3cecab35fa820ded24b056142c810eb6eca8963",
         ),
     ];
 

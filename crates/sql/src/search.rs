@@ -26,6 +26,9 @@ pub(crate) use self::terms::{Matching, expression, stored};
 /// Stands for the scope in words and queries. No word has it.
 const SCOPE: &str = "~";
 
+/// The newest rows that fit, which are the ones that are ranked.
+const NEWEST: &str = "newest";
+
 /// Something that can be searched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index {
@@ -52,26 +55,19 @@ impl Index {
         limit: Parameter,
     ) -> SelectStatement {
         let sought = with_scope(caller, sought);
-        let (newest, score) = match dialect {
-            Dialect::Sqlite => (self.newest_entries(sought), Expr::col("score")),
-            Dialect::Postgres => {
-                let sought = scalar(Query::select().expr(sought.cast_as("tsquery")).take());
-                (self.newest_documents(sought.clone()), rank(sought))
-            }
+        let mut hits = match dialect {
+            Dialect::Sqlite => self.ranked_entries(sought),
+            Dialect::Postgres => self.ranked_documents(sought),
         };
-        Query::select()
-            .column("row_number")
-            .expr_as(score, "score")
-            .from_subquery(newest, "newest")
-            .order_by("score", Order::Desc)
-            .order_by("row_number", Order::Desc)
+        hits.order_by("score", Order::Desc)
+            .order_by((NEWEST, "row_number"), Order::Desc)
             .limit(limit.as_number())
             .take()
     }
 
     /// The newest rows that fit, with their scores: FTS5 goes through its entries in this order and ranks what is asked.
-    fn newest_entries(self, sought: Expr) -> SelectStatement {
-        Query::select()
+    fn ranked_entries(self, sought: Expr) -> SelectStatement {
+        let newest = Query::select()
             .expr_as(Expr::col("rowid"), "row_number")
             // Better rows have lower ranks.
             .expr_as(Expr::col("rank").mul(Expr::Constant(Value::Int(Some(-1)))), "score")
@@ -79,19 +75,29 @@ impl Index {
             .and_where(Expr::col(self.entries).binary(BinOper::Custom("MATCH"), sought))
             .order_by("rowid", Order::Desc)
             .limit(MAX_RANKED.into())
-            .take()
+            .take();
+        Query::select().columns(["row_number", "score"]).from_subquery(newest, NEWEST).take()
     }
 
-    /// The newest rows that fit, with their documents.
-    fn newest_documents(self, sought: Expr) -> SelectStatement {
+    /// The newest rows that fit, with their scores. Documents are fetched after the newest are known: a sort that
+    /// carries those of all that fit goes through the disk.
+    fn ranked_documents(self, sought: Expr) -> SelectStatement {
+        let sought = scalar(Query::select().expr(sought.cast_as("tsquery")).take());
         // Ordered by the column alone, the server might walk through its index and look at every row.
-        let newest = Expr::col("row_number").add(Expr::Constant(Value::Int(Some(0))));
-        Query::select()
-            .columns(["row_number", "document"])
+        let order = Expr::col("row_number").add(Expr::Constant(Value::Int(Some(0))));
+        let newest = Query::select()
+            .column("row_number")
             .from(self.rows)
-            .and_where(Expr::col("document").binary(BinOper::Custom("@@"), sought))
-            .order_by_expr(newest, Order::Desc)
+            .and_where(Expr::col("document").binary(BinOper::Custom("@@"), sought.clone()))
+            .order_by_expr(order, Order::Desc)
             .limit(MAX_RANKED.into())
+            .take();
+        let is_same = Expr::col((self.rows, "row_number")).equals((NEWEST, "row_number"));
+        Query::select()
+            .column((NEWEST, "row_number"))
+            .expr_as(rank(sought), "score")
+            .from_subquery(newest, NEWEST)
+            .inner_join(self.rows, is_same)
             .take()
     }
 }
@@ -141,7 +147,7 @@ mod tests {
         assert!(text.contains(newest), "{text}");
         assert!(text.contains(r#""message_search" MATCH replace(?, '~', COALESCE((SELECT"#), "{text}");
         assert!(text.contains(r#"ORDER BY "rowid" DESC LIMIT ?) AS "newest""#), "{text}");
-        assert!(text.ends_with(r#"ORDER BY "score" DESC, "row_number" DESC LIMIT ?"#), "{text}");
+        assert!(text.ends_with(r#"ORDER BY "score" DESC, "newest"."row_number" DESC LIMIT ?"#), "{text}");
     }
 
     #[test]

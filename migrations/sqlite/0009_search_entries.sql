@@ -1,0 +1,1 @@
+-- Nothing to change: FTS5 merges new entries into its index as they come, and has no list of those that wait.
