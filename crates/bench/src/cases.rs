@@ -245,7 +245,7 @@ impl Bench<'_> {
             bar: Bar::ValueAtMost(10.0),
         });
         self.half(cases.rare_beside, [without, with]);
-        let common = load(library::COMMON, self.effort.requests / 50);
+        let common = load(library::COMMON, self.effort.requests / 200);
         let figures = self.alternate(cases.common_beside, &common, servers).await?;
         self.half(cases.common_beside, figures);
         Ok(())
