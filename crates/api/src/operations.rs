@@ -10,7 +10,7 @@ mod sessions;
 
 use std::sync::Arc;
 
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{MessageId, SessionId};
 use portway_services::Services;
 use portway_services::error::Error;
 use schemars::JsonSchema;
@@ -51,6 +51,11 @@ const SUCCESS: Success = Success { success: true };
 /// The session that a path names. What cannot be an id names no session.
 fn session_id(text: &str) -> Result<SessionId, Error> {
     SessionId::parse(text).map_err(|_| Error::NotFound { resource: "Session", id: text.to_owned() })
+}
+
+/// The prompt that a path or a frame names. What cannot be an id names no prompt.
+pub(crate) fn prompt_id(text: String) -> Result<MessageId, Error> {
+    MessageId::parse(text.as_str()).map_err(|_| Error::NotFound { resource: "Prompt", id: text })
 }
 
 #[cfg(test)]

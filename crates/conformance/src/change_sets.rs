@@ -22,7 +22,8 @@ fn everything(f: &Fixture) -> (Person, Session, Vec<Write>) {
     let session = session(f.id(), &person.user.id, at(0));
     let open = opened(f.id(), 2);
     let asked = prompt(f.id(), 1, "Hi", &person.user);
-    let command = portway_domain::engine::Command::Prompt { prompt: asked.id.clone(), model: None };
+    let command =
+        portway_domain::engine::Command::Prompt { prompt: asked.id.clone(), earlier: Vec::new(), model: None };
     let engine = Engine::new(session.id.clone(), session.owner.clone(), QueueMode::Followup, at(1));
     let work = Work::StartSandbox { session: session.id.clone(), generation: 1 };
     let mut writes = vec![

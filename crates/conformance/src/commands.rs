@@ -2,11 +2,12 @@
 
 use portway_domain::engine::{Change, Command};
 use portway_domain::ids::{MessageId, QuestionId, SessionId};
+use portway_domain::messages::COLLECTED_SEPARATOR;
 use portway_domain::questions::Resolution;
 use portway_ports::commit::Commit;
 use portway_ports::sessions::PendingCommand;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::fixture::{Fixture, of};
 use crate::samples::prompt;
 
@@ -31,15 +32,16 @@ pub(crate) async fn pending_commands_come_in_order_with_the_text_of_prompts(f: F
     let ada = f.person("ada").await?;
     let session = f.session(&ada).await?;
     let asked = prompt(f.id(), 1, "Bitte: \u{1F980}\n", &ada.user);
+    let no_more = Vec::new;
     let commands = [
-        Command::Prompt { prompt: asked.id.clone(), model: Some("large".to_owned()) },
+        Command::Prompt { prompt: asked.id.clone(), earlier: no_more(), model: Some("large".to_owned()) },
         Command::Answer {
             question: QuestionId::parse("q:1")?,
             resolution: Resolution::Selected { choice: "a\"b".to_owned() },
         },
         abort(&asked.id),
-        Command::Prompt { prompt: asked.id.clone(), model: None },
-        Command::Prompt { prompt: f.id(), model: None },
+        Command::Prompt { prompt: asked.id.clone(), earlier: no_more(), model: None },
+        Command::Prompt { prompt: f.id(), earlier: no_more(), model: None },
     ];
     f.changed(&session.id, [Change::MessageAdded(asked.clone())]).await?;
     let changes: Vec<Change> = (1..).zip(&commands).map(|(number, command)| given(1, number, command)).collect();
@@ -52,6 +54,31 @@ pub(crate) async fn pending_commands_come_in_order_with_the_text_of_prompts(f: F
         .collect();
     check_eq!(f.store.pending_commands(&session.id, 1, 0, 100).await?, expected);
     check_eq!(f.store.pending_commands(&f.id(), 1, 0, 100).await?, []);
+    Ok(())
+}
+
+pub(crate) async fn collected_prompts_are_one_text(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let session = f.session(&ada).await?;
+    // Ids in the opposite order of the places, and more of them than a database takes arguments.
+    let mut ids: Vec<MessageId> = (0..130).map(|_| f.id()).collect();
+    ids.reverse();
+    let said: Vec<_> =
+        (1..).zip(&ids).map(|(at, id)| prompt(id.clone(), at, &format!("text {at}"), &ada.user)).collect();
+    f.changed(&session.id, said.iter().cloned().map(Change::MessageAdded)).await?;
+    let (last, earlier) = ids.split_last().ok_or_else(|| Failure::new("there are many".to_owned()))?;
+    let missing = [f.id()];
+    let together = Command::Prompt { prompt: last.clone(), earlier: earlier.to_vec(), model: None };
+    let gone = Command::Prompt { prompt: last.clone(), earlier: missing.to_vec(), model: None };
+    let nothing = Command::Prompt { prompt: f.id(), earlier: earlier.to_vec(), model: None };
+    let commands = [&together, &gone, &nothing];
+    f.changed(&session.id, (1..).zip(commands).map(|(number, command)| given(1, number, command))).await?;
+    let pending = f.store.pending_commands(&session.id, 1, 0, 10).await?;
+    let texts: Vec<&str> = said.iter().map(|message| message.content.as_str()).collect();
+    check_eq!(pending[0].content.as_deref(), Some(&*texts.join(COLLECTED_SEPARATOR)));
+    check_eq!(pending[1].content.as_deref(), texts.last().copied());
+    check_eq!(pending[2].content, None);
+    check_eq!(pending[0].command, together);
     Ok(())
 }
 

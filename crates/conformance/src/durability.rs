@@ -19,7 +19,7 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     let session = f.session(&ada).await?;
     let asked = prompt(f.id(), 1, "Hi", &ada.user);
     let open = opened(f.id(), 2);
-    let command = Command::Prompt { prompt: asked.id.clone(), model: None };
+    let command = Command::Prompt { prompt: asked.id.clone(), earlier: Vec::new(), model: None };
     let engine = busy(&f, &session)?;
     f.done([Write::SetEngine { engine, version: 1 }]).await?;
     let text = segment(&open.id, "text");

@@ -15,7 +15,12 @@ use crate::samples::note;
 
 /// An engine with a value in every field.
 pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
-    let queued = QueuedPrompt { id: f.id(), model: Some("large \u{1F980}".to_owned()) };
+    let queued = QueuedPrompt {
+        id: f.id(),
+        author: Some(session.owner.clone()),
+        model: Some("large \u{1F980}".to_owned()),
+        is_collected: true,
+    };
     let choice = Choice { id: "yes".to_owned(), label: "Ja, \"gern\"\0".to_owned(), kind: ChoiceKind::AllowAlways };
     let question = Question::asked(QuestionId::parse("q:1")?, "May I?\n", vec![choice], at(4));
     let mut engine = Engine::new(session.id.clone(), session.owner.clone(), QueueMode::Steer, at(1));
@@ -36,6 +41,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
     engine.turn = Some(Turn {
         prompt: queued.id.clone(),
         queued: queued.clone(),
+        earlier: vec![queued.clone()],
         command: 5,
         started_at: at(2),
         last_report: at(3),
@@ -46,7 +52,8 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         last_question: 7,
         ends_after: Some(18),
     });
-    engine.queue.extend([queued, QueuedPrompt { id: f.id(), model: None }]);
+    engine.queue.extend([queued, QueuedPrompt { id: f.id(), author: None, model: None, is_collected: false }]);
+    engine.collecting = Some(at(51));
     engine.questions.push(question);
     engine.losses.extend([at(-5), at(-4)]);
     engine.timeouts = Timeouts { silence: Duration::new(7, 123_456_789), ..Timeouts::default() };

@@ -145,6 +145,7 @@ pub fn cases() -> Vec<Case> {
             a_range_has_a_beginning_and_a_bound,
             a_message_has_a_place,
             a_taken_id_or_place_conflicts,
+            a_removed_message_is_gone_with_its_words,
             sessions_do_not_share_messages,
             a_message_needs_its_session,
             the_newest_audit_entries_come_oldest_first,
@@ -170,6 +171,7 @@ pub fn cases() -> Vec<Case> {
         ]
         durable = false commands: [
             pending_commands_come_in_order_with_the_text_of_prompts,
+            collected_prompts_are_one_text,
             a_range_has_a_beginning_and_a_bound,
             commands_taken_over_are_gone,
             generations_do_not_share_commands,

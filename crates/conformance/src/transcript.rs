@@ -3,8 +3,11 @@
 use portway_domain::engine::{AuditEntry, Change};
 use portway_domain::ids::MessageId;
 use portway_domain::messages::{Author, FinishReason, Message, MessageRole, Part, PlanEntry, ToolStatus};
+use portway_domain::search::Query;
 use portway_domain::sessions::Session;
 use portway_ports::commit::Commit;
+use portway_ports::pages::MAX_PAGE;
+use portway_ports::search::MessageSearch;
 use portway_ports::sessions::{MessageRange, Transcript};
 
 use crate::failure::{Failure, Outcome};
@@ -108,6 +111,28 @@ pub(crate) async fn a_taken_id_or_place_conflicts(f: Fixture) -> Outcome {
     f.unchanged(&session.id, Change::MessageAdded(note(first.id.clone(), 2))).await?;
     f.unchanged(&session.id, Change::MessageAdded(note(f.id(), 1))).await?;
     check_eq!(transcript(&f, &ada, &session).await?.messages, [first]);
+    Ok(())
+}
+
+pub(crate) async fn a_removed_message_is_gone_with_its_words(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let (session, other) = (f.session(&ada).await?, f.session(&ada).await?);
+    let said = [1, 2, 3].map(|position| prompt(f.id(), position, &format!("needle {position}"), &ada.user));
+    f.changed(&session.id, said.clone().map(Change::MessageAdded)).await?;
+    let removed = |id: &MessageId| Change::MessageRemoved { id: id.clone(), seq: 9 };
+    f.changed(&session.id, [removed(&said[1].id)]).await?;
+    let left = [said[0].clone(), said[2].clone()];
+    check_eq!(transcript(&f, &ada, &session).await?.messages, left);
+    check_eq!(f.store.message_position(&session.id, &said[1].id).await?, None);
+    let wanted = MessageSearch::new(Query::parse("needle"), None, MAX_PAGE);
+    let hits = f.store.search_messages(ada.hash(), &wanted).await?.value;
+    let mut found: Vec<&MessageId> = hits.iter().map(|hit| &hit.value.message).collect();
+    found.sort();
+    check_eq!(found, [&said[0].id, &said[2].id]);
+    f.unchanged(&session.id, removed(&said[1].id)).await?;
+    f.unchanged(&other.id, removed(&said[0].id)).await?;
+    f.changed(&session.id, [Change::MessageAdded(said[1].clone())]).await?;
+    check_eq!(transcript(&f, &ada, &session).await?.messages, said);
     Ok(())
 }
 

@@ -8,6 +8,9 @@ use crate::time::Timestamp;
 /// Longest prompt, in characters.
 pub const MAX_PROMPT_CHARS: usize = 100_000;
 
+/// Stands between prompts that were collected, which go to the agent as one text.
+pub const COLLECTED_SEPARATOR: &str = "\n\n---\n\n";
+
 /// Most text that one message of an agent may have, over all its parts, in bytes; what comes after is dropped.
 pub const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 

@@ -97,7 +97,7 @@ pub enum QueueMode {
     Followup,
     /// It aborts the turn and goes next.
     Steer,
-    /// It is gathered with others for a moment. Until gathering exists it waits like [`QueueMode::Followup`].
+    /// It is held back until nobody has said another one for a moment, and goes together with them.
     Collect,
 }
 

@@ -101,7 +101,7 @@ pub enum Write {
         version: u64,
     },
     /// A durable effect of a session's engine. Guards: new messages and questions do not exist, the open message that
-    /// is appended to, changed or finished does, commands are numbered once.
+    /// is appended to, changed or finished does, a message that is removed does, commands are numbered once.
     ///
     /// [`Change::SandboxOrdered`] and [`Change::SandboxDismissed`] are work to be done: they come as
     /// [`Write::AddJob`] and must not come as this.

@@ -121,7 +121,7 @@ pub struct PendingCommand {
     pub number: u64,
     /// What is to be done.
     pub command: Command,
-    /// The text of the prompt, for [`Command::Prompt`].
+    /// The text of the prompt, for [`Command::Prompt`]: with those that were collected before it, if any were.
     pub content: Option<String>,
 }
 

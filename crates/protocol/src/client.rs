@@ -28,6 +28,16 @@ pub enum ClientFrame {
         /// A choice's id or label, free text, or `true`/`false` for allow once/reject once.
         answer: AnswerValue,
     },
+    /// Takes back a prompt that waits.
+    Withdraw {
+        /// The prompt's id in the transcript.
+        message_id: String,
+    },
+    /// Lets a prompt that waits go next, and ends the turn for it.
+    Promote {
+        /// The prompt's id in the transcript.
+        message_id: String,
+    },
     /// Ends the turn and drops what is queued.
     Abort {},
     /// Takes back a prompt and everything after it.

@@ -28,6 +28,12 @@ pub enum ServerFrame {
         /// What it is now.
         data: MessageUpdate,
     },
+    /// Messages are no part of the transcript any more.
+    #[serde(rename = "messages.removed")]
+    MessagesRemoved {
+        /// Which ones.
+        message_ids: Vec<String>,
+    },
     /// More text of the message that is being written.
     #[serde(rename = "chunk")]
     Chunk {
@@ -168,6 +174,9 @@ pub struct InitData {
     pub runner_busy: bool,
     /// How many prompts wait.
     pub prompts_queued: usize,
+    /// The prompts that wait, by their ids in the transcript, the next one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queue: Vec<String>,
     /// How many client sockets are open.
     pub connected_clients: usize,
     /// Who has the session open.
@@ -261,9 +270,18 @@ pub struct StatusData {
     /// A queued prompt was sent to the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_dequeued: Option<bool>,
+    /// This prompt was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_withdrawn: Option<String>,
     /// How many prompts still wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<usize>,
+    /// Whether prompts are collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collect_pending: Option<bool>,
+    /// How many prompts are held back because more of them may come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collect_count: Option<usize>,
     /// The queue was emptied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_cleared: Option<bool>,

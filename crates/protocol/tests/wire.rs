@@ -127,6 +127,18 @@ fn clients_are_told_of_states() {
         &ServerFrame::Status { data: queued },
         json!({"type": "status", "data": {"promptQueued": true, "queuePosition": 2}}),
     );
+    let removed = ServerFrame::MessagesRemoved { message_ids: vec!["m".to_owned()] };
+    both_ways(&removed, json!({"type": "messages.removed", "messageIds": ["m"]}));
+    let withdrawn = StatusData { prompt_withdrawn: Some("m".to_owned()), remaining: Some(0), ..StatusData::default() };
+    both_ways(
+        &ServerFrame::Status { data: withdrawn },
+        json!({"type": "status", "data": {"promptWithdrawn": "m", "remaining": 0}}),
+    );
+    let collecting = StatusData { collect_pending: Some(true), collect_count: Some(2), ..StatusData::default() };
+    both_ways(
+        &ServerFrame::Status { data: collecting },
+        json!({"type": "status", "data": {"collectPending": true, "collectCount": 2}}),
+    );
     let calling = ServerFrame::AgentStatus { status: AgentStatus::ToolCalling, detail: Some("bash".to_owned()) };
     both_ways(&calling, json!({"type": "agentStatus", "status": "tool_calling", "detail": "bash"}));
     let question = ServerFrame::Question {

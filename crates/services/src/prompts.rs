@@ -93,6 +93,26 @@ impl Services {
     }
 }
 
+impl Services {
+    /// Takes back a prompt that waits, with its message. Its author may, and the owner of the session.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it does not wait; [`Error::Forbidden`] when it is somebody else's.
+    pub async fn withdraw(&self, context: &Context, id: &SessionId, prompt: &MessageId) -> Result<(), Error> {
+        let event = |principal: &Principal| Event::PromptWithdrawn { prompt: prompt.clone(), by: actor(principal) };
+        self.act(context, id, event).await.map(|_| ())
+    }
+
+    /// Puts a prompt that waits before the others, and ends the turn for it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it does not wait.
+    pub async fn promote(&self, context: &Context, id: &SessionId, prompt: &MessageId) -> Result<(), Error> {
+        let event = |principal: &Principal| Event::PromptPromoted { prompt: prompt.clone(), by: actor(principal) };
+        self.act(context, id, event).await.map(|_| ())
+    }
+}
+
 fn author(principal: &Principal) -> Author {
     Author {
         id: principal.user.clone(),

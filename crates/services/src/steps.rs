@@ -48,6 +48,12 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::Ended(status) => Self::SessionEnded { status },
             Refusal::QueueFull => Self::TooMany("Too many prompts are waiting in this session"),
+            Refusal::PromptNotWaiting => {
+                Self::Conflict("This prompt does not wait: the agent has it, or it was dropped".to_owned())
+            }
+            Refusal::NotTheAuthor => {
+                Self::Forbidden("Only who said something takes it back, and the owner of the session")
+            }
             Refusal::QuestionNotOpen => {
                 Self::Conflict("This question is not open: it was answered, withdrawn or has expired".to_owned())
             }

@@ -89,6 +89,7 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
 fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Result<Vec<Step>, Unwritable> {
     let step = match change {
         Change::MessageAdded(message) => return Ok(messages::add(dialect, session, message)?),
+        Change::MessageRemoved { id, .. } => messages::remove(dialect, session, &id),
         Change::TextAppended(segment) => open_message::append_text(dialect, session, segment)?,
         Change::PartSet { message, index, part, seq } => {
             open_message::set_part(dialect, session, &message, index, part, seq)?

@@ -182,6 +182,36 @@ pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Re
     Ok(steps)
 }
 
+/// Removes a message, and with it its words from the index.
+pub(crate) fn remove(dialect: Dialect, session: &SessionId, id: &MessageId) -> Step {
+    static REMOVE: Shape = Shape::new();
+    Step::guarded(REMOVE.fill(dialect, [session.as_str().into(), id.as_str().into()], |[session, id]| {
+        Query::delete()
+            .from_table(TABLE)
+            .and_where(Expr::col("session_id").eq(session))
+            .and_where(Expr::col("id").eq(id))
+            .take()
+    }))
+}
+
+/// Most texts that one of [`texts`] asks for: databases bound the number of arguments.
+const TEXTS_AT_ONCE: usize = 50;
+
+/// The texts of these messages, as `content`: in each statement and from one to the next in the order of the ids.
+pub(crate) fn texts(dialect: Dialect, session: &SessionId, ids: &[MessageId]) -> Vec<Statement> {
+    let statement = |ids: &[MessageId]| {
+        let select = Query::select()
+            .column("content")
+            .from(TABLE)
+            .and_where(Expr::col("session_id").eq(session.as_str()))
+            .and_where(Expr::col("id").is_in(ids.iter().map(MessageId::as_str)))
+            .order_by("position", Order::Asc)
+            .take();
+        dialect.statement(&select)
+    };
+    ids.chunks(TEXTS_AT_ONCE).map(statement).collect()
+}
+
 fn is_open_at_first(message: &Message) -> bool {
     message.role == MessageRole::Assistant && message.parts.is_empty()
 }

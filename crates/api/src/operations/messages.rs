@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::QueueModeName;
 use super::sessions::SessionPath;
-use super::{Answer, SUCCESS, State, Success, session_id};
+use super::{Answer, SUCCESS, State, Success, prompt_id, session_id};
 use crate::operation::Operation;
 use crate::rate::RateClass;
 use crate::sockets::frames;
+
+const WAITING: &str = "/api/sessions/{id}/queue/{messageId}";
 
 /// Messages of a page when the caller does not say, and at most.
 const PAGE: i64 = 100;
@@ -42,6 +44,13 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
         Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
             .summary("Drop the prompts that wait")
             .handler(clear_queue),
+        Operation::new("prompts.withdraw", Method::DELETE, WAITING, collaborator)
+            .summary("Take back a prompt that waits")
+            .describe("Its message goes too. Authors take back their own, the owner of the session anybody's.")
+            .handler(withdraw),
+        Operation::new("prompts.promote", Method::POST, "/api/sessions/{id}/queue/{messageId}/promote", collaborator)
+            .summary("Let a prompt that waits go next, and end the turn for it")
+            .handler(promote),
         Operation::new("sessions.abort", Method::POST, "/api/sessions/{id}/abort", collaborator)
             .summary("End the turn and drop the prompts that wait")
             .handler(abort),
@@ -208,6 +217,30 @@ struct Cleared {
 async fn clear_queue(services: State, context: Context, input: SessionPath) -> Answer<Cleared> {
     let cleared = services.clear_queue(&context, &session_id(&input.id)?).await?;
     Ok(Cleared { success: true, cleared })
+}
+
+/// A prompt that waits.
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+struct WaitingPrompt {
+    /// The session.
+    #[garde(skip)]
+    id: String,
+    /// The prompt's id in the transcript.
+    #[garde(skip)]
+    message_id: String,
+}
+
+async fn withdraw(services: State, context: Context, input: WaitingPrompt) -> Answer<Success> {
+    let id = session_id(&input.id)?;
+    services.withdraw(&context, &id, &prompt_id(input.message_id)?).await?;
+    Ok(SUCCESS)
+}
+
+async fn promote(services: State, context: Context, input: WaitingPrompt) -> Answer<Success> {
+    let id = session_id(&input.id)?;
+    services.promote(&context, &id, &prompt_id(input.message_id)?).await?;
+    Ok(SUCCESS)
 }
 
 async fn abort(services: State, context: Context, input: SessionPath) -> Answer<Success> {

@@ -17,6 +17,7 @@ use portway_services::{Context, Services};
 use super::frames;
 use crate::error::{ApiError, ErrorCode};
 use crate::input::refuse_nul;
+use crate::operations::prompt_id;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
 /// Close code of RFC 6455 for a peer that may not go on.
@@ -145,6 +146,8 @@ impl Client {
                 self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
             }
             ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
+            ClientFrame::Withdraw { message_id } => self.withdraw(message_id).await,
+            ClientFrame::Promote { message_id } => self.promote(message_id).await,
             ClientFrame::Abort {} => {
                 self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
             }
@@ -168,6 +171,16 @@ impl Client {
             AnswerFrame::Text(text) => AnswerValue::Text(text),
         };
         self.services.answer(&context, &self.id, &question, answer).await
+    }
+
+    async fn withdraw(&self, prompt: String) -> Result<(), Error> {
+        let context = self.frame_context(SessionRole::Collaborator);
+        self.services.withdraw(&context, &self.id, &prompt_id(prompt)?).await
+    }
+
+    async fn promote(&self, prompt: String) -> Result<(), Error> {
+        let context = self.frame_context(SessionRole::Collaborator);
+        self.services.promote(&context, &self.id, &prompt_id(prompt)?).await
     }
 
     fn frame_context(&self, role: SessionRole) -> Context {

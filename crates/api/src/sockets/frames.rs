@@ -145,6 +145,7 @@ pub(super) fn init(transcript: Transcript, users: Vec<PresentUser>, sockets: usi
             runner_connected: facts.connected,
             runner_busy: facts.busy,
             prompts_queued: facts.queued,
+            queue: engine.queue.into_iter().map(|queued| queued.id.into()).collect(),
             connected_clients: sockets,
             connected_users: users.iter().map(connected_user).collect(),
             audit_log: transcript.audit.into_iter().map(audit).collect(),
@@ -196,6 +197,7 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
                 },
             }
         }
+        Notice::MessageRemoved(id) => ServerFrame::MessagesRemoved { message_ids: vec![id.to_string()] },
         Notice::Chunk(segment) => chunk(segment.clone()),
         Notice::Question(asked) => question(asked),
         Notice::QuestionAnswered { id, answer } => status(StatusData {
@@ -261,6 +263,12 @@ fn status_data(change: &StatusNotice) -> StatusData {
         }
         StatusNotice::PromptDequeued { remaining } => {
             StatusData { prompt_dequeued: Some(true), remaining: Some(*remaining), ..none }
+        }
+        StatusNotice::PromptWithdrawn { prompt, remaining } => {
+            StatusData { prompt_withdrawn: Some(prompt.to_string()), remaining: Some(*remaining), ..none }
+        }
+        StatusNotice::Collecting { count } => {
+            StatusData { collect_pending: Some(*count > 0), collect_count: Some(*count), ..none }
         }
         StatusNotice::QueueCleared { cleared } => {
             StatusData { queue_cleared: Some(true), cleared: Some(*cleared), ..none }

@@ -113,7 +113,7 @@ fn agent_status(status: wire::AgentStatus) -> AgentStatus {
 /// A command as it is sent.
 pub(super) fn command(pending: PendingCommand) -> ToRunner {
     let body = match pending.command {
-        Command::Prompt { prompt, model } => {
+        Command::Prompt { prompt, model, .. } => {
             RunnerCommand::Prompt { message_id: prompt.into(), content: pending.content.unwrap_or_default(), model }
         }
         Command::Answer { question, resolution } => {

@@ -184,6 +184,9 @@ impl Cast {
         let Some(mut open) = talk.open.take() else {
             let id = self.random.of(&talk.messages);
             let position = next(talk);
+            if self.random.one_in(8) {
+                return Change::MessageRemoved { id, seq: position };
+            }
             if self.random.one_in(2) {
                 let mut message = note(id, position);
                 message.content = self.text();
@@ -251,7 +254,10 @@ impl Cast {
             0 => return Change::CommandsTaken { generation, number },
             1 => Command::Abort { prompt },
             2 => Command::Answer { question: self.random.of(&talk.questions), resolution: self.resolution() },
-            _ => Command::Prompt { prompt, model: self.random.one_in(2).then(|| self.text()) },
+            _ => {
+                let earlier = (0..self.random.below(3)).map(|_| self.random.of(&talk.messages)).collect();
+                Command::Prompt { prompt, earlier, model: self.random.one_in(2).then(|| self.text()) }
+            }
         };
         Change::CommandGiven { generation, number, command }
     }

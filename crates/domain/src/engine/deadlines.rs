@@ -13,14 +13,17 @@ impl Engine {
         let link = match self.runner.link {
             Link::Starting { deadline } | Link::Lost { deadline } => Some(deadline),
             Link::Connected { .. } => self.runner.ready_by.filter(|_| self.waits_for_agent()),
-            // Only after a sandbox was put away: otherwise one is ordered as soon as a prompt waits.
-            Link::None => Some(self.last_activity).filter(|_| self.waits_for_sandbox()),
+            // Only after a sandbox was put away, or too many were lost: otherwise one is ordered as soon as a prompt waits.
+            Link::None => {
+                let at = self.cooling.map_or(self.last_activity, |cooling| cooling.until.max(self.last_activity));
+                Some(at).filter(|_| self.waits_for_sandbox())
+            }
         };
         let questions = self.questions.iter().map(|question| question.expires_at);
         // A runner that is out of reach cannot end its turn: the deadline of its return comes first.
         let turn = self.turn.as_ref().filter(|_| self.is_connected());
         let turn = turn.map(|turn| turn.abort_deadline.unwrap_or(turn.check_at));
-        link.into_iter().chain(questions).chain(turn).min()
+        link.into_iter().chain(questions).chain(turn).chain(self.collecting).min()
     }
 
     pub(super) fn waits_for_sandbox(&self) -> bool {
@@ -37,6 +40,7 @@ impl Step<'_> {
         self.expire_questions();
         self.check_link();
         self.check_turn();
+        self.check_collecting();
         self.wake_for_queue();
     }
 

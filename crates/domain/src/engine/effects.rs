@@ -33,6 +33,13 @@ impl Effects {
 pub enum Change {
     /// A new message.
     MessageAdded(Message),
+    /// A message is no part of the transcript any more.
+    MessageRemoved {
+        /// Which one.
+        id: MessageId,
+        /// The session's change counter.
+        seq: u64,
+    },
     /// More text of the open message.
     TextAppended(Segment),
     /// A tool call or plan of the open message began or changed.
@@ -136,6 +143,9 @@ pub enum Command {
     Prompt {
         /// The prompt.
         prompt: MessageId,
+        /// Messages whose texts go before that one, oldest first: they were collected with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<MessageId>,
         /// Which model to use.
         model: Option<String>,
     },
@@ -176,6 +186,8 @@ pub enum Notice {
     Message(Message),
     /// A message changed; this is all of it.
     MessageUpdated(Message),
+    /// A message is no part of the transcript any more.
+    MessageRemoved(MessageId),
     /// More text of the open message.
     Chunk(Segment),
     /// The agent asks.
@@ -259,6 +271,18 @@ pub enum StatusNotice {
     PromptDequeued {
         /// How many still wait.
         remaining: usize,
+    },
+    /// A prompt that waited was taken back.
+    PromptWithdrawn {
+        /// Which one.
+        prompt: MessageId,
+        /// How many still wait.
+        remaining: usize,
+    },
+    /// Prompts are collected, or no longer.
+    Collecting {
+        /// How many are held back; 0 when they wait like others from now on.
+        count: usize,
     },
     /// The queue was emptied.
     QueueCleared {

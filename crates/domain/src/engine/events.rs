@@ -33,6 +33,20 @@ pub enum Event {
     },
     /// Somebody dropped the waiting prompts.
     QueueCleared,
+    /// Somebody takes back a prompt that waits.
+    PromptWithdrawn {
+        /// Which one.
+        prompt: MessageId,
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody wants a prompt that waits to be next, and the turn to end for it. The others keep waiting.
+    PromptPromoted {
+        /// Which one.
+        prompt: MessageId,
+        /// Who.
+        by: Actor,
+    },
     /// It got another title.
     Renamed {
         /// The title.
@@ -251,6 +265,12 @@ pub enum Refusal {
     /// Too many prompts wait.
     #[error("too many prompts are waiting in this session")]
     QueueFull,
+    /// No such prompt waits: the agent has it, it was dropped, or there never was one.
+    #[error("this prompt does not wait")]
+    PromptNotWaiting,
+    /// Only who said something takes it back, and the owner of the session.
+    #[error("this prompt is somebody else's")]
+    NotTheAuthor,
     /// No such question is open: it was answered, expired or never asked.
     #[error("this question is not open")]
     QuestionNotOpen,

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::transcript::bounded;
-use super::{Actor, Change, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step};
+use super::{
+    Actor, COOL_DOWNS, Change, Cooling, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step,
+};
 use crate::ids::NodeId;
 use crate::messages::FinishReason;
 use crate::sessions::SessionStatus;
@@ -94,22 +96,43 @@ impl Step<'_> {
     }
 
     /// The runner is gone for good. The turn that it worked on ends; the session goes on with a new sandbox when one
-    /// is needed, unless runners were lost too often or this one never worked.
+    /// is needed, after a wait if runners were lost too often, unless waiting did not help or this one never worked.
     pub(super) fn runner_lost(&mut self, error: &str, worked_before: bool) {
-        let now = self.now;
-        self.engine.losses.retain(|loss| now.since(*loss) < RESTART_WINDOW);
-        self.engine.losses.push(now);
-        let hopeless = !worked_before || self.engine.losses.len() >= MAX_RESTARTS;
-        if hopeless {
+        if !worked_before || !self.may_restart() {
             self.give_up(error);
             return;
         }
         self.unlink();
         self.dismiss_sandbox();
         self.turn_lost(error);
+        if let Some(wait) =
+            self.engine.cooling.map(|cooling| cooling.until.since(self.now)).filter(|wait| !wait.is_zero())
+        {
+            let minutes = wait.as_secs() / 60;
+            self.report_error(&format!("The runner was lost too often; there is none for {minutes} min"));
+        }
         let queued = self.engine.queue.len();
         self.status(StatusNotice::RunnerDisconnected { queued });
         self.wake_for_queue();
+    }
+
+    /// Counts a loss. Too many of them in a short time lead to a wait, and losses after that to longer ones, until a
+    /// turn ends; answers whether there is another try.
+    fn may_restart(&mut self) -> bool {
+        let now = self.now;
+        let losses = &mut self.engine.losses;
+        losses.retain(|loss| now.since(*loss) < RESTART_WINDOW);
+        losses.push(now);
+        if losses.len() < MAX_RESTARTS && self.engine.cooling.is_none() {
+            return true;
+        }
+        losses.drain(..losses.len().saturating_sub(MAX_RESTARTS));
+        let count = self.engine.cooling.map_or(0, |cooling| cooling.count);
+        let Some(wait) = COOL_DOWNS.get(count) else {
+            return false;
+        };
+        self.engine.cooling = Some(Cooling { until: now.plus(*wait), count: count + 1 });
+        true
     }
 
     /// The sandbox is put away while nothing is wrong with it. Prompts that wait keep waiting: a later
@@ -143,7 +166,7 @@ impl Step<'_> {
     fn end(&mut self, reason: &str) {
         self.close_questions();
         self.engine.turn = None;
-        self.engine.queue.clear();
+        self.drop_queue();
         if self.engine.has_sandbox() {
             self.notice(Notice::RunnerStop { reason: reason.to_owned() });
             self.dismiss_sandbox();

@@ -15,6 +15,7 @@ mod minted;
 mod open_message;
 mod prompts;
 mod questions;
+mod queue;
 mod runner;
 #[cfg(test)]
 mod tests;
@@ -41,8 +42,12 @@ pub const MAX_QUEUED: usize = 100;
 /// Most questions that are open in one session; further ones are cancelled at once.
 pub const MAX_OPEN_QUESTIONS: usize = 32;
 
-/// The session is given up when its runner was lost this many times within [`RESTART_WINDOW`].
+/// When its runner was lost this many times within [`RESTART_WINDOW`], a session gets no sandbox for a while.
 pub const MAX_RESTARTS: usize = 3;
+
+/// For how long there is no sandbox after too many losses, and after each further one until a turn ends: then the
+/// session is given up.
+pub const COOL_DOWNS: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
 
 /// See [`MAX_RESTARTS`].
 pub const RESTART_WINDOW: Duration = Duration::from_secs(600);
@@ -60,6 +65,14 @@ pub struct Timeouts {
     pub abort: Duration,
     /// From the last sign of life of a turn to its abort, while the runner is connected and no question is open.
     pub silence: Duration,
+    /// From the last prompt that is collected until the agent may have all of them.
+    #[serde(default = "collect_timeout")]
+    pub collect: Duration,
+}
+
+/// For how long prompts are collected when nobody says another one.
+fn collect_timeout() -> Duration {
+    Duration::from_secs(3)
 }
 
 impl Default for Timeouts {
@@ -70,6 +83,7 @@ impl Default for Timeouts {
             reconnect: Duration::from_secs(30),
             abort: Duration::from_secs(30),
             silence: Duration::from_secs(1_800),
+            collect: collect_timeout(),
         }
     }
 }
@@ -93,10 +107,16 @@ pub struct Engine {
     pub turn: Option<Turn>,
     /// Prompts that wait, first to go first.
     pub queue: VecDeque<QueuedPrompt>,
+    /// Until when the collected prompts at the end of the queue are held back, since more of them may come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collecting: Option<Timestamp>,
     /// Questions that wait for an answer.
     pub questions: Vec<Question>,
     /// When runners were lost lately.
     pub losses: Vec<Timestamp>,
+    /// Since they were lost too often, and no turn has ended after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling: Option<Cooling>,
     /// When somebody or something last did something.
     pub last_activity: Timestamp,
     /// How long things may take.
@@ -135,6 +155,15 @@ pub struct Runner {
     pub agent_session: Option<String>,
 }
 
+/// What runners that are lost again and again lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cooling {
+    /// Until when no sandbox is started.
+    pub until: Timestamp,
+    /// How many of the [`COOL_DOWNS`] there were.
+    pub count: usize,
+}
+
 /// The connection of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -165,6 +194,9 @@ pub struct Turn {
     pub prompt: MessageId,
     /// What is needed to queue the prompt again if the runner never took it over.
     pub queued: QueuedPrompt,
+    /// The same for the prompts that were collected with it and went before it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<QueuedPrompt>,
     /// Number of the command that gave it to the runner.
     pub command: u64,
     /// When it began.
@@ -191,8 +223,19 @@ pub struct Turn {
 pub struct QueuedPrompt {
     /// The prompt.
     pub id: MessageId,
+    /// Who said it; absent for the first prompt of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<UserId>,
     /// Which model to use.
     pub model: Option<String>,
+    /// It goes to the agent together with the collected prompts next to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_collected: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Engine {
@@ -219,8 +262,10 @@ impl Engine {
             },
             turn: None,
             queue: VecDeque::new(),
+            collecting: None,
             questions: Vec::new(),
             losses: Vec::new(),
+            cooling: None,
             last_activity: now,
             timeouts: Timeouts::default(),
             open: None,
@@ -275,6 +320,8 @@ impl Step<'_> {
             Event::Answered { question, answer, by } => self.answered(&question, &answer, &by)?,
             Event::Aborted { by } => self.aborted(&by)?,
             Event::QueueCleared => self.queue_cleared(),
+            Event::PromptWithdrawn { prompt, by } => self.prompt_withdrawn(&prompt, &by)?,
+            Event::PromptPromoted { prompt, by } => self.prompt_promoted(&prompt, &by)?,
             Event::Renamed { title } => self.renamed(title),
             Event::Terminated { by } => self.terminated(&by),
             Event::SandboxPrepared { generation, node, token } => self.sandbox_prepared(generation, node, token)?,

@@ -1,4 +1,4 @@
-//! Prompts: the queue, the turn and its abort.
+//! Prompts: the turn and its abort.
 
 use std::time::Duration;
 
@@ -23,17 +23,24 @@ impl Step<'_> {
         self.engine.last_activity = self.now;
         let actor = prompt.author.as_ref().map(|author| author.id.clone());
         if steers {
-            self.engine.queue.clear();
+            self.drop_queue();
             self.begin_abort();
             self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
             self.audit("user.abort", "Turn aborted by a new prompt", actor.clone());
         }
         let summary: String = prompt.content.chars().take(SUMMARY_CHARS).collect();
-        let queued = QueuedPrompt { id: prompt.id.clone(), model: prompt.model.clone() };
+        let queued = QueuedPrompt {
+            id: prompt.id.clone(),
+            author: actor.clone(),
+            model: prompt.model.clone(),
+            is_collected: mode == QueueMode::Collect,
+        };
         self.add_user_message(prompt);
         self.audit("user.prompt", &summary, actor);
-        if self.can_dispatch() {
-            self.dispatch(queued);
+        if queued.is_collected {
+            self.collect(queued);
+        } else if self.engine.queue.is_empty() && self.can_dispatch() {
+            self.dispatch(Vec::new(), queued);
         } else {
             self.enqueue(queued);
         }
@@ -43,19 +50,11 @@ impl Step<'_> {
     pub(super) fn aborted(&mut self, by: &Actor) -> Result<(), Refusal> {
         self.refuse_when_ended()?;
         self.engine.last_activity = self.now;
-        self.engine.queue.clear();
+        self.drop_queue();
         self.begin_abort();
         self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
         self.audit("user.abort", "Turn aborted", Some(by.user.clone()));
         Ok(())
-    }
-
-    pub(super) fn queue_cleared(&mut self) {
-        let cleared = self.engine.queue.len();
-        self.engine.queue.clear();
-        self.status(StatusNotice::QueueCleared { cleared });
-        let status = if self.engine.turn.is_some() { AgentStatus::Thinking } else { AgentStatus::Idle };
-        self.notice(Notice::Agent { status, detail: None });
     }
 
     /// Tells the runner once to end the turn. Open questions of the turn are closed: nobody's answer matters any more.
@@ -74,6 +73,7 @@ impl Step<'_> {
     pub(super) fn turn_completed(&mut self, aborted: bool) {
         self.finish_open_message(if aborted { FinishReason::Canceled } else { FinishReason::EndTurn }, None);
         self.engine.turn = None;
+        self.engine.cooling = None;
         self.close_questions();
         self.engine.last_activity = self.now;
         if aborted {
@@ -96,6 +96,7 @@ impl Step<'_> {
         self.close_questions();
         if turn.command > self.engine.runner.taken_command && turn.abort_deadline.is_none() {
             self.engine.queue.push_front(turn.queued);
+            turn.earlier.into_iter().rev().for_each(|earlier| self.engine.queue.push_front(earlier));
             self.audit("prompt.dispatch_failed", "The runner was lost before it took the prompt over", None);
             self.status(StatusNotice::PromptQueued { position: 1 });
             return;
@@ -111,39 +112,23 @@ impl Step<'_> {
         self.status(StatusNotice::TurnEnded { aborted: reason == FinishReason::Canceled });
     }
 
-    /// Gives the first waiting prompt to the agent if it can take one. Answers whether it did.
-    pub(super) fn drain(&mut self) -> bool {
-        if !self.can_dispatch() {
-            self.wake_for_queue();
-            return false;
-        }
-        let Some(next) = self.engine.queue.pop_front() else {
-            return false;
-        };
-        self.dispatch(next);
-        let remaining = self.engine.queue.len();
-        self.status(StatusNotice::PromptDequeued { remaining });
-        true
-    }
-
-    /// Starts a sandbox when prompts wait and there is none.
-    pub(super) fn wake_for_queue(&mut self) {
-        if self.engine.waits_for_sandbox() {
-            self.order_sandbox();
-        }
-    }
-
-    fn can_dispatch(&self) -> bool {
+    pub(super) fn can_dispatch(&self) -> bool {
         self.engine.turn.is_none() && self.engine.runner.ready && self.engine.is_connected()
     }
 
-    fn dispatch(&mut self, queued: QueuedPrompt) {
+    /// Gives a prompt to the agent, and with it those that were collected before it.
+    pub(super) fn dispatch(&mut self, earlier: Vec<QueuedPrompt>, queued: QueuedPrompt) {
         let silence: Duration = self.engine.timeouts.silence;
-        let command = Command::Prompt { prompt: queued.id.clone(), model: queued.model.clone() };
+        let command = Command::Prompt {
+            prompt: queued.id.clone(),
+            earlier: earlier.iter().map(|earlier| earlier.id.clone()).collect(),
+            model: queued.model.clone(),
+        };
         let number = self.command(command);
         self.engine.turn = Some(Turn {
             prompt: queued.id.clone(),
             queued,
+            earlier,
             command: number,
             started_at: self.now,
             last_report: self.now,
@@ -154,14 +139,6 @@ impl Step<'_> {
             last_question: 0,
             ends_after: None,
         });
-    }
-
-    fn enqueue(&mut self, queued: QueuedPrompt) {
-        self.engine.queue.push_back(queued);
-        self.audit("prompt.queued", "Prompt queued", None);
-        let position = self.engine.queue.len();
-        self.status(StatusNotice::PromptQueued { position });
-        self.wake_for_queue();
     }
 
     fn add_user_message(&mut self, prompt: Prompt) {

@@ -1,6 +1,6 @@
 //! Prompts that come while the agent is busy.
 
-use portway_protocol::client::QueueMode;
+use portway_protocol::client::{ClientFrame, QueueMode};
 use portway_protocol::message::FinishReason;
 use reqwest::Method;
 use serde_json::json;
@@ -14,6 +14,9 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("queue::steering_ends_the_turn_and_goes_next", steering_ends_the_turn_and_goes_next);
     trials.add("queue::clearing_drops_what_waits", clearing_drops_what_waits);
     trials.add("queue::an_abort_drops_what_waits", an_abort_drops_what_waits);
+    trials.add("queue::collected_prompts_go_as_one", collected_prompts_go_as_one);
+    trials.add("queue::a_waiting_prompt_is_withdrawn", a_waiting_prompt_is_withdrawn);
+    trials.add("queue::a_waiting_prompt_is_promoted", a_waiting_prompt_is_promoted);
     trials.add("queue::prompts_wait_for_the_agent_to_start", prompts_wait_for_the_agent_to_start);
 }
 
@@ -97,6 +100,59 @@ async fn an_abort_drops_what_waits() {
     let next = socket.prompt("/say next", None).await;
     assert_eq!(socket.answer_to(&next).await.content, "next");
     assert_eq!(socket.mirror.answer_to(&dropped), None);
+}
+
+async fn collected_prompts_go_as_one() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/say one", Some(QueueMode::Collect)).await;
+    let last = socket.prompt("two", Some(QueueMode::Collect)).await;
+    socket.turn_end().await;
+    assert_eq!(socket.mirror.answer_to(&first), None);
+    assert!(socket.mirror.answer_to(&last).is_some());
+    let transcript = session.transcript().await;
+    let said: Vec<&str> = transcript[..2].iter().map(|entry| entry.content.as_str()).collect();
+    assert_eq!((said, transcript.len()), (vec!["/say one", "two"], 3), "one answer to both");
+    assert_eq!(transcript[2].content, "one\n\n---\n\ntwo");
+    assert_eq!(transcript, socket.mirror.messages);
+}
+
+async fn a_waiting_prompt_is_withdrawn() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/slow 12", None).await;
+    socket.text_of(&first, 1).await;
+    let waiting = [socket.prompt("/say one", None).await, socket.prompt("/say two", None).await];
+    let withdrawal = session.api.request(Method::DELETE, &session.path(&format!("/queue/{}", waiting[0])));
+    assert_eq!(send(withdrawal).await.expect(200), json!({"success": true}));
+    socket.withdrawn(&waiting[0], 1).await;
+    socket.send(&ClientFrame::Withdraw { message_id: waiting[1].clone() }).await;
+    socket.withdrawn(&waiting[1], 0).await;
+    socket.turn_end().await;
+    let late = session.api.request(Method::DELETE, &session.path(&format!("/queue/{first}")));
+    assert_eq!(send(late).await.expect(409)["code"], "CONFLICT");
+    let transcript = session.transcript().await;
+    assert_eq!(transcript.len(), 2, "only the first prompt and its answer: {transcript:?}");
+    assert_eq!(transcript, socket.mirror.messages);
+}
+
+async fn a_waiting_prompt_is_promoted() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/slow 1000", None).await;
+    socket.text_of(&first, 1).await;
+    let later = socket.prompt("/say later", None).await;
+    let sooner = socket.prompt("/say sooner", None).await;
+    let promotion = session.api.request(Method::POST, &session.path(&format!("/queue/{sooner}/promote")));
+    assert_eq!(send(promotion).await.expect(200), json!({"success": true}));
+    assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::Canceled));
+    assert_eq!(socket.answer_to(&sooner).await.content, "sooner");
+    assert_eq!(socket.answer_to(&later).await.content, "later");
+    let ids: Vec<String> = session.transcript().await.into_iter().map(|entry| entry.id).collect();
+    assert_eq!(ids[3..], [&first, &sooner, &later].map(|prompt| format!("{prompt}.1"))[1..].to_vec(), "{ids:?}");
 }
 
 async fn prompts_wait_for_the_agent_to_start() {

@@ -13,10 +13,11 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 29] = [
+const ROUTES: [&str; 31] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
+    "delete /api/sessions/{id}/queue/{messageId}",
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
@@ -42,6 +43,7 @@ const ROUTES: [&str; 29] = [
     "post /api/sessions/{id}/abort",
     "post /api/sessions/{id}/clear-queue",
     "post /api/sessions/{id}/messages",
+    "post /api/sessions/{id}/queue/{messageId}/promote",
     "post /api/sessions/{id}/questions/{questionId}",
 ];
 

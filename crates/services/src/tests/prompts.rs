@@ -2,6 +2,7 @@ use futures_util::future::join_all;
 use portway_domain::engine::{Command, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::{FinishReason, TextKind};
+use portway_domain::sessions::QueueMode;
 use portway_ports::sessions::MessageRange;
 
 use super::world::World;
@@ -26,7 +27,7 @@ async fn a_prompt_becomes_a_command_and_its_answer_a_message() {
     let pending = world.services.pending_commands(&id, 1, 0).await.unwrap();
     assert_eq!(pending.len(), 1);
     assert_eq!(pending[0].content.as_deref(), Some("hello"));
-    assert_eq!(pending[0].command, Command::Prompt { prompt: prompt.clone(), model: None });
+    assert_eq!(pending[0].command, Command::Prompt { prompt: prompt.clone(), earlier: Vec::new(), model: None });
     world.services.commands_taken(&id, 1, 1).await.unwrap();
     assert!(world.services.pending_commands(&id, 1, 0).await.unwrap().is_empty());
     let message = MessageId::parse(format!("{prompt}.1")).unwrap();
@@ -96,6 +97,36 @@ async fn what_cannot_be_a_prompt_is_refused() {
     let kept = world.store.session_state(&world.admin.hash(), &id, Some("key"), world.as_owner().now).await.unwrap();
     assert_eq!(kept.value.unwrap().remembered, None, "a refused prompt used up its key");
     assert!(contents(&world, &id).await.is_empty());
+}
+
+#[tokio::test]
+async fn collected_prompts_reach_the_runner_as_one_text() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let collected = |text: &str| NewPrompt { queue_mode: Some(QueueMode::Collect), ..say(text) };
+    for text in ["one", "two"] {
+        world.services.prompt(&world.as_owner(), &id, collected(text)).await.unwrap();
+    }
+    assert!(world.services.pending_commands(&id, 1, 0).await.unwrap().is_empty());
+    world.services.prompt(&world.as_owner(), &id, say("three")).await.unwrap();
+    let pending = world.services.pending_commands(&id, 1, 0).await.unwrap();
+    let texts: Vec<_> = pending.iter().map(|pending| pending.content.as_deref()).collect();
+    assert_eq!(texts, [Some("one\n\n---\n\ntwo")]);
+    assert_eq!(contents(&world, &id).await, ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn a_withdrawn_prompt_leaves_the_transcript() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let taken = world.services.prompt(&world.as_owner(), &id, say("taken")).await.unwrap();
+    let waiting = world.services.prompt(&world.as_owner(), &id, say("waiting")).await.unwrap();
+    let not_waiting = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Conflict(_))), "{result:?}");
+    not_waiting(world.services.withdraw(&world.as_owner(), &id, &taken).await);
+    world.services.withdraw(&world.as_owner(), &id, &waiting).await.unwrap();
+    not_waiting(world.services.withdraw(&world.as_owner(), &id, &waiting).await);
+    not_waiting(world.services.promote(&world.as_owner(), &id, &waiting).await);
+    assert_eq!(contents(&world, &id).await, ["taken"]);
 }
 
 #[tokio::test]

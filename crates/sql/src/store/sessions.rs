@@ -1,9 +1,9 @@
 //! Reading sessions and their transcripts.
 
 use async_trait::async_trait;
-use portway_domain::engine::Engine;
+use portway_domain::engine::{Command, Engine};
 use portway_domain::ids::{MessageId, SessionId};
-use portway_domain::messages::Message;
+use portway_domain::messages::{COLLECTED_SEPARATOR, Message};
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -195,13 +195,32 @@ impl SessionStore for SqlStore {
         limit: u32,
     ) -> Result<Vec<PendingCommand>, StoreError> {
         let statement = commands::pending(self.driver.dialect(), id, generation, after, limit)?;
-        Ok(commands::decode(self.read(Read::bounded(vec![statement])).await?.next()?)?)
+        let mut pending = commands::decode(self.read(Read::bounded(vec![statement])).await?.next()?)?;
+        for pending in &mut pending {
+            if let Command::Prompt { earlier, .. } = &pending.command
+                && let Some(last) = pending.content.take_if(|_| !earlier.is_empty())
+            {
+                pending.content = Some(self.collected(id, earlier, last).await?);
+            }
+        }
+        Ok(pending)
     }
 
     async fn sessions_with_sandbox(&self, after: Option<&SessionId>, limit: u32) -> Result<Vec<SessionId>, StoreError> {
         let statement = engines::with_sandbox(self.driver.dialect(), after, limit);
         let rows = self.read(Read::bounded(vec![statement])).await?.next()?;
         Ok(rows.iter().map(|row| row.get("session_id")).collect::<Result<_, _>>()?)
+    }
+}
+
+impl SqlStore {
+    /// The text of a prompt behind the texts that were collected before it.
+    async fn collected(&self, session: &SessionId, earlier: &[MessageId], last: String) -> Result<String, StoreError> {
+        let statements = messages::texts(self.driver.dialect(), session, earlier);
+        let rows = self.driver.read(Read::bounded(statements)).await?;
+        let texts = rows.iter().flatten().map(|row| row.get("content"));
+        let texts: Vec<String> = texts.chain([Ok(last)]).collect::<Result<_, SqlError>>()?;
+        Ok(texts.join(COLLECTED_SEPARATOR))
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::sample::select;
 
 use super::rig::{Rig, actor, choice, message, node, prompt, question, tool, yes_or_no};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
+use crate::ids::MessageId;
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
@@ -19,6 +20,8 @@ pub(super) enum Op {
     Answer(u8, AnswerValue),
     Abort,
     Clear,
+    Withdraw(u8),
+    Promote(u8),
     Rename,
     Terminate,
     OpenAgain,
@@ -73,13 +76,16 @@ pub(super) enum Report {
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let back = || prop_oneof![9 => Just(0_u32), 1 => 1_u32..3];
     let off = || prop_oneof![6 => Just(0_i64), 1 => -3_i64..0, 1 => 1_i64..3];
-    let mode = select(vec![None, None, None, Some(QueueMode::Steer), Some(QueueMode::Collect)]);
+    let mode =
+        select(vec![None, None, None, Some(QueueMode::Steer), Some(QueueMode::Collect), Some(QueueMode::Collect)]);
     prop_oneof![
         40 => any::<u8>().prop_map(Op::Work),
         12 => mode.prop_map(Op::Prompt),
         4 => (any::<u8>(), answer()).prop_map(|(which, value)| Op::Answer(which, value)),
         3 => Just(Op::Abort),
         1 => Just(Op::Clear),
+        2 => any::<u8>().prop_map(Op::Withdraw),
+        2 => any::<u8>().prop_map(Op::Promote),
         1 => Just(Op::Rename),
         1 => prop_oneof![1 => Just(Op::Terminate), 2 => Just(Op::OpenAgain)],
         4 => (sandbox(), back()).prop_map(|(what, back)| Op::Sandbox(what, back)),
@@ -89,7 +95,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         30 => (back(), off(), report()).prop_map(|(back, off, report)| Op::Report(back, off, report)),
         2 => Just(Op::Restart),
         1 => Just(Op::Retire),
-        6 => select(vec![1_u64, 7, 29, 30, 100, 400, 2_000]).prop_map(Op::Wait),
+        6 => select(vec![1_u64, 2, 7, 29, 30, 100, 400, 2_000]).prop_map(Op::Wait),
         4 => Just(Op::Due),
         3 => Just(Op::Skip),
     ]
@@ -151,6 +157,8 @@ impl Op {
             }
             Self::Abort => Event::Aborted { by: actor() },
             Self::Clear => Event::QueueCleared,
+            Self::Withdraw(which) => Event::PromptWithdrawn { prompt: waiting(rig, which), by: actor() },
+            Self::Promote(which) => Event::PromptPromoted { prompt: waiting(rig, which), by: actor() },
             Self::Rename => Event::Renamed { title: format!("t{step}") },
             Self::Terminate => Event::Terminated { by: actor() },
             Self::OpenAgain => Event::Opened { title: None },
@@ -194,6 +202,12 @@ impl Op {
             }
         })
     }
+}
+
+fn waiting(rig: &Rig, which: u8) -> MessageId {
+    let queue = &rig.engine.queue;
+    let queued = queue.get(usize::from(which) % (queue.len() + 1));
+    queued.map_or_else(|| message("gone"), |queued| queued.id.clone())
 }
 
 fn connection(rig: &Rig) -> Option<String> {

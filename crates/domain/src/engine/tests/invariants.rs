@@ -23,9 +23,12 @@ pub(super) fn check_state(rig: &Rig) {
         None => {
             assert!(engine.questions.is_empty(), "nobody waits for an answer");
             let free = engine.is_connected() && engine.runner.ready;
-            assert!(!free || engine.queue.is_empty(), "nothing waits for a free agent");
+            let held = engine.collecting.is_some() && engine.queue.iter().all(|queued| queued.is_collected);
+            assert!(!free || held || engine.queue.is_empty(), "nothing waits for a free agent");
         }
     }
+    let collects = engine.queue.back().is_some_and(|queued| queued.is_collected);
+    assert!(engine.collecting.is_none() || collects, "something is collected");
     let wanted: BTreeSet<u32> = engine.has_sandbox().then_some(rig.generation()).into_iter().collect();
     let ordered: BTreeSet<u32> = rig.store.ordered.iter().copied().collect();
     let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().copied().collect();
@@ -62,9 +65,10 @@ pub(super) fn check_step(before: &Engine, event: &Event, effects: &Effects, rig:
 fn seq(change: &Change) -> Option<u64> {
     match change {
         Change::MessageAdded(message) | Change::MessageFinished(message) => Some(message.seq),
-        Change::PartSet { seq, .. } | Change::QuestionAsked { seq, .. } | Change::QuestionClosed { seq, .. } => {
-            Some(*seq)
-        }
+        Change::MessageRemoved { seq, .. }
+        | Change::PartSet { seq, .. }
+        | Change::QuestionAsked { seq, .. }
+        | Change::QuestionClosed { seq, .. } => Some(*seq),
         Change::Audited(entry) => Some(entry.seq),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! The life of a session.
 
 use super::rig::{Rig, actor, node, notices, prompt};
-use crate::engine::{Change, Event, Refusal};
+use crate::engine::{COOL_DOWNS, Change, Cooling, Event, Refusal};
 use crate::sessions::SessionStatus;
 
 /// A session in every state that a session can be in, and its name.
@@ -75,7 +75,7 @@ fn a_session_can_fail_in_every_state() {
         if !rig.engine.has_sandbox() {
             continue;
         }
-        rig.engine.losses = vec![rig.now; 2];
+        rig.engine.cooling = Some(Cooling { until: rig.now, count: COOL_DOWNS.len() });
         rig.gone();
         assert_eq!(rig.engine.status, SessionStatus::Error, "{name}");
         assert_over(&rig, name);

@@ -69,8 +69,8 @@ fn a_sandbox_that_ends_is_told_only_once() {
     assert_eq!((rig.engine.losses.len(), rig.generation()), (1, 2));
 }
 
-#[test]
-fn three_losses_in_a_short_time_are_too_many() {
+/// A session whose runner was lost three times in a short time, while the prompt `c` waits.
+fn cooling() -> Rig {
     let mut rig = Rig::working();
     for id in ["a", "b"] {
         rig.say(id);
@@ -81,9 +81,58 @@ fn three_losses_in_a_short_time_are_too_many() {
     }
     rig.say("c");
     let effects = rig.gone();
-    assert_eq!(notices(&effects), ["stop", "error", "error", "[agent.error]"]);
+    let told = notices(&effects);
+    assert_eq!(told[told.len() - 3..], ["error", "[agent.error]", "runner down 1"]);
+    rig
+}
+
+#[test]
+fn after_three_losses_in_a_short_time_there_is_a_pause() {
+    let mut rig = cooling();
+    assert_eq!((rig.engine.status, rig.queue()), (SessionStatus::Running, vec!["c"]));
+    assert_eq!((rig.seconds_left(), rig.store.ordered.len()), (Some(60), 3));
+    rig.wait(30);
+    rig.say("d");
+    assert_eq!((rig.seconds_left(), rig.store.ordered.len()), (Some(30), 3), "nothing starts before its time");
+    rig.due_after(30);
+    assert_eq!(commands(&rig.revive()), ["prompt c"]);
+}
+
+#[test]
+fn each_pause_is_longer_until_the_session_is_given_up() {
+    let mut rig = cooling();
+    for pause in [60, 300, 900] {
+        assert_eq!(rig.seconds_left(), Some(pause));
+        rig.due_after(pause);
+        rig.revive();
+        rig.gone();
+    }
     assert_eq!((rig.engine.status, rig.queue()), (SessionStatus::Error, vec![]));
     assert_eq!(rig.store.error.as_deref(), Some("The sandbox ended: exit status 1"));
+}
+
+#[test]
+fn a_turn_that_ends_makes_up_for_the_losses_before_it() {
+    let mut rig = cooling();
+    rig.due_after(60);
+    rig.revive();
+    rig.take_all();
+    rig.complete("c");
+    assert_eq!(rig.engine.cooling, None);
+    rig.wait(700);
+    rig.say("d");
+    rig.gone();
+    assert_eq!(rig.store.ordered.len(), 5, "the next one starts at once");
+}
+
+#[test]
+fn an_idle_session_needs_no_sandbox_after_a_pause() {
+    let mut rig = cooling();
+    rig.ok(Event::QueueCleared);
+    assert_eq!(rig.seconds_left(), None);
+    rig.wait(100);
+    rig.say("d");
+    assert_eq!(rig.store.ordered.len(), 4);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod notices;
 mod prompts;
 mod properties;
 mod questions;
+mod queue;
 mod reconnects;
 mod rig;
 mod runner;

@@ -11,18 +11,26 @@ use crate::sessions::QueueMode;
 #[derive(Debug, Default)]
 pub(super) struct Model {
     accepted: BTreeSet<MessageId>,
-    queue: VecDeque<MessageId>,
+    queue: VecDeque<Waiting>,
     turn: Option<ModelTurn>,
     /// Their turn is over.
     finished: BTreeSet<MessageId>,
-    /// They were dropped before their turn.
+    /// They were dropped or withdrawn before their turn.
     dropped: BTreeSet<MessageId>,
     frames: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Waiting {
+    prompt: MessageId,
+    is_collected: bool,
 }
 
 #[derive(Debug)]
 struct ModelTurn {
     prompt: MessageId,
+    /// All that was said to the agent, `prompt` last.
+    said: Vec<Waiting>,
     command: u64,
     taken: bool,
     aborting: bool,
@@ -41,7 +49,16 @@ impl Model {
                     self.drop_queue();
                 }
                 self.accepted.insert(prompt.id.clone());
-                self.queue.push_back(prompt.id.clone());
+                let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
+                self.queue.push_back(Waiting { prompt: prompt.id.clone(), is_collected });
+            }
+            Event::PromptWithdrawn { prompt, .. } => {
+                let withdrawn = self.pull(prompt);
+                self.dropped.extend(withdrawn.map(|waiting| waiting.prompt));
+            }
+            Event::PromptPromoted { prompt, .. } => {
+                let promoted = self.pull(prompt).map(|waiting| Waiting { is_collected: false, ..waiting });
+                promoted.into_iter().for_each(|promoted| self.queue.push_front(promoted));
             }
             Event::Aborted { .. } | Event::QueueCleared => self.drop_queue(),
             Event::CommandsTaken { command, .. } => self.take(*command),
@@ -88,22 +105,36 @@ impl Model {
         }
     }
 
+    fn pull(&mut self, prompt: &MessageId) -> Option<Waiting> {
+        let place = self.queue.iter().position(|waiting| waiting.prompt == *prompt)?;
+        self.queue.remove(place)
+    }
+
     fn dispatch(&mut self, effects: &Effects, after: &Engine) {
         let given = effects.changes.iter().filter_map(|change| match change {
-            Change::CommandGiven { number, command: Command::Prompt { prompt, .. }, .. } => Some((prompt, *number)),
+            Change::CommandGiven { number, command: Command::Prompt { prompt, earlier, .. }, .. } => {
+                Some((earlier.iter().chain([prompt]).collect::<Vec<_>>(), *number))
+            }
             _ => None,
         });
         let given: Vec<_> = given.collect();
-        let free = self.turn.is_none() && after.is_connected() && after.runner.ready;
-        let Some(prompt) = self.queue.pop_front_if(|_| free) else {
+        let held = after.collecting.is_some() && self.queue.iter().all(|waiting| waiting.is_collected);
+        let free = !held && self.turn.is_none() && after.is_connected() && after.runner.ready;
+        let Some(first) = self.queue.pop_front_if(|_| free) else {
             assert_eq!(given, [], "nothing was to be given");
             return;
         };
-        assert_eq!(given.len(), 1, "{prompt} was to be given, once");
-        assert_eq!(given[0].0, &prompt);
+        let mut said = vec![first];
+        while said.iter().all(|waiting| waiting.is_collected) {
+            let Some(next) = self.queue.pop_front_if(|waiting| waiting.is_collected) else { break };
+            said.push(next);
+        }
+        assert_eq!(given.len(), 1, "{said:?} was to be given, once");
+        assert!(given[0].0.iter().copied().eq(said.iter().map(|waiting| &waiting.prompt)), "{said:?}");
         let command = given[0].1;
         self.turn = Some(ModelTurn {
-            prompt,
+            prompt: said.last().unwrap().prompt.clone(),
+            said,
             command,
             taken: false,
             aborting: false,
@@ -149,33 +180,36 @@ impl Model {
     fn lose_runner(&mut self) {
         if let Some(turn) = self.turn.take() {
             if turn.taken || turn.aborting {
-                self.finished.insert(turn.prompt);
+                self.finished.extend(turn.said.into_iter().map(|said| said.prompt));
             } else {
-                self.queue.push_front(turn.prompt);
+                turn.said.into_iter().rev().for_each(|said| self.queue.push_front(said));
             }
         }
     }
 
     fn end_turn(&mut self) {
-        self.finished.extend(self.turn.take().map(|turn| turn.prompt));
+        let said = self.turn.take().map(|turn| turn.said).unwrap_or_default();
+        self.finished.extend(said.into_iter().map(|said| said.prompt));
     }
 
     fn drop_queue(&mut self) {
-        self.dropped.extend(self.queue.drain(..));
+        self.dropped.extend(self.queue.drain(..).map(|waiting| waiting.prompt));
     }
 
     /// Compares with the engine and counts the prompts.
     pub(super) fn compare(&self, rig: &Rig) {
         let engine = &rig.engine;
-        assert!(engine.queue.iter().map(|queued| &queued.id).eq(&self.queue), "the queue");
+        let known = self.queue.iter().map(|waiting| (&waiting.prompt, waiting.is_collected));
+        assert!(engine.queue.iter().map(|queued| (&queued.id, queued.is_collected)).eq(known), "the queue");
         let known = self.turn.as_ref().map(|turn| (&turn.prompt, turn.command, turn.taken, turn.aborting));
         let taken = |command: u64| command <= engine.runner.taken_command;
         let real = engine.turn.as_ref();
         let real = real.map(|turn| (&turn.prompt, turn.command, taken(turn.command), turn.abort_deadline.is_some()));
         assert_eq!(real, known, "the turn");
         assert_eq!(engine.turn.as_ref().map(|turn| &turn.queued.id), known.map(|known| known.0));
-        let mut places: Vec<&MessageId> = self.queue.iter().chain(&self.finished).chain(&self.dropped).collect();
-        places.extend(known.map(|known| known.0));
+        let mut places: Vec<&MessageId> = self.finished.iter().chain(&self.dropped).collect();
+        let said = self.turn.as_ref().map(|turn| turn.said.as_slice()).unwrap_or_default();
+        places.extend(self.queue.iter().chain(said).map(|waiting| &waiting.prompt));
         places.sort();
         assert!(places.into_iter().eq(&self.accepted), "each prompt is in one place");
     }

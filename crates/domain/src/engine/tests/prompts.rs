@@ -30,13 +30,6 @@ fn a_busy_agent_gets_its_prompts_one_by_one() {
 }
 
 #[test]
-fn collected_prompts_wait_like_others() {
-    let mut rig = Rig::working();
-    rig.ok(Event::Prompted(prompt("a", Some(QueueMode::Collect))));
-    assert_eq!((rig.turn(), rig.queue()), (Some("p"), vec!["a"]));
-}
-
-#[test]
 fn prompts_wait_for_the_first_sandbox() {
     let mut rig = Rig::opened();
     rig.say("p");

@@ -136,6 +136,18 @@ impl Rig {
         self.ok(Event::Prompted(prompt(id, Some(QueueMode::Steer))))
     }
 
+    pub(super) fn collect(&mut self, id: &str) -> Effects {
+        self.ok(Event::Prompted(prompt(id, Some(QueueMode::Collect))))
+    }
+
+    pub(super) fn withdraw(&mut self, id: &str) -> Result<Effects, Refusal> {
+        self.apply(Event::PromptWithdrawn { prompt: message(id), by: actor() })
+    }
+
+    pub(super) fn promote(&mut self, id: &str) -> Result<Effects, Refusal> {
+        self.apply(Event::PromptPromoted { prompt: message(id), by: actor() })
+    }
+
     pub(super) fn abort(&mut self) -> Effects {
         self.ok(Event::Aborted { by: actor() })
     }
@@ -249,7 +261,10 @@ pub(super) fn commands(effects: &Effects) -> Vec<String> {
 
 fn words(command: &Command) -> String {
     match command {
-        Command::Prompt { prompt, .. } => format!("prompt {prompt}"),
+        Command::Prompt { prompt, earlier, .. } => {
+            let all: Vec<&str> = earlier.iter().chain([prompt]).map(MessageId::as_str).collect();
+            format!("prompt {}", all.join("+"))
+        }
         Command::Answer { question, resolution } => format!("answer {question} {resolution:?}"),
         Command::Abort { prompt } => format!("abort {prompt}"),
     }
@@ -264,6 +279,7 @@ fn notice_words(notice: &Notice) -> Option<String> {
     Some(match notice {
         Notice::Message(message) => format!("message {}", message.role.as_str()),
         Notice::MessageUpdated(message) => format!("updated {}", message.id),
+        Notice::MessageRemoved(id) => format!("removed {id}"),
         Notice::Chunk(segment) => format!("chunk {}:{} {}", segment.part, segment.offset, segment.text),
         Notice::Question(question) => format!("question {}", question.id),
         Notice::QuestionAnswered { id, answer } => format!("answered {id} {answer}"),
@@ -288,6 +304,8 @@ fn status_words(status: &StatusNotice) -> String {
         StatusNotice::TurnEnded { aborted: true } => "free aborted".to_owned(),
         StatusNotice::PromptQueued { position } => format!("queued {position}"),
         StatusNotice::PromptDequeued { remaining } => format!("dequeued {remaining}"),
+        StatusNotice::PromptWithdrawn { prompt, remaining } => format!("withdrawn {prompt} {remaining}"),
+        StatusNotice::Collecting { count } => format!("collecting {count}"),
         StatusNotice::QueueCleared { cleared } => format!("cleared {cleared}"),
     }
 }

@@ -52,6 +52,7 @@ impl Store {
     fn write_one(&mut self, change: &Change) {
         match change {
             Change::MessageAdded(message) => self.add(message),
+            Change::MessageRemoved { id, seq } => self.remove(id, *seq),
             Change::TextAppended(segment) => self.append(segment),
             Change::PartSet { message, index, part, seq } => {
                 self.advance(*seq);
@@ -102,6 +103,13 @@ impl Store {
         assert!(before.is_none(), "{} exists", message.id);
     }
 
+    fn remove(&mut self, id: &MessageId, seq: u64) {
+        self.advance(seq);
+        assert!(!self.was_taken(id), "{id} was seen by the agent");
+        let removed = self.messages.remove(id);
+        assert_eq!(removed.map(|message| message.role), Some(MessageRole::User));
+    }
+
     fn rows(&mut self, message: &MessageId) -> &mut Vec<Row> {
         let (open, rows) = self.open.as_mut().expect("a message is open");
         assert_eq!(open, message);
@@ -131,15 +139,18 @@ impl Store {
     fn command(&mut self, generation: u32, number: u64, command: &Command) {
         let before = self.commands.iter().filter(|(given, ..)| *given == generation).count() as u64;
         assert_eq!(number, before + 1, "commands are numbered without gaps");
-        if let Command::Prompt { prompt, .. } = command {
-            assert!(!self.was_taken(prompt), "{prompt} is given again");
+        if let Command::Prompt { prompt, earlier, .. } = command {
+            for said in earlier.iter().chain([prompt]) {
+                assert!(self.messages.contains_key(said), "{said} has no text");
+                assert!(!self.was_taken(said), "{said} is given again");
+            }
         }
         self.commands.push((generation, number, command.clone()));
     }
 
     fn was_taken(&self, wanted: &MessageId) -> bool {
         self.commands.iter().any(|(generation, number, command)| {
-            matches!(command, Command::Prompt { prompt, .. } if prompt == wanted)
+            matches!(command, Command::Prompt { prompt, earlier, .. } if prompt == wanted || earlier.contains(wanted))
                 && self.taken.get(generation).is_some_and(|taken| number <= taken)
         })
     }

@@ -115,6 +115,9 @@ impl Mirror {
                 assert!(self.message(&data.id).is_none(), "message {} came twice", data.id);
                 self.messages.push(data.clone().into());
             }
+            ServerFrame::MessagesRemoved { message_ids } => {
+                self.messages.retain(|entry| !message_ids.contains(&entry.id));
+            }
             ServerFrame::MessageUpdated { data } => {
                 let entry = self.entry(&data.id);
                 entry.content.clone_from(&data.content);

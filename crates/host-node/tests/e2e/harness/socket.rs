@@ -215,6 +215,15 @@ impl ClientSocket {
         }
     }
 
+    /// Waits until the prompt is taken back, and so many still wait.
+    pub(crate) async fn withdrawn(&mut self, prompt: &str, remaining: usize) {
+        let is_gone =
+            |data: &InitData, mirror: &Mirror| data.prompts_queued == remaining && mirror.message(prompt).is_none();
+        if let Some(told) = self.wait_status("its end", |data| data.prompt_withdrawn.is_some(), is_gone).await {
+            assert_eq!((told.prompt_withdrawn.as_deref(), told.remaining), (Some(prompt), Some(remaining)));
+        }
+    }
+
     /// Waits until so many prompts are dropped from the queue.
     pub(crate) async fn queue_cleared(&mut self, count: usize) {
         let is_empty = |data: &InitData, _: &Mirror| data.prompts_queued == 0;
