@@ -152,7 +152,9 @@ async fn a_waiting_prompt_is_promoted() {
     assert_eq!(socket.answer_to(&sooner).await.content, "sooner");
     assert_eq!(socket.answer_to(&later).await.content, "later");
     let ids: Vec<String> = session.transcript().await.into_iter().map(|entry| entry.id).collect();
-    assert_eq!(ids[3..], [&first, &sooner, &later].map(|prompt| format!("{prompt}.1"))[1..].to_vec(), "{ids:?}");
+    let answer = |prompt: &str| format!("{prompt}.1");
+    let expected = [first.clone(), answer(&first), later.clone(), sooner.clone(), answer(&sooner), answer(&later)];
+    assert_eq!(ids, expected);
 }
 
 async fn prompts_wait_for_the_agent_to_start() {
