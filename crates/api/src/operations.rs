@@ -2,6 +2,7 @@
 
 mod agents;
 mod health;
+mod hibernation;
 mod identity;
 mod memories;
 mod messages;
@@ -30,6 +31,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(identity::rows())
             .chain(agents::rows())
             .chain(sessions::rows())
+            .chain(hibernation::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -143,9 +143,11 @@ pub(crate) async fn a_repeated_set_conflicts_with_its_own_rows(f: Fixture) -> Ou
 
 pub(crate) async fn sandbox_changes_are_refused(f: Fixture) -> Outcome {
     let (person, new, writes) = everything(&f);
-    for change in
-        [Change::SandboxOrdered { generation: 1, node: None }, Change::SandboxDismissed { generation: 1, node: None }]
-    {
+    for change in [
+        Change::SandboxOrdered { generation: 1, node: None },
+        Change::SandboxHibernated { generation: 1, node: None },
+        Change::SandboxDismissed { generation: 1, node: None },
+    ] {
         let mut broken = writes.clone();
         broken.push(of(&new.id, change));
         let result = f.store.commit(set(broken)).await;

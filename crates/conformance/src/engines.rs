@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portway_domain::engine::{Change, Engine, Link, QueuedPrompt, Runner, Timeouts, Turn};
-use portway_domain::ids::{NodeId, QuestionId, SessionId};
+use portway_domain::ids::{NodeId, QuestionId, SessionId, SnapshotId};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::tokens::TokenHash;
@@ -37,6 +37,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         last_command: 5,
         taken_command: 4,
         agent_session: Some("conversation".to_owned()),
+        snapshot: Some(SnapshotId::parse("files")?),
     };
     engine.turn = Some(Turn {
         prompt: queued.id.clone(),
@@ -128,6 +129,7 @@ pub(crate) async fn engines_with_a_sandbox_are_listed_by_id(f: Fixture) -> Outco
         Link::None,
         Link::Connected { connection: "c".to_owned() },
         Link::Lost { deadline: at(1) },
+        Link::Parting { deadline: at(1) },
     ];
     for link in links.iter().cycle().take(8) {
         let session = f.session(&ada).await?;

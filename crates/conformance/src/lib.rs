@@ -25,6 +25,7 @@ mod diagnosis;
 mod durability;
 mod engines;
 mod extreme_texts;
+mod faults;
 mod fixture;
 mod idempotency;
 mod jobs;
@@ -289,9 +290,14 @@ pub fn cases() -> Vec<Case> {
             far_away_times_are_read_back,
         ]
         durable = false sequences: [random_commands_end_alike]
+        durable = false faults: [
+            a_commit_that_is_given_up_is_whole_or_nothing,
+            a_commit_that_is_given_up_can_be_repeated,
+        ]
         durable = true durability: [
             a_reopened_store_has_everything,
             a_reopened_store_guards_the_same_versions,
         ]
+        durable = true faults: [a_commit_that_is_given_up_before_the_end_is_whole_or_nothing]
     }
 }

@@ -157,6 +157,8 @@ ids! {
     QuestionId,
     /// A session.
     SessionId,
+    /// The files that a sandbox left; named by the backend that keeps them.
+    SnapshotId,
     /// An access token (not its secret).
     TokenId,
     /// A person or a machine account.

@@ -24,6 +24,13 @@ pub enum Work {
         /// The generation.
         generation: u32,
     },
+    /// Put the sandbox of a generation of a session away, so that a later one goes on with its files.
+    HibernateSandbox {
+        /// The session.
+        session: SessionId,
+        /// The generation.
+        generation: u32,
+    },
     /// Remove the sandbox of a generation of a session.
     StopSandbox {
         /// The session.

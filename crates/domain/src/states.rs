@@ -52,6 +52,7 @@ enum LinkState {
     Starting,
     Connected,
     Lost,
+    Parting,
 }
 
 impl From<Stored> for Facts {
@@ -59,7 +60,7 @@ impl From<Stored> for Facts {
         let Stored { status, runner, turn, queue } = stored;
         let (sandbox, connected) = match runner.link.state {
             LinkState::None => (false, false),
-            LinkState::Starting | LinkState::Lost => (true, false),
+            LinkState::Starting | LinkState::Lost | LinkState::Parting => (true, false),
             LinkState::Connected => (true, true),
         };
         Self { status, generation: runner.generation, sandbox, connected, busy: turn.is_some(), queued: queue.len() }

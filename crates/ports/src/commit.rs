@@ -103,8 +103,8 @@ pub enum Write {
     /// A durable effect of a session's engine. Guards: new messages and questions do not exist, the open message that
     /// is appended to, changed or finished does, a message that is removed does, commands are numbered once.
     ///
-    /// [`Change::SandboxOrdered`] and [`Change::SandboxDismissed`] are work to be done: they come as
-    /// [`Write::AddJob`] and must not come as this.
+    /// [`Change::SandboxOrdered`], [`Change::SandboxHibernated`] and [`Change::SandboxDismissed`] are work to be done:
+    /// they come as [`Write::AddJob`] and must not come as this.
     Session {
         /// The session.
         id: SessionId,

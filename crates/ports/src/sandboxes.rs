@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{SessionId, SnapshotId};
 use portway_domain::tokens::TokenSecret;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct SandboxOrder {
     pub token: TokenSecret,
     /// The agent's own name of the conversation that an earlier sandbox of the session had with it, to go on with.
     pub agent_session: Option<String>,
+    /// What an earlier sandbox of the session left, to be made from; see [`Sandboxes::hibernate`].
+    pub snapshot: Option<SnapshotId>,
 }
 
 /// How to start an agent.
@@ -82,6 +84,17 @@ pub trait Sandboxes: Send + Sync {
     /// # Errors
     /// [`SandboxError::Unavailable`] when the backend cannot be reached.
     async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError>;
+
+    /// Ends everything in a sandbox and keeps its files, for the next one of the session to go on with. Answers what
+    /// that one is to be made from; nothing where the files stay in place. A sandbox that does not exist is put away
+    /// already.
+    ///
+    /// # Errors
+    /// [`SandboxError::Refused`] when it cannot be kept; [`SandboxError::Unavailable`] when the backend cannot be
+    /// reached.
+    async fn hibernate(&self, session: &SessionId, generation: u32) -> Result<Option<SnapshotId>, SandboxError> {
+        self.stop(session, generation).await.map(|()| None)
+    }
 
     /// Whether the sandbox exists and lives.
     async fn is_alive(&self, session: &SessionId, generation: u32) -> bool;

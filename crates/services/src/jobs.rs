@@ -1,4 +1,4 @@
-//! Doing the durable work: starting and stopping sandboxes.
+//! Doing the durable work: starting sandboxes, putting them away, stopping them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,6 +68,7 @@ impl Services {
     async fn run_job(self: Arc<Self>, job: Job) {
         let result = match &job.work {
             Work::StartSandbox { session, generation } => self.start_sandbox(&job, session, *generation).await,
+            Work::HibernateSandbox { session, generation } => self.hibernate_sandbox(&job, session, *generation).await,
             Work::StopSandbox { session, generation } => self.stop_sandbox(&job, session, *generation).await,
         };
         if let Err(error) = result {
@@ -137,8 +138,27 @@ impl Services {
             directory: session.directory,
             token,
             agent_session: engine.value.runner.agent_session,
+            snapshot: engine.value.runner.snapshot,
         };
         Ok(self.ports.sandboxes.start(order).await)
+    }
+
+    async fn hibernate_sandbox(&self, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
+        let event = match self.ports.sandboxes.hibernate(id, generation).await {
+            Ok(snapshot) => Event::SandboxPutAway { generation, snapshot },
+            Err(SandboxError::Unavailable(reason)) if job.attempts < MAX_ATTEMPTS => {
+                return Err(Error::Unavailable { message: reason, retry_after: 1 });
+            }
+            Err(error) => {
+                self.counters.failed();
+                Event::SandboxFailed { generation, error: error.to_string() }
+            }
+        };
+        match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
+            Ok(_) => Ok(()),
+            Err(Error::NotFound { .. }) => self.complete(job).await,
+            Err(error) => Err(error),
+        }
     }
 
     async fn stop_sandbox(&self, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {

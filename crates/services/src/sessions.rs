@@ -1,7 +1,9 @@
-//! Opening, listing, naming and ending sessions.
+//! Opening, listing, naming, resting and ending sessions.
+
+use std::time::Duration;
 
 use portway_domain::access::{Permission, Principal, Role, SessionRole};
-use portway_domain::engine::{Actor, Effects, Engine, Event, Prompt};
+use portway_domain::engine::{Actor, Effects, Engine, Event, Prompt, Timeouts};
 use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
@@ -45,6 +47,15 @@ pub struct SessionDetail {
     pub facts: Facts,
     /// How many messages its transcript has.
     pub message_count: u64,
+}
+
+/// Where it led to put a session to rest, or to wake it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The session's status now.
+    pub status: SessionStatus,
+    /// What happened, in words for people.
+    pub message: &'static str,
 }
 
 impl Context {
@@ -152,7 +163,8 @@ impl Services {
             last_active_at: context.now,
         };
         let mut engine = Engine::new(session.id.clone(), user.id.clone(), user.queue_mode, context.now);
-        engine.timeouts = self.options.timeouts;
+        let idle = Duration::from_secs(user.idle_timeout_seconds.into());
+        engine.timeouts = Timeouts { idle: Some(idle), ..self.options.timeouts };
         let mut events = vec![Event::Opened { title: session.title.clone() }];
         if let Some(content) = new.initial_prompt {
             let prompt = Prompt { id: ids.draw(), content, author: None, model: new.initial_model, queue_mode: None };
@@ -215,6 +227,43 @@ impl Services {
     /// [`Error::NotFound`] when there is none that the caller may end.
     pub async fn terminate_session(&self, context: &Context, id: &SessionId) -> Result<(), Error> {
         self.act(context, id, |principal| Event::Terminated { by: actor(principal) }).await.map(|_| ())
+    }
+
+    /// Puts the sandbox of a session away that has nothing to do. The next prompt brings it back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the caller may put away.
+    pub async fn hibernate_session(&self, context: &Context, id: &SessionId) -> Result<Rest, Error> {
+        let before = self.act(context, id, |principal| Event::HibernationWanted { by: actor(principal) }).await?;
+        Ok(match before.status {
+            _ if before.can_hibernate() && before.has_sandbox() => {
+                Rest { status: SessionStatus::Hibernating, message: "The session hibernates" }
+            }
+            _ if before.can_hibernate() => {
+                Rest { status: SessionStatus::Hibernated, message: "The session hibernates" }
+            }
+            status @ (SessionStatus::Hibernating | SessionStatus::Hibernated) => {
+                Rest { status, message: "The session hibernates already" }
+            }
+            status if status.is_ended() => Rest { status, message: "The session has ended" },
+            status => Rest { status, message: "The session has something to do: try again when it is idle" },
+        })
+    }
+
+    /// Brings back a session that hibernates.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the caller may wake.
+    pub async fn wake_session(&self, context: &Context, id: &SessionId) -> Result<Rest, Error> {
+        let before = self.act(context, id, |principal| Event::WakeWanted { by: actor(principal) }).await?;
+        Ok(match before.status {
+            SessionStatus::Hibernated => Rest { status: SessionStatus::Restoring, message: "The session wakes up" },
+            status @ SessionStatus::Hibernating => {
+                Rest { status, message: "The session is just being put away: a prompt brings it back" }
+            }
+            status if status.is_ended() => Rest { status, message: "The session has ended" },
+            status => Rest { status, message: "The session does not hibernate" },
+        })
     }
 
     /// Messages of a session in order.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use portway_domain::engine::{Change, Effects, Engine, Event, Refusal};
-use portway_domain::ids::{IdStream, SessionId};
+use portway_domain::ids::{IdStream, NodeId, SessionId};
 use portway_domain::jobs::{Job, Work};
 use portway_domain::time::Timestamp;
 use portway_ports::commit::{ChangeSet, Commit, Write};
@@ -179,8 +179,9 @@ impl Services {
     /// Tells those who watch. Only after the commit: what is told is durable. Also where there is nothing to tell, since
     /// other nodes find by the version whether they missed anything.
     pub(crate) fn publish(&self, engine: &Engine, version: u64, effects: Effects) {
-        let waits = |change: &Change| matches!(change, Change::SandboxOrdered { .. } | Change::SandboxDismissed { .. });
-        if effects.changes.iter().any(waits) || engine.next_deadline().is_some() {
+        if effects.changes.iter().any(|change| work_of(&engine.session, change).is_some())
+            || engine.next_deadline().is_some()
+        {
             self.new_work.notify_waiters();
         }
         let topic = Topic::Session(engine.session.clone());
@@ -221,20 +222,29 @@ pub(crate) fn push_changes(
     ids: &mut IdStream,
 ) {
     for change in changes {
-        let work = match change {
-            Change::SandboxOrdered { generation, node } => {
-                Some((Work::StartSandbox { session: session.clone(), generation: *generation }, node.clone()))
-            }
-            Change::SandboxDismissed { generation, node } => {
-                Some((Work::StopSandbox { session: session.clone(), generation: *generation }, node.clone()))
-            }
-            _ => None,
-        };
-        set.push(match work {
+        set.push(match work_of(session, change) {
             Some((work, node)) => Write::AddJob(Job { id: ids.draw(), work, node, attempts: 0, run_at: now }),
             None => Write::Session { id: session.clone(), change: change.clone() },
         });
     }
+}
+
+/// The work that an effect orders, and the node that can do it.
+fn work_of(session: &SessionId, change: &Change) -> Option<(Work, Option<NodeId>)> {
+    let session = || session.clone();
+    let (work, node) = match change {
+        Change::SandboxOrdered { generation, node } => {
+            (Work::StartSandbox { session: session(), generation: *generation }, node)
+        }
+        Change::SandboxHibernated { generation, node } => {
+            (Work::HibernateSandbox { session: session(), generation: *generation }, node)
+        }
+        Change::SandboxDismissed { generation, node } => {
+            (Work::StopSandbox { session: session(), generation: *generation }, node)
+        }
+        _ => return None,
+    };
+    Some((work, node.clone()))
 }
 
 pub(crate) fn session_not_found(id: &str) -> Error {

@@ -103,7 +103,7 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
             return Ok(commands::give(dialect, session, generation, number, command)?);
         }
         Change::CommandsTaken { generation, number } => commands::take(dialect, session, generation, number)?,
-        Change::SandboxOrdered { .. } | Change::SandboxDismissed { .. } => {
+        Change::SandboxOrdered { .. } | Change::SandboxHibernated { .. } | Change::SandboxDismissed { .. } => {
             return Err(Unwritable::Forbidden("sandboxes are started and stopped by jobs, not by changes"));
         }
         Change::SessionTouched { status, error, title, at } => {

@@ -44,6 +44,7 @@ impl From<Job> for NewJobRow {
     fn from(job: Job) -> Self {
         let kind = match &job.work {
             Work::StartSandbox { .. } => "start-sandbox",
+            Work::HibernateSandbox { .. } => "hibernate-sandbox",
             Work::StopSandbox { .. } => "stop-sandbox",
         };
         let Job { id, work, node, attempts, run_at } = job;

@@ -94,6 +94,7 @@ fn order(generation: u32) -> SandboxOrder {
         directory: None,
         token: TokenSecret::runner([1; 32]),
         agent_session: None,
+        snapshot: None,
     }
 }
 

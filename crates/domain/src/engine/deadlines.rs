@@ -11,7 +11,7 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let link = match self.runner.link {
-            Link::Starting { deadline } | Link::Lost { deadline } => Some(deadline),
+            Link::Starting { deadline } | Link::Lost { deadline } | Link::Parting { deadline } => Some(deadline),
             Link::Connected { .. } => self.runner.ready_by.filter(|_| self.waits_for_agent()),
             // Only after a sandbox was put away, or too many were lost: otherwise one is ordered as soon as a prompt waits.
             Link::None => {
@@ -23,11 +23,12 @@ impl Engine {
         // A runner that is out of reach cannot end its turn: the deadline of its return comes first.
         let turn = self.turn.as_ref().filter(|_| self.is_connected());
         let turn = turn.map(|turn| turn.abort_deadline.unwrap_or(turn.check_at));
-        link.into_iter().chain(questions).chain(turn).chain(self.collecting).min()
+        link.into_iter().chain(questions).chain(turn).chain(self.collecting).chain(self.idle_deadline()).min()
     }
 
     pub(super) fn waits_for_sandbox(&self) -> bool {
-        self.status == SessionStatus::Running && self.runner.link == Link::None && !self.queue.is_empty()
+        let may_have_one = matches!(self.status, SessionStatus::Running | SessionStatus::Hibernated);
+        may_have_one && self.runner.link == Link::None && !self.queue.is_empty()
     }
 
     fn waits_for_agent(&self) -> bool {
@@ -41,6 +42,7 @@ impl Step<'_> {
         self.check_link();
         self.check_turn();
         self.check_collecting();
+        self.check_idle();
         self.wake_for_queue();
     }
 
@@ -65,6 +67,10 @@ impl Step<'_> {
                 let seconds = self.engine.timeouts.reconnect.as_secs();
                 let worked_before = self.engine.runner.ready;
                 self.runner_lost(&format!("The runner did not come back within {seconds} seconds"), worked_before);
+            }
+            Link::Parting { deadline } if deadline <= self.now => {
+                let seconds = self.engine.timeouts.hibernate.as_secs();
+                self.give_up(&format!("The sandbox could not be put away within {seconds} seconds"));
             }
             Link::Connected { .. } => self.check_ready(),
             _ => {}

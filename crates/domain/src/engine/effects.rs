@@ -96,6 +96,13 @@ pub enum Change {
         /// Where the one before it was, if there was one: it goes there if that node is still there.
         node: Option<NodeId>,
     },
+    /// A sandbox is to be put away, so that a later one goes on with its files.
+    SandboxHibernated {
+        /// Its generation.
+        generation: u32,
+        /// Where it is, if any node took it on.
+        node: Option<NodeId>,
+    },
     /// A sandbox is to be removed.
     SandboxDismissed {
         /// Its generation.

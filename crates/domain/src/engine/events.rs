@@ -1,7 +1,7 @@
 //! What can happen to a session.
 
 use crate::engine::AgentStatus;
-use crate::ids::{MessageId, NodeId, QuestionId, UserId};
+use crate::ids::{MessageId, NodeId, QuestionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
@@ -57,6 +57,23 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
+    /// Somebody wants it to rest. Ignored unless it can: see [`crate::engine::Engine::can_hibernate`].
+    HibernationWanted {
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody wants it back. Ignored unless it rests.
+    WakeWanted {
+        /// Who.
+        by: Actor,
+    },
+    /// The sandbox of this generation is put away.
+    SandboxPutAway {
+        /// The generation.
+        generation: u32,
+        /// What the next sandbox is to be made from, where its files do not stay in place.
+        snapshot: Option<SnapshotId>,
+    },
     /// The sandbox of this generation is about to be started with this secret.
     SandboxPrepared {
         /// The generation.
@@ -73,7 +90,8 @@ pub enum Event {
         /// Who started it.
         node: NodeId,
     },
-    /// The sandbox of this generation could not be started. Ignored once its runner said hello.
+    /// The sandbox of this generation could not be started, which is ignored once its runner said hello, or not be put
+    /// away.
     SandboxFailed {
         /// The generation.
         generation: u32,

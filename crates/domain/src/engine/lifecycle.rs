@@ -79,16 +79,18 @@ impl Step<'_> {
         self.set_running();
     }
 
-    /// Once its runner said hello, a sandbox did start: a failure that is reported after that is that of a repeated
-    /// attempt.
+    /// Once its runner said hello, a sandbox did start: a failure to start that is reported after that is that of a
+    /// repeated attempt.
     pub(super) fn sandbox_failed(&mut self, generation: u32, error: &str) {
-        if self.is_current(generation) && matches!(self.engine.runner.link, Link::Starting { .. }) {
+        let waits = matches!(self.engine.runner.link, Link::Starting { .. } | Link::Parting { .. });
+        if self.is_current(generation) && waits {
             self.give_up(error);
         }
     }
 
+    /// One that is being put away has to go: that it is kept is told by whoever does it.
     pub(super) fn sandbox_gone(&mut self, generation: u32, detail: &str) {
-        if !self.is_current(generation) || !self.engine.has_sandbox() {
+        if !self.is_current(generation) || !self.engine.uses_sandbox() {
             return;
         }
         let worked_before = self.engine.runner.ready;
@@ -138,7 +140,7 @@ impl Step<'_> {
     /// The sandbox is put away while nothing is wrong with it. Prompts that wait keep waiting: a later
     /// [`super::Event::Due`] orders a new sandbox for them.
     pub(super) fn sandbox_retired(&mut self) {
-        if !self.engine.has_sandbox() {
+        if !self.engine.uses_sandbox() {
             return;
         }
         self.set_running();
@@ -185,7 +187,7 @@ impl Step<'_> {
                 self.order_sandbox();
             }
             Link::Connected { .. } => self.lose_link(),
-            Link::Lost { .. } | Link::None => {}
+            Link::Lost { .. } | Link::Parting { .. } | Link::None => {}
         }
     }
 
@@ -195,7 +197,7 @@ impl Step<'_> {
         self.effects.changes.push(dismissed);
     }
 
-    fn unlink(&mut self) {
+    pub(super) fn unlink(&mut self) {
         let runner = &mut self.engine.runner;
         runner.link = Link::None;
         runner.ready = false;
@@ -204,7 +206,7 @@ impl Step<'_> {
     }
 
     pub(super) fn set_running(&mut self) {
-        if self.engine.status == SessionStatus::Initializing {
+        if matches!(self.engine.status, SessionStatus::Initializing | SessionStatus::Restoring) {
             self.set_status(SessionStatus::Running, Some(true), None);
         }
     }
@@ -214,7 +216,7 @@ impl Step<'_> {
         self.effects.changes.push(Change::SessionTouched { status: None, error: None, title: None, at: self.now });
     }
 
-    fn set_status(&mut self, status: SessionStatus, sandbox: Option<bool>, error: Option<String>) {
+    pub(super) fn set_status(&mut self, status: SessionStatus, sandbox: Option<bool>, error: Option<String>) {
         self.engine.status = status;
         self.next_seq();
         self.effects.changes.push(Change::SessionTouched {

@@ -10,6 +10,7 @@
 mod deadlines;
 mod effects;
 mod events;
+mod hibernation;
 mod lifecycle;
 mod minted;
 mod open_message;
@@ -30,7 +31,7 @@ pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effe
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::open_message::{OpenMessage, OpenPart};
 
-use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
+use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, SnapshotId, UserId};
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
 use crate::time::Timestamp;
@@ -65,9 +66,20 @@ pub struct Timeouts {
     pub abort: Duration,
     /// From the last sign of life of a turn to its abort, while the runner is connected and no question is open.
     pub silence: Duration,
+    /// From the last sign of life of a session that has nothing to do until its sandbox is put away; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Duration>,
+    /// How long it may take to put a sandbox away.
+    #[serde(default = "hibernate_timeout")]
+    pub hibernate: Duration,
     /// From the last prompt that is collected until the agent may have all of them.
     #[serde(default = "collect_timeout")]
     pub collect: Duration,
+}
+
+/// Enough for a snapshot of a large workspace.
+fn hibernate_timeout() -> Duration {
+    Duration::from_secs(300)
 }
 
 /// For how long prompts are collected when nobody says another one.
@@ -83,6 +95,8 @@ impl Default for Timeouts {
             reconnect: Duration::from_secs(30),
             abort: Duration::from_secs(30),
             silence: Duration::from_secs(1_800),
+            idle: None,
+            hibernate: hibernate_timeout(),
             collect: collect_timeout(),
         }
     }
@@ -153,6 +167,9 @@ pub struct Runner {
     pub taken_command: u64,
     /// The agent's own name of the conversation. It outlives generations: the next runner goes on with it.
     pub agent_session: Option<String>,
+    /// What the next sandbox is made from, where the files of the last one did not stay in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
 }
 
 /// What runners that are lost again and again lead to.
@@ -183,6 +200,11 @@ pub enum Link {
     /// The connection was lost; the runner may come back.
     Lost {
         /// Until when.
+        deadline: Timestamp,
+    },
+    /// The sandbox is being put away.
+    Parting {
+        /// When it must be.
         deadline: Timestamp,
     },
 }
@@ -259,6 +281,7 @@ impl Engine {
                 last_command: 0,
                 taken_command: 0,
                 agent_session: None,
+                snapshot: None,
             },
             turn: None,
             queue: VecDeque::new(),
@@ -294,6 +317,11 @@ impl Engine {
         self.runner.link != Link::None
     }
 
+    /// Whether a sandbox exists or is on its way that is not being put away.
+    fn uses_sandbox(&self) -> bool {
+        !matches!(self.runner.link, Link::None | Link::Parting { .. })
+    }
+
     /// The open question of that id.
     #[must_use]
     pub fn question(&self, id: &QuestionId) -> Option<&Question> {
@@ -324,6 +352,9 @@ impl Step<'_> {
             Event::PromptPromoted { prompt, by } => self.prompt_promoted(&prompt, &by)?,
             Event::Renamed { title } => self.renamed(title),
             Event::Terminated { by } => self.terminated(&by),
+            Event::HibernationWanted { by } => self.hibernation_wanted(&by),
+            Event::WakeWanted { by } => self.wake_wanted(&by),
+            Event::SandboxPutAway { generation, snapshot } => self.sandbox_put_away(generation, snapshot),
             Event::SandboxPrepared { generation, node, token } => self.sandbox_prepared(generation, node, token)?,
             Event::SandboxStarted { generation, node } => self.sandbox_started(generation, node),
             Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),

@@ -2,6 +2,7 @@
 
 use super::{Actor, AgentStatus, Change, Engine, Notice, QueuedPrompt, Refusal, StatusNotice, Step};
 use crate::ids::MessageId;
+use crate::sessions::SessionStatus;
 
 impl Engine {
     /// How many prompts at the end of the queue are held back because more of them may come.
@@ -51,7 +52,12 @@ impl Step<'_> {
     /// Starts a sandbox when prompts wait and there is none, unless there may be none yet.
     pub(super) fn wake_for_queue(&mut self) {
         let is_cooling = self.engine.cooling.is_some_and(|cooling| cooling.until > self.now);
-        if self.engine.waits_for_sandbox() && !is_cooling {
+        if !self.engine.waits_for_sandbox() || is_cooling {
+            return;
+        }
+        if self.engine.status == SessionStatus::Hibernated {
+            self.wake(None);
+        } else {
             self.order_sandbox();
         }
     }

@@ -69,13 +69,14 @@ impl Step<'_> {
         match &mut self.engine.runner.link {
             Link::None => {}
             Link::Starting { deadline } => *deadline = now.plus(timeouts.start).max(*deadline),
+            Link::Parting { deadline } => *deadline = now.plus(timeouts.hibernate).max(*deadline),
             Link::Lost { deadline } => *deadline = now.plus(timeouts.reconnect).max(*deadline),
             Link::Connected { .. } => self.lose_link(),
         }
     }
 
     pub(super) fn commands_taken(&mut self, generation: u32, command: u64) -> Result<(), Refusal> {
-        if !self.is_current(generation) || !self.engine.has_sandbox() {
+        if !self.is_current(generation) || !self.engine.uses_sandbox() {
             return Err(Refusal::StaleRunner);
         }
         self.take_commands(command);
@@ -84,7 +85,8 @@ impl Step<'_> {
 
     pub(super) fn reported(&mut self, generation: u32, frame: u64, report: RunnerReport) -> Result<(), Refusal> {
         let link = &self.engine.runner.link;
-        if !self.is_current(generation) || matches!(link, Link::None | Link::Starting { .. }) {
+        let speaks = matches!(link, Link::Connected { .. } | Link::Lost { .. });
+        if !self.is_current(generation) || !speaks {
             return Err(Refusal::StaleRunner);
         }
         let expected = self.engine.runner.last_frame.saturating_add(1);
@@ -110,7 +112,7 @@ impl Step<'_> {
     fn refuse_stale(&self, hello: &RunnerHello) -> Result<(), Refusal> {
         let runner = &self.engine.runner;
         let fresh = self.is_current(hello.generation)
-            && runner.link != Link::None
+            && self.engine.uses_sandbox()
             && hello.last_frame >= runner.last_frame
             && hello.last_command >= runner.taken_command
             && hello.last_command <= runner.last_command;

@@ -18,6 +18,7 @@ mod events;
 mod fake_model;
 mod garbage;
 mod harness;
+mod hibernation;
 mod idempotency;
 mod kills;
 mod limits;
@@ -88,6 +89,7 @@ fn add_talks(trials: &mut Trials) {
     crashes::add(trials);
     queue::add(trials);
     termination::add(trials);
+    hibernation::add(trials);
     sessions::add(trials);
     idempotency::add(trials);
     events::add(trials);

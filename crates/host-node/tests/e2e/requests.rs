@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 31] = [
+const ROUTES: [&str; 33] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -42,9 +42,11 @@ const ROUTES: [&str; 31] = [
     "post /api/sessions",
     "post /api/sessions/{id}/abort",
     "post /api/sessions/{id}/clear-queue",
+    "post /api/sessions/{id}/hibernate",
     "post /api/sessions/{id}/messages",
-    "post /api/sessions/{id}/queue/{messageId}/promote",
     "post /api/sessions/{id}/questions/{questionId}",
+    "post /api/sessions/{id}/queue/{messageId}/promote",
+    "post /api/sessions/{id}/wake",
 ];
 
 pub(crate) fn add(trials: &mut Trials) {

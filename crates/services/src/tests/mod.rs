@@ -1,4 +1,5 @@
 mod faults;
+mod hibernation;
 mod identity;
 mod jobs;
 mod memories;

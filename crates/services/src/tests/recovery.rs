@@ -58,6 +58,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
         directory: None,
         token: token.clone(),
         agent_session: None,
+        snapshot: None,
     };
     world.sandboxes.start(order).await.unwrap();
     world.services.recover(Tenancy::Alone).await.unwrap();

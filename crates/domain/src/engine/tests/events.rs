@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::rig::{Rig, actor, choice, message, node, prompt, question, tool, yes_or_no};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
-use crate::ids::MessageId;
+use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
@@ -20,6 +20,8 @@ pub(super) enum Op {
     Answer(u8, AnswerValue),
     Abort,
     Clear,
+    Hibernate,
+    Wake,
     Withdraw(u8),
     Promote(u8),
     Rename,
@@ -47,6 +49,7 @@ pub(super) enum SandboxOp {
     NodeLost,
     Failed,
     Gone,
+    PutAway,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +87,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         4 => (any::<u8>(), answer()).prop_map(|(which, value)| Op::Answer(which, value)),
         3 => Just(Op::Abort),
         1 => Just(Op::Clear),
+        2 => Just(Op::Hibernate),
+        1 => Just(Op::Wake),
         2 => any::<u8>().prop_map(Op::Withdraw),
         2 => any::<u8>().prop_map(Op::Promote),
         1 => Just(Op::Rename),
@@ -103,7 +108,17 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 
 fn sandbox() -> impl Strategy<Value = SandboxOp> {
     use SandboxOp as S;
-    select(vec![S::Prepared, S::Prepared, S::Started, S::Started, S::Started, S::Failed, S::Gone, S::NodeLost])
+    select(vec![
+        S::Prepared,
+        S::Prepared,
+        S::Started,
+        S::Started,
+        S::Started,
+        S::Failed,
+        S::Gone,
+        S::NodeLost,
+        S::PutAway,
+    ])
 }
 
 fn turns() -> impl Strategy<Value = Turns> {
@@ -157,6 +172,8 @@ impl Op {
             }
             Self::Abort => Event::Aborted { by: actor() },
             Self::Clear => Event::QueueCleared,
+            Self::Hibernate => Event::HibernationWanted { by: actor() },
+            Self::Wake => Event::WakeWanted { by: actor() },
             Self::Withdraw(which) => Event::PromptWithdrawn { prompt: waiting(rig, which), by: actor() },
             Self::Promote(which) => Event::PromptPromoted { prompt: waiting(rig, which), by: actor() },
             Self::Rename => Event::Renamed { title: format!("t{step}") },
@@ -224,6 +241,7 @@ impl SandboxOp {
             Self::NodeLost => Event::NodeLost { node: node() },
             Self::Started => Event::SandboxStarted { generation, node: node() },
             Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
+            Self::PutAway => Event::SandboxPutAway { generation, snapshot: SnapshotId::parse("files").ok() },
             Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },
         }
     }
@@ -236,6 +254,9 @@ fn work(rig: &Rig, step: usize, variant: u8) -> Option<Event> {
         frame: engine.runner.last_frame + 1,
         report: report.of(engine.turn.as_ref()),
     };
+    if let Link::Parting { .. } = engine.runner.link {
+        return Some(SandboxOp::PutAway.event(generation));
+    }
     let Link::Connected { .. } = engine.runner.link else {
         let expected = engine.has_sandbox();
         return expected.then(|| Event::RunnerConnected(rig.honest(&format!("c{step}"))));

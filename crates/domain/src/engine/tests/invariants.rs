@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::rig::Rig;
 use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS};
+use crate::sessions::SessionStatus;
 use crate::states::Facts;
 
 /// Checks a state by itself.
@@ -31,7 +32,14 @@ pub(super) fn check_state(rig: &Rig) {
     assert!(engine.collecting.is_none() || collects, "something is collected");
     let wanted: BTreeSet<u32> = engine.has_sandbox().then_some(rig.generation()).into_iter().collect();
     let ordered: BTreeSet<u32> = rig.store.ordered.iter().copied().collect();
-    let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().copied().collect();
+    let parting = matches!(engine.runner.link, Link::Parting { .. });
+    assert_eq!(
+        parting,
+        engine.status == SessionStatus::Hibernating,
+        "a sandbox is put away while the session hibernates"
+    );
+    let put_away = rig.store.hibernated.iter().filter(|generation| !parting || **generation != rig.generation());
+    let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().chain(put_away).copied().collect();
     assert_eq!(&ordered - &dismissed, wanted, "every sandbox that is not wanted is dismissed");
     assert_eq!(ordered.len(), rig.store.ordered.len(), "a generation is ordered once");
     check_deadline(engine);
@@ -40,7 +48,7 @@ pub(super) fn check_state(rig: &Rig) {
 }
 
 fn check_deadline(engine: &Engine) {
-    let on_its_way = matches!(engine.runner.link, Link::Starting { .. } | Link::Lost { .. });
+    let on_its_way = matches!(engine.runner.link, Link::Starting { .. } | Link::Lost { .. } | Link::Parting { .. });
     let waits = on_its_way || engine.turn.is_some() || !engine.queue.is_empty() || !engine.questions.is_empty();
     assert!(!waits || engine.next_deadline().is_some(), "nothing waits without a deadline");
     if engine.status.is_ended() {
@@ -51,8 +59,12 @@ fn check_deadline(engine: &Engine) {
 /// Checks what one event that was applied did.
 pub(super) fn check_step(before: &Engine, event: &Event, effects: &Effects, rig: &Rig) {
     let after = &rig.engine;
-    let (was, is) = (before.status, after.status);
-    assert!(was == is || was.may_become(is), "{was:?} becomes {is:?}");
+    // The store checks that each may follow the one before it.
+    let last = effects.changes.iter().rev().find_map(|change| match change {
+        Change::SessionTouched { status, .. } => *status,
+        _ => None,
+    });
+    assert_eq!(after.status, last.unwrap_or(before.status), "every status is stored");
     assert!(after.runner.generation <= before.runner.generation + 1);
     for seq in effects.changes.iter().filter_map(seq) {
         assert!(seq > before.seq && seq <= after.seq, "seq {seq} is new");

@@ -27,6 +27,7 @@ fn assert_rests(rig: &Rig) {
     let engine = &rig.engine;
     assert!(engine.turn.is_none() && engine.questions.is_empty() && engine.queue.is_empty());
     assert!(matches!(engine.runner.link, Link::None | Link::Connected { .. }));
+    assert!(engine.timeouts.idle.is_none() || !engine.is_connected(), "an idle session has no sandbox");
 }
 
 #[test]

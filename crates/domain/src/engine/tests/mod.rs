@@ -3,6 +3,7 @@
 mod aborts;
 mod deadlines;
 mod events;
+mod hibernation;
 mod invariants;
 mod lifecycle;
 mod liveness;

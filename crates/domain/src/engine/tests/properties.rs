@@ -1,5 +1,7 @@
 //! Random lives of sessions.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
@@ -37,5 +39,12 @@ proptest! {
     #[test]
     fn a_session_survives_everything(ops in prop::collection::vec(op(), 1..150)) {
         live(Rig::opened(), ops);
+    }
+
+    #[test]
+    fn a_session_that_rests_when_idle_survives_everything(ops in prop::collection::vec(op(), 1..150)) {
+        let mut rig = Rig::opened();
+        rig.engine.timeouts.idle = Some(Duration::from_secs(300));
+        live(rig, ops);
     }
 }

@@ -148,6 +148,19 @@ impl Rig {
         self.apply(Event::PromptPromoted { prompt: message(id), by: actor() })
     }
 
+    pub(super) fn hibernate(&mut self) -> Effects {
+        self.ok(Event::HibernationWanted { by: actor() })
+    }
+
+    pub(super) fn wake(&mut self) -> Effects {
+        self.ok(Event::WakeWanted { by: actor() })
+    }
+
+    /// The sandbox of the generation is put away, and its files are kept in place.
+    pub(super) fn put_away(&mut self) -> Effects {
+        self.ok(Event::SandboxPutAway { generation: self.generation(), snapshot: None })
+    }
+
     pub(super) fn abort(&mut self) -> Effects {
         self.ok(Event::Aborted { by: actor() })
     }

@@ -17,6 +17,7 @@ pub(super) struct Store {
     pub(super) closed: BTreeMap<QuestionId, (Resolution, bool)>,
     pub(super) ordered: Vec<u32>,
     pub(super) dismissed: Vec<u32>,
+    pub(super) hibernated: Vec<u32>,
     pub(super) error: Option<String>,
     pub(super) title: Option<String>,
     open: Option<(MessageId, Vec<Row>)>,
@@ -77,6 +78,10 @@ impl Store {
                 assert!(before < Some(*number), "commands were taken before");
             }
             Change::SandboxOrdered { generation, .. } => self.ordered.push(*generation),
+            Change::SandboxHibernated { generation, .. } => {
+                assert!(!self.hibernated.contains(generation), "{generation} is put away once");
+                self.hibernated.push(*generation);
+            }
             Change::SandboxDismissed { generation, .. } => self.dismissed.push(*generation),
             Change::SessionTouched { status, error, title, .. } => {
                 self.touch(*status);

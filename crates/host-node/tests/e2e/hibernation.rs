@@ -1,0 +1,95 @@
+//! Sessions that rest without a sandbox.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::agents::Agent;
+use crate::harness::api::send;
+use crate::harness::gateway::Gateway;
+use crate::harness::session::Session;
+use crate::harness::socket::ClientSocket;
+use crate::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("hibernation::a_prompt_wakes_the_session", a_prompt_wakes_the_session);
+    trials.add("hibernation::what_is_busy_stays", what_is_busy_stays);
+    trials.add("hibernation::a_session_rests_across_a_restart", a_session_rests_across_a_restart);
+    trials.add_for_agents("hibernation::agents_go_on_with_the_conversation", agents_go_on_with_the_conversation);
+}
+
+async fn post(session: &Session, what: &str) -> Value {
+    send(session.api.request(Method::POST, &session.path(what))).await.expect(200)
+}
+
+/// Puts the session to rest and waits until it does.
+async fn hibernate(gateway: &Gateway, session: &Session, socket: &mut ClientSocket) {
+    assert_eq!(post(session, "/hibernate").await["status"], "hibernating");
+    socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
+    gateway.no_descendants().await;
+    assert_eq!(session.status().await, "hibernated");
+}
+
+async fn a_prompt_wakes_the_session() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/say one", None).await;
+    socket.answer_to(&first).await;
+    socket.turn_end().await;
+    hibernate(&gateway, &session, &mut socket).await;
+    assert_eq!(session.detail().await["doStatus"]["sandboxId"], Value::Null);
+    assert_eq!(post(&session, "/hibernate").await["status"], "hibernated");
+    let second = socket.prompt("/say two", None).await;
+    assert_eq!(socket.answer_to(&second).await.content, "two");
+    assert_eq!((session.status().await.as_str(), session.generation().await), ("running", 2));
+    socket.turn_end().await;
+    hibernate(&gateway, &session, &mut socket).await;
+    assert_eq!(post(&session, "/wake").await["status"], "restoring");
+    socket.wait_until("the sandbox", |mirror| (mirror.status == "running").then_some(())).await;
+    session.terminate().await;
+    gateway.no_descendants().await;
+    assert_eq!(post(&session, "/wake").await["status"], "terminated");
+    assert_eq!(session.transcript().await, socket.mirror.messages);
+}
+
+async fn what_is_busy_stays() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("/slow 10", None).await;
+    socket.text_of(&prompt, 1).await;
+    assert_eq!(post(&session, "/hibernate").await["status"], "running");
+    assert!(socket.answer_to(&prompt).await.content.ends_with("word10 "));
+}
+
+async fn a_session_rests_across_a_restart() {
+    let mut gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("/say asleep", None).await;
+    socket.answer_to(&prompt).await;
+    socket.turn_end().await;
+    hibernate(&gateway, &session, &mut socket).await;
+    gateway.restart().await;
+    assert_eq!(session.status().await, "hibernated");
+    let prompt = session.prompt_with(json!({"content": "/say awake"})).await;
+    let mut socket = session.socket().await;
+    assert_eq!(socket.answer_to(&prompt).await.content, "awake");
+}
+
+async fn agents_go_on_with_the_conversation(agent: Agent) {
+    let gateway = Gateway::for_agent(&agent).await;
+    let session = gateway.api().session_with(agent.name()).await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("Hello", None).await;
+    socket.text_of(&prompt, 10).await;
+    session.abort().await.expect(200);
+    socket.answer_to(&prompt).await;
+    socket.turn_end().await;
+    hibernate(&gateway, &session, &mut socket).await;
+    let prompt = socket.prompt("Hello again", None).await;
+    socket.text_of(&prompt, 10).await;
+    assert_eq!(session.generation().await, 2);
+    session.abort().await.expect(200);
+    socket.answer_to(&prompt).await;
+}
