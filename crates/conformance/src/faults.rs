@@ -61,7 +61,7 @@ impl Opening {
             return Ok(false);
         }
         let read = transcript(f, owner, &self.session).await?;
-        check_eq!(read.messages, [self.asked.clone()]);
+        check_eq!(read.messages, std::slice::from_ref(&self.asked));
         check_eq!(read.audit.len(), 1);
         Ok(true)
     }
