@@ -7,7 +7,7 @@ use crate::harness::gateway::Gateway;
 use crate::harness::random::Random;
 use crate::harness::{eventually, processes};
 
-/// Runners of one session that may die: the session is given up at the third.
+/// Runners of one session that may die: after the third there is none for a minute.
 const MAX_RUNNERS: usize = 2;
 
 /// Agents of one session that may die: a runner gives its agent up at the fourth.
