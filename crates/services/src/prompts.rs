@@ -91,9 +91,7 @@ impl Services {
         let before = self.act(context, id, |_| Event::QueueCleared).await?;
         Ok(before.queue.len())
     }
-}
 
-impl Services {
     /// Takes back a prompt that waits, with its message. Its author may, and the owner of the session.
     ///
     /// # Errors
