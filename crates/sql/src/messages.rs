@@ -197,7 +197,8 @@ pub(crate) fn remove(dialect: Dialect, session: &SessionId, id: &MessageId) -> S
 /// Most texts that one of [`texts`] asks for: databases bound the number of arguments.
 const TEXTS_AT_ONCE: usize = 50;
 
-/// The texts of these messages, as `content`: in each statement and from one to the next in the order of the ids.
+/// The texts of these messages, as `content`. `ids` are in the order in which they were said; so is what the statements
+/// answer, one after the other.
 pub(crate) fn texts(dialect: Dialect, session: &SessionId, ids: &[MessageId]) -> Vec<Statement> {
     let statement = |ids: &[MessageId]| {
         let select = Query::select()
