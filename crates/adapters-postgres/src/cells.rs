@@ -1,15 +1,12 @@
 //! Rows on their way out of a result. Every value tells its type, and is in the binary format.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use portway_sql::driver::SqlError;
-use portway_sql::row::{Cell, QUERY_RESULT, Row};
+use portway_sql::row::{Cell, ColumnNames, QUERY_RESULT, Row};
+use sqlx::postgres::PgRow;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgColumn, PgRow};
 use sqlx::{Column, Row as _, ValueRef};
-
-use crate::options::CACHED_STATEMENTS;
 
 /// Postgres counts time from 2000-01-01: that many microseconds after 1970.
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -37,47 +34,29 @@ pub(crate) mod oid {
     pub(crate) const JSONB: Oid = Oid(3802);
 }
 
-/// The column names of the statements of a connection, made once for each text.
-#[derive(Default)]
-pub(crate) struct Names(HashMap<Box<str>, Arc<[String]>>);
-
-impl Names {
-    fn of(&mut self, text: &str, columns: &[PgColumn]) -> Arc<[String]> {
-        if let Some(known) = self.0.get(text)
-            && known.iter().map(String::as_str).eq(columns.iter().map(Column::name))
-        {
-            return known.clone();
+/// The rows of the statement with this text.
+pub(crate) fn rows_of(names: &mut ColumnNames, text: &str, found: &[PgRow]) -> Result<Vec<Row>, SqlError> {
+    let Some(first) = found.first() else {
+        return Ok(Vec::new());
+    };
+    let columns = first.columns();
+    let fit = |known: &[String]| known.iter().map(String::as_str).eq(columns.iter().map(Column::name));
+    let read = || columns.iter().map(|column| column.name().to_owned()).collect();
+    let names = names.of(text, fit, read);
+    let types: Vec<Oid> = columns.iter().map(|column| column.type_info().oid().unwrap_or_default()).collect();
+    let decode = |row: &PgRow| {
+        let mut cells = Vec::with_capacity(names.len());
+        for (index, (name, oid)) in names.iter().zip(&types).enumerate() {
+            cells.push(cell(*oid, field(row, index)?, name)?);
         }
-        let names: Arc<[String]> = columns.iter().map(|column| column.name().to_owned()).collect();
-        if self.0.len() >= CACHED_STATEMENTS {
-            self.0.clear();
-        }
-        self.0.insert(text.into(), names.clone());
-        names
-    }
-
-    /// The rows of the statement with this text.
-    pub(crate) fn rows(&mut self, text: &str, found: &[PgRow]) -> Result<Vec<Row>, SqlError> {
-        let Some(first) = found.first() else {
-            return Ok(Vec::new());
-        };
-        let names = self.of(text, first.columns());
-        let oids = first.columns().iter().map(|column| column.type_info().oid().unwrap_or_default());
-        let types: Vec<Oid> = oids.collect();
-        let decode = |row: &PgRow| {
-            let mut cells = Vec::with_capacity(names.len());
-            for (index, (name, oid)) in names.iter().zip(&types).enumerate() {
-                cells.push(cell(*oid, field(row, index)?, name)?);
-            }
-            Ok(Row::new(names.clone(), cells))
-        };
-        found.iter().map(decode).collect()
-    }
+        Ok(Row::new(names.clone(), cells))
+    };
+    found.iter().map(decode).collect()
 }
 
 /// The rows of a statement that is not asked often.
 pub(crate) fn rows(found: &[PgRow]) -> Result<Vec<Row>, SqlError> {
-    Names::default().rows("", found)
+    rows_of(&mut ColumnNames::new(1), "", found)
 }
 
 /// The bytes of one field of a row; `None` is NULL.

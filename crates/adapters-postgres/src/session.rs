@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use portway_sql::driver::{SqlError, Statement, StepOutcome};
-use portway_sql::row::Row;
+use portway_sql::row::{ColumnNames, Row};
 use sea_query::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Column, Either, Executor, PgConnection, SqlSafeStr, SqlStr, Statement as _};
@@ -15,8 +15,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::argument::{arguments, types};
-use crate::cells::Names;
+use crate::cells;
 use crate::error::Failure;
+use crate::options::CACHED_STATEMENTS;
 use crate::pools::Pool;
 
 /// The one place where text becomes SQL: it comes from the builder of `portway-sql` and from constants of this crate.
@@ -32,7 +33,7 @@ pub(crate) struct Link {
     /// Wakes whoever waits when an earlier wait ran out, and is then set to the end of the present one: setting it for
     /// every statement costs more than to decode an answer.
     alarm: Pin<Box<Sleep>>,
-    names: Names,
+    names: ColumnNames,
 }
 
 impl Link {
@@ -42,7 +43,7 @@ impl Link {
             born: std::time::Instant::now(),
             patience,
             alarm: Box::pin(sleep(patience)),
-            names: Names::default(),
+            names: ColumnNames::new(CACHED_STATEMENTS),
         }
     }
 }
@@ -165,11 +166,14 @@ impl Session {
     /// The decoded rows of a statement.
     pub(crate) async fn query(&mut self, statement: &Statement) -> Result<Vec<Row>, Failure> {
         let rows = self.fetch(trusted(statement.text.clone()), &statement.args).await?;
-        self.link.names.rows(&statement.text, &rows).map_err(Failure::Value)
+        cells::rows_of(&mut self.link.names, &statement.text, &rows).map_err(Failure::Value)
     }
 
     fn outcome(&mut self, statement: &Statement, answer: &Answer) -> Result<StepOutcome, SqlError> {
-        Ok(StepOutcome { rows: self.link.names.rows(&statement.text, &answer.rows)?, affected: answer.affected })
+        Ok(StepOutcome {
+            rows: cells::rows_of(&mut self.link.names, &statement.text, &answer.rows)?,
+            affected: answer.affected,
+        })
     }
 
     /// Runs a statement in the open transaction.

@@ -1,14 +1,13 @@
 //! One connection: how it is opened and how it runs statements.
 
 use std::cell::{Cell as Flag, RefCell};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portway_sql::driver::{Read, SqlError, Statement, StepOutcome};
-use portway_sql::row::{Cell, QUERY_RESULT, Row};
+use portway_sql::row::{Cell, ColumnNames, QUERY_RESULT, Row};
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
@@ -26,7 +25,7 @@ const MAPPED: i64 = 256 * 1024 * 1024;
 /// A connection with its prepared statements.
 pub(crate) struct Connection {
     raw: rusqlite::Connection,
-    names: RefCell<HashMap<Box<str>, Arc<[String]>>>,
+    names: RefCell<ColumnNames>,
     committing: Flag<bool>,
 }
 
@@ -93,7 +92,7 @@ impl Connection {
         raw.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         // Plans that depend on the bound values are made anew with every binding, which costs more than the query.
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Self { raw, names: RefCell::default(), committing: Flag::new(false) })
+        Ok(Self { raw, names: RefCell::new(ColumnNames::new(CACHED_STATEMENTS)), committing: Flag::new(false) })
     }
 
     /// The connection below, for what is no ordinary statement.
@@ -160,18 +159,9 @@ impl Connection {
 
     /// The column names of a statement, made once for each text.
     fn names(&self, text: &str, prepared: &rusqlite::Statement<'_>) -> Arc<[String]> {
-        let mut known = self.names.borrow_mut();
-        if let Some(names) = known.get(text)
-            && names.len() == prepared.column_count()
-        {
-            return names.clone();
-        }
-        let names: Arc<[String]> = prepared.column_names().map(str::to_owned).collect();
-        if known.len() >= CACHED_STATEMENTS {
-            known.clear();
-        }
-        known.insert(text.into(), names.clone());
-        names
+        let fit = |known: &[String]| known.len() == prepared.column_count();
+        let read = || prepared.column_names().map(str::to_owned).collect();
+        self.names.borrow_mut().of(text, fit, read)
     }
 
     /// Starts a transaction that holds the write lock. One that an earlier failure left open is undone first.

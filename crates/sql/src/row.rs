@@ -1,5 +1,6 @@
 //! Rows as every driver returns them, and their typed decoding.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,6 +113,51 @@ impl Row {
             .position(|name| name == column)
             .and_then(|index| self.cells.get(index))
             .ok_or_else(|| corrupt(column, "the statement does not return this column".into()))
+    }
+}
+
+/// The column names of the statements of one connection, made once for each text. Called by drivers.
+#[derive(Debug)]
+pub struct ColumnNames {
+    known: HashMap<Box<str>, Arc<[String]>>,
+    most: usize,
+}
+
+impl ColumnNames {
+    /// Knows at most `most` statements, as many as the connection keeps prepared; begins anew with the next.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { known: HashMap::new(), most }
+    }
+
+    /// How many statements are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether no statement is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The names of the statement with this text: those that are known if they still `fit`, else those that are `read`.
+    pub fn of(
+        &mut self,
+        text: &str,
+        fit: impl FnOnce(&[String]) -> bool,
+        read: impl FnOnce() -> Arc<[String]>,
+    ) -> Arc<[String]> {
+        if let Some(known) = self.known.get(text).filter(|known| fit(known)) {
+            return known.clone();
+        }
+        let names = read();
+        if self.known.len() >= self.most {
+            self.known.clear();
+        }
+        self.known.insert(text.into(), names.clone());
+        names
     }
 }
 
@@ -288,6 +334,19 @@ mod tests {
             assert!(!shown.contains("secret"), "{shown}");
         }
         assert!(!format!("{row:?}").contains("secret"));
+    }
+
+    #[test]
+    fn names_are_read_once_and_again_when_they_do_not_fit() {
+        let mut names = ColumnNames::new(2);
+        let read = |name: &str| -> Arc<[String]> { [name.to_owned()].into() };
+        assert_eq!(*names.of("a", |_| true, || read("first")), ["first"]);
+        assert_eq!(*names.of("a", |known| known == ["first"], || read("again")), ["first"]);
+        assert_eq!(*names.of("a", |_| false, || read("second")), ["second"]);
+        for text in ["b", "c", "d"] {
+            names.of(text, |_| true, || read(text));
+            assert!((1..=2).contains(&names.len()));
+        }
     }
 
     #[test]
