@@ -178,8 +178,9 @@ const NOTES: &str = "
   the server's process over the requests of a round, from `/proc`; the time of the driver is not in it. But the driver
   runs on the same cores, so requests per second and times are those of a machine that is shared with it.
 * *Durable insert* is `POST /api/api-keys`. On both sides it looks the caller up, makes a secret, adds one row to one
-  table with three indexes, and answers when the row is on disk (write-ahead log, `synchronous = FULL`). The floor
-  commits each row alone, one after the other; Portway commits together what waits at the moment.
+  table with three indexes, and answers when the row is on disk (write-ahead log, `synchronous = FULL`). On both sides
+  new keys are neighbours in all three indexes, since their hashes begin with the time. The floor commits each row
+  alone, one after the other; Portway commits together what waits at the moment.
 * *Search* is `GET /api/search` for one word, one request after the other on one connection, in 100,000 messages of the
   user with 40 words each; in one database there are 200,000 messages of 20 other users between them. The rare word is
   in ten of the user's messages, the common one in every second.

@@ -80,7 +80,7 @@ impl Seed {
     pub(crate) async fn asker(&mut self) -> Result<(UserId, String), Failure> {
         let user = self.user("ada@example.com", "Ada Example");
         let id = user.id.clone();
-        let secret = TokenSecret::api_key([7; 32]);
+        let secret = TokenSecret::api_key(self.now, [7; 32]);
         let token = AccessToken {
             id: self.ids.draw(),
             user: id.clone(),

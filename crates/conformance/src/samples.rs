@@ -43,7 +43,7 @@ pub(crate) fn full_user(id: UserId, email: &str) -> User {
 
 /// A token whose hash follows from its id.
 pub(crate) fn token(id: TokenId, user: &UserId, name: &str, kind: TokenKind, created_at: Timestamp) -> AccessToken {
-    let secret = TokenSecret::api_key([1; 32]);
+    let secret = TokenSecret::api_key(created_at, [1; 32]);
     AccessToken {
         hash: TokenHash::of(id.as_str()),
         id,

@@ -12,7 +12,20 @@ use crate::time::Timestamp;
 /// Longest secret that is hashed at all, in bytes; anything longer is no token of ours.
 pub const MAX_SECRET_BYTES: usize = 512;
 
-/// The SHA-256 hash of a token's secret: the only form in which secrets are stored and looked up.
+/// What every API key that the gateway makes begins with.
+const KEY_PREFIX: &str = "sk_live_";
+/// Hexadecimal digits after it: the milliseconds since 1970 at which the key was made.
+const LOOKUP_DIGITS: usize = 12;
+/// Hexadecimal digits of the random part that follows.
+const RANDOM_DIGITS: usize = 64;
+/// Hexadecimal digits of the sum at the end.
+const CHECKSUM_DIGITS: usize = 8;
+
+/// The hash of a token's secret: the only form in which secrets are stored and looked up.
+///
+/// It is the SHA-256 of the secret. For a key that begins with the time at which it was made, the first 12 of the 64
+/// digits are that time: keys then come to stand in the index in the order in which they are made, and a commit of many
+/// new keys writes few pages of it. The 208 bits of SHA-256 that are left are more than can be searched.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TokenHash(String);
 
@@ -20,7 +33,11 @@ impl TokenHash {
     /// Hashes a presented secret.
     #[must_use]
     pub fn of(secret: &str) -> Self {
-        Self(hex(&Sha256::digest(secret.as_bytes())))
+        let mut digits = hex(&Sha256::digest(secret.as_bytes()));
+        if let Some(lookup) = lookup_digits(secret) {
+            digits.replace_range(..LOOKUP_DIGITS, lookup);
+        }
+        Self(digits)
     }
 
     /// A hash as it was stored.
@@ -53,10 +70,15 @@ impl fmt::Debug for TokenHash {
 pub struct TokenSecret(String);
 
 impl TokenSecret {
-    /// A new API key from 32 bytes of entropy: `sk_live_` and 64 hexadecimal digits.
+    /// A new API key from the time and 32 bytes of entropy: `sk_live_`, 12 hexadecimal digits of the time, 64 random
+    /// ones, and a checksum of eight, by which a scanner for leaked secrets tells a key from other text.
     #[must_use]
-    pub fn api_key(entropy: [u8; 32]) -> Self {
-        Self(format!("sk_live_{}", hex(&entropy)))
+    pub fn api_key(now: Timestamp, entropy: [u8; 32]) -> Self {
+        // The lower 48 bits last until the year 10889.
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff;
+        let body = format!("{KEY_PREFIX}{millis:012x}{}", hex(&entropy));
+        let checksum = checksum(&body);
+        Self(body + &checksum)
     }
 
     /// A new secret of a runner: 64 hexadecimal digits.
@@ -158,6 +180,24 @@ pub struct AccessToken {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The digits of the time in a key that [`TokenSecret::api_key`] made; `None` for every other secret.
+fn lookup_digits(secret: &str) -> Option<&str> {
+    if secret.len() != KEY_PREFIX.len() + LOOKUP_DIGITS + RANDOM_DIGITS + CHECKSUM_DIGITS {
+        return None;
+    }
+    let digits = secret.strip_prefix(KEY_PREFIX)?;
+    if !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let (body, sum) = secret.split_at_checked(secret.len() - CHECKSUM_DIGITS)?;
+    (sum == checksum(body)).then(|| &digits[..LOOKUP_DIGITS])
+}
+
+/// The first digits of the SHA-256 of all that stands before them.
+fn checksum(body: &str) -> String {
+    hex(&Sha256::digest(body.as_bytes())[..CHECKSUM_DIGITS / 2])
+}
+
 /// Lower-case hexadecimal digits of `bytes`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -176,10 +216,35 @@ mod tests {
 
     #[test]
     fn a_key_shows_only_its_ends() {
-        let secret = TokenSecret::api_key([0xab; 32]);
-        assert_eq!(secret.reveal().len(), 72);
-        assert_eq!(secret.prefix(), "sk_live...abab");
+        let secret = TokenSecret::api_key(Timestamp::from_millis(1), [0xab; 32]);
+        assert_eq!(secret.reveal().len(), 92);
+        assert!(secret.reveal().starts_with("sk_live_000000000001abab"));
+        assert_eq!(secret.prefix(), format!("sk_live...{}", &secret.reveal()[88..]));
         assert!(!format!("{secret:?} {:?}", secret.hash()).contains("abab"));
+    }
+
+    #[test]
+    fn hashes_of_keys_are_in_the_order_of_their_making() {
+        let hash = |millis, random| TokenSecret::api_key(Timestamp::from_millis(millis), [random; 32]).hash();
+        let times = [-1, 0, 1, 0xff, 0x100, 1_795_806_306_000];
+        let hashes = times.map(|millis| hash(millis, 7));
+        assert!(hashes.windows(2).all(|two| two[0].as_str() <= two[1].as_str()), "in order");
+        let twins = [hash(5, 1), hash(5, 2)];
+        assert_eq!(twins[0].as_str()[..12], twins[1].as_str()[..12]);
+        assert!(!twins[0].matches(&twins[1]), "two keys of one millisecond differ");
+        assert!(hashes.iter().chain(&twins).all(|hash| hash.as_str().len() == 64));
+    }
+
+    #[test]
+    fn only_a_key_with_its_checksum_is_looked_up_by_its_time() {
+        let secret = TokenSecret::api_key(Timestamp::from_millis(0xabc), [3; 32]);
+        assert!(secret.hash().as_str().starts_with("000000000abc"));
+        let typo = secret.reveal().replacen("abc", "abd", 1);
+        let shouted = secret.reveal().to_uppercase();
+        let accented = format!("sk_live_{}", "é".repeat(42));
+        for other in [typo, shouted, accented, secret.reveal()[..91].to_owned(), format!("{}0", secret.reveal())] {
+            assert_eq!(TokenHash::of(&other).as_str(), hex(&Sha256::digest(other.as_bytes())), "{other}");
+        }
     }
 
     #[test]

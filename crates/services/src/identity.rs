@@ -58,7 +58,7 @@ impl Services {
         let mut ids = moment.ids;
         let mut user = User::new(ids.draw(), "admin@localhost".to_owned(), Role::Admin, moment.now);
         user.name = Some("Administrator".to_owned());
-        let secret = chosen.unwrap_or_else(|| TokenSecret::api_key(self.ports.entropy.draw()));
+        let secret = chosen.unwrap_or_else(|| TokenSecret::api_key(moment.now, self.ports.entropy.draw()));
         let token = AccessToken {
             id: ids.draw(),
             user: user.id.clone(),
@@ -125,7 +125,7 @@ impl Services {
     ) -> Result<NewToken, Error> {
         let principal = self.principal(context).await?;
         let mut ids = context.ids.clone();
-        let secret = TokenSecret::api_key(self.ports.entropy.draw());
+        let secret = TokenSecret::api_key(context.now, self.ports.entropy.draw());
         let token = AccessToken {
             id: ids.draw(),
             user: principal.user,

@@ -30,15 +30,16 @@ impl Key {
         let (mut secret, mut random) = ([0; 32], [0; 10]);
         getrandom::fill(&mut secret).ok()?;
         getrandom::fill(&mut random).ok()?;
-        let secret = format!("sk_live_{}", hex(&secret));
         let now = jiff::Timestamp::now();
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        let body = format!("sk_live_{millis:012x}{}", hex(&secret));
+        let secret = format!("{body}{}", hex(&Sha256::digest(body.as_bytes())[..4]));
         Some(Self {
             id: uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string(),
             user,
             name,
             prefix: format!("{}...{}", &secret[..7], &secret[secret.len() - 4..]),
-            hash: hex(&Sha256::digest(secret.as_bytes())),
+            hash: format!("{millis:012x}{}", &hex(&Sha256::digest(secret.as_bytes()))[12..]),
             secret,
             created_at: now.as_microsecond(),
         })

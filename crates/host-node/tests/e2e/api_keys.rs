@@ -15,7 +15,7 @@ async fn are_made_listed_and_revoked() {
     let api = gateway.api();
     let made = api.post("/api/api-keys", &json!({"name": "ci", "expiresInDays": 30})).await.expect(201);
     let secret = made["token"].as_str().unwrap().to_owned();
-    assert!(secret.starts_with("sk_live_") && secret.len() == 72, "the form of a key");
+    assert!(secret.starts_with("sk_live_") && secret.len() == 92, "the form of a key");
     assert!(made["expiresAt"].is_string(), "{made}");
 
     let listed = api.get("/api/api-keys").await;

@@ -86,7 +86,7 @@ impl World {
         };
         let node = NodeId::parse(node).unwrap();
         let services = Arc::new(Services::new(ports, options).as_node(node));
-        Self { services, store, clock, sandboxes, hints, admin: TokenSecret::api_key([0; 32]) }
+        Self { services, store, clock, sandboxes, hints, admin: TokenSecret::runner([0; 32]) }
     }
 
     pub(super) fn node(&self) -> NodeId {
