@@ -8,6 +8,7 @@ mod memories;
 mod messages;
 mod search;
 mod sessions;
+mod sharing;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(agents::rows())
             .chain(sessions::rows())
             .chain(hibernation::rows())
+            .chain(sharing::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -41,6 +41,7 @@ mod samples;
 mod search;
 mod sequences;
 mod sessions;
+mod sharing;
 mod strangers;
 mod tokens;
 mod transcript;
@@ -108,6 +109,19 @@ pub fn cases() -> Vec<Case> {
             somebody_elses_session_has_no_role_and_no_contents,
             somebody_elses_sessions_are_in_no_list,
         ]
+        durable = false sharing: [
+            who_takes_part_sees_the_session,
+            another_role_keeps_everything_else,
+            who_or_what_does_not_exist_is_not_shared,
+            shared_sessions_are_listed_among_ones_own,
+            a_list_names_owners_and_participants,
+            shared_sessions_are_filtered_by_status,
+            links_are_listed_newest_first_and_found_by_token,
+            a_link_is_revoked_once_and_in_its_session,
+            a_taken_link_conflicts_and_needs_its_session,
+            a_link_is_used_until_it_is_used_up_or_expires,
+            a_link_lets_in_exactly_as_many_as_it_may,
+        ]
         durable = false sessions: [
             an_added_session_is_found,
             a_plain_session_is_found,
@@ -116,7 +130,6 @@ pub fn cases() -> Vec<Case> {
             a_session_needs_its_owner,
             the_list_is_newest_first_and_names_the_owner,
             the_list_filters_by_status,
-            nothing_is_shared_yet,
             a_touch_changes_what_it_names,
             a_new_status_clears_the_error,
             a_touch_needs_the_session,

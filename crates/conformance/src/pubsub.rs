@@ -8,7 +8,8 @@ use portway_domain::engine::{BusEvent, Notice, StatusNotice};
 use portway_domain::ids::{Id, IdStream, MessageId, SessionId, UserId};
 use portway_domain::messages::{Segment, TextKind};
 use portway_domain::questions::Question;
-use portway_ports::pubsub::{Delivery, Hint, Presence, PresentUser, PubSub, Subscription, Topic};
+use portway_domain::users::Profile;
+use portway_ports::pubsub::{Delivery, Hint, Presence, PubSub, Subscription, Topic};
 
 use crate::failure::{Failure, Outcome};
 use crate::fixture::at;
@@ -134,7 +135,7 @@ fn kinds() -> Outcome<[Hint; 3]> {
         Notice::RunnerReplaced { connection: "c".to_owned() },
     ];
     let user =
-        PresentUser { id: draw(), name: Some("Ada".to_owned()), email: "ada@example.org".to_owned(), avatar_url: None };
+        Profile { id: draw(), name: Some("Ada".to_owned()), email: "ada@example.org".to_owned(), avatar_url: None };
     let bus = BusEvent {
         kind: "session.started".to_owned(),
         session: draw(),

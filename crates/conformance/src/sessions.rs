@@ -112,19 +112,6 @@ pub(crate) async fn the_list_filters_by_status(f: Fixture) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn nothing_is_shared_yet(f: Fixture) -> Outcome {
-    let ada = f.person("ada").await?;
-    let session = f.session(&ada).await?;
-    for (ownership, count) in [(Ownership::All, 1), (Ownership::Mine, 1), (Ownership::Shared, 0)] {
-        let filter = SessionFilter { status: None, ownership };
-        let seen = f.store.sessions(ada.hash(), filter, PageRequest::new(10, None)).await?;
-        check!(seen.caller.is_some());
-        check_eq!(seen.value.items.len(), count, "{ownership:?}");
-        check!(seen.value.items.iter().all(|item| item.session == session));
-    }
-    Ok(())
-}
-
 pub(crate) async fn a_touch_changes_what_it_names(f: Fixture) -> Outcome {
     let ada = f.person("ada").await?;
     let (mut expected, other) = (f.session(&ada).await?, f.session(&ada).await?);

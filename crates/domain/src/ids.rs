@@ -157,6 +157,8 @@ ids! {
     QuestionId,
     /// A session.
     SessionId,
+    /// A link that lets people into a session (not its secret).
+    ShareLinkId,
     /// The files that a sandbox left; named by the backend that keeps them.
     SnapshotId,
     /// An access token (not its secret).

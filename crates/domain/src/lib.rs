@@ -12,6 +12,7 @@ pub mod messages;
 pub mod questions;
 pub mod search;
 pub mod sessions;
+pub mod sharing;
 pub mod states;
 pub mod text;
 pub mod time;

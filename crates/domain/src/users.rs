@@ -47,6 +47,19 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+/// A user as others see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The user's id.
+    pub id: UserId,
+    /// The user's address.
+    pub email: String,
+    /// What to call the user.
+    pub name: Option<String>,
+    /// Where the user's picture is.
+    pub avatar_url: Option<String>,
+}
+
 impl User {
     /// A new user with defaults everywhere.
     #[must_use]

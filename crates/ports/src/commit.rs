@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use portway_domain::engine::{Change, Engine};
-use portway_domain::ids::{JobId, MemoryId, MessageId, SessionId, TokenId, UserId};
+use portway_domain::ids::{JobId, MemoryId, MessageId, SessionId, ShareLinkId, TokenId, UserId};
 use portway_domain::jobs::Job;
 use portway_domain::memories::Memory;
 use portway_domain::sessions::Session;
+use portway_domain::sharing::ShareLink;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::AccessToken;
 use portway_domain::users::User;
@@ -101,7 +102,8 @@ pub enum Write {
         version: u64,
     },
     /// A durable effect of a session's engine. Guards: new messages and questions do not exist, the open message that
-    /// is appended to, changed or finished does, a message that is removed does, commands are numbered once.
+    /// is appended to, changed or finished does, a message that is removed does, commands are numbered once, who is let in
+    /// exists, who is removed takes part.
     ///
     /// [`Change::SandboxOrdered`], [`Change::SandboxHibernated`] and [`Change::SandboxDismissed`] are work to be done:
     /// they come as [`Write::AddJob`] and must not come as this.
@@ -137,6 +139,22 @@ pub enum Write {
         run_at: Timestamp,
         /// Why it failed; for operators.
         error: String,
+    },
+    /// A new share link. Guard: neither the id nor the secret exists, and the session does.
+    AddShareLink(ShareLink),
+    /// A share link lets somebody in. Guard: it does so at this time, see [`ShareLink::admits_at`].
+    UseShareLink {
+        /// The link.
+        id: ShareLinkId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Revokes a share link. Guard: it exists, belongs to the session and is not revoked.
+    RevokeShareLink {
+        /// The link.
+        id: ShareLinkId,
+        /// Its session.
+        session: SessionId,
     },
     /// The result of an operation that carried an idempotency key. Guard: the user has no such key, or it has expired.
     Remember(Remembered),

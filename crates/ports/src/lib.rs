@@ -105,6 +105,7 @@ pub mod pubsub;
 pub mod sandboxes;
 pub mod search;
 pub mod sessions;
+pub mod sharing;
 pub mod system;
 pub mod users;
 pub mod work;
@@ -141,6 +142,7 @@ pub trait Store:
     + presence::PresenceStore
     + search::SearchStore
     + sessions::SessionStore
+    + sharing::SharingStore
     + users::UserStore
     + work::WorkStore
 {
@@ -154,6 +156,7 @@ impl<T> Store for T where
         + presence::PresenceStore
         + search::SearchStore
         + sessions::SessionStore
+        + sharing::SharingStore
         + users::UserStore
         + work::WorkStore
 {

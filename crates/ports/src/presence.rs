@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use portway_domain::ids::{NodeId, SessionId, UserId};
 use portway_domain::time::Timestamp;
+use portway_domain::users::Profile;
 
 use crate::error::StoreError;
-use crate::pubsub::PresentUser;
 
 /// A client socket that a node has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,5 +39,5 @@ pub trait PresenceStore: Send + Sync {
         session: &SessionId,
         node: &NodeId,
         now: Timestamp,
-    ) -> Result<Vec<PresentUser>, StoreError>;
+    ) -> Result<Vec<Profile>, StoreError>;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portway_domain::engine::{BusEvent, Notice};
 use portway_domain::ids::{SessionId, UserId};
+use portway_domain::users::Profile;
 use serde::{Deserialize, Serialize};
 
 /// What can be watched.
@@ -41,20 +42,7 @@ pub struct Presence {
     /// Whether they came.
     pub joined: bool,
     /// Everybody who is there now.
-    pub users: Vec<PresentUser>,
-}
-
-/// Somebody who has a session open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PresentUser {
-    /// The user.
-    pub id: UserId,
-    /// The user's name.
-    pub name: Option<String>,
-    /// The user's address.
-    pub email: String,
-    /// Where the user's picture is.
-    pub avatar_url: Option<String>,
+    pub users: Vec<Profile>,
 }
 
 /// What a watcher gets.

@@ -14,6 +14,7 @@ use portway_domain::users::User;
 use crate::commit::Remembered;
 use crate::error::StoreError;
 use crate::pages::{Page, PageRequest};
+use crate::sharing::ListedParticipant;
 use crate::{Seen, Stored};
 
 /// Which sessions of the caller a list shows.
@@ -48,6 +49,8 @@ pub struct SessionListItem {
     pub owner_email: String,
     /// Where its owner's picture is.
     pub owner_avatar_url: Option<String>,
+    /// Who else takes part, oldest first.
+    pub participants: Vec<ListedParticipant>,
 }
 
 /// A session and what the caller may do in it.
@@ -130,7 +133,7 @@ pub struct PendingCommand {
 /// Where the caller's role in a session is absent, its messages, its audit log and its open message are absent too.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// The caller's sessions, newest first.
+    /// The sessions that the caller owns or takes part in, newest first.
     async fn sessions(
         &self,
         caller: &TokenHash,

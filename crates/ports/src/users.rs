@@ -35,6 +35,9 @@ pub trait UserStore: Send + Sync {
     /// A user, for the gateway's own work.
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
+    /// The user with that address, for the gateway's own work.
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError>;
+
     /// Whether there is any user at all.
     async fn has_users(&self) -> Result<bool, StoreError>;
 }

@@ -79,6 +79,7 @@ pub mod recovery;
 pub mod runners;
 pub mod search;
 pub mod sessions;
+pub mod sharing;
 pub mod steps;
 #[cfg(test)]
 mod tests;

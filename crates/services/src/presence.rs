@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portway_domain::access::Principal;
 use portway_domain::ids::{NodeId, SessionId, UserId};
 use portway_domain::time::Timestamp;
+use portway_domain::users::Profile;
 use portway_ports::presence::OpenSocket;
-use portway_ports::pubsub::{Hint, Presence, PresentUser, Topic};
+use portway_ports::pubsub::{Hint, Presence, Topic};
 
 use crate::Services;
 use crate::error::Error;
@@ -35,7 +36,7 @@ struct Sockets {
 
 struct Socket {
     number: u64,
-    user: PresentUser,
+    user: Profile,
     has_row: bool,
 }
 
@@ -61,7 +62,7 @@ impl PresenceList {
 }
 
 impl Sockets {
-    fn open(&mut self, session: &SessionId, user: PresentUser) -> u64 {
+    fn open(&mut self, session: &SessionId, user: Profile) -> u64 {
         self.next += 1;
         // Most sessions are open once.
         let sockets = self.sessions.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
@@ -79,7 +80,7 @@ impl Sockets {
     }
 
     /// Who is behind each socket of a session.
-    fn users(&self, session: &SessionId) -> Vec<PresentUser> {
+    fn users(&self, session: &SessionId) -> Vec<Profile> {
         self.sessions.get(session).into_iter().flatten().map(|socket| socket.user.clone()).collect()
     }
 
@@ -111,8 +112,8 @@ impl Sockets {
 }
 
 /// Each user once, in the order of their first sockets.
-fn people(users: Vec<PresentUser>) -> Vec<PresentUser> {
-    let mut people: Vec<PresentUser> = Vec::new();
+fn people(users: Vec<Profile>) -> Vec<Profile> {
+    let mut people: Vec<Profile> = Vec::new();
     for user in users {
         if !people.iter().any(|known| known.id == user.id) {
             people.push(user);
@@ -125,7 +126,7 @@ impl Services {
     /// Announces a client socket. Keep the guard for as long as the socket is open.
     #[must_use]
     pub fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
-        let user = PresentUser {
+        let user = Profile {
             id: principal.user.clone(),
             name: principal.name.clone(),
             email: principal.email.clone(),
@@ -150,7 +151,7 @@ impl Services {
     }
 
     /// Who has the session open, and through how many sockets.
-    pub async fn present(&self, session: &SessionId) -> (Vec<PresentUser>, usize) {
+    pub async fn present(&self, session: &SessionId) -> (Vec<Profile>, usize) {
         let mut users = self.presence.lock().users(session);
         if self.has_neighbours.load(Ordering::Relaxed) {
             match self.ports.store.present_elsewhere(session, &self.node, self.ports.clock.now()).await {
@@ -166,7 +167,7 @@ impl Services {
         self.is_shared.load(Ordering::Relaxed)
     }
 
-    fn announce(&self, session: &SessionId, user: &UserId, joined: bool, users: Vec<PresentUser>) {
+    fn announce(&self, session: &SessionId, user: &UserId, joined: bool, users: Vec<Profile>) {
         let presence = Presence { user: user.clone(), joined, users };
         self.ports.pubsub.publish(&Topic::Session(session.clone()), Hint::Presence(presence));
     }

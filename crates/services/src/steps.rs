@@ -54,6 +54,10 @@ impl From<Refusal> for Error {
             Refusal::NotTheAuthor => {
                 Self::Forbidden("Only who said something takes it back, and the owner of the session")
             }
+            Refusal::OwnerTakesPart => {
+                Self::Invalid { field: "userId".to_owned(), message: "the owner takes part anyway".to_owned() }
+            }
+            Refusal::TooManyParticipants => Self::TooMany("Too many people take part in this session"),
             Refusal::QuestionNotOpen => {
                 Self::Conflict("This question is not open: it was answered, withdrawn or has expired".to_owned())
             }

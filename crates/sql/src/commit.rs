@@ -8,8 +8,8 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
-    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, questions, search,
-    sessions, tokens, users,
+    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, participants, questions,
+    search, sessions, share_links, tokens, users,
 };
 
 /// Why a write cannot be made into steps.
@@ -77,6 +77,9 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::AddJob(job) => jobs::add(dialect, job)?,
         Write::CompleteJob { id, attempts } => jobs::complete(dialect, &id, attempts)?,
         Write::RetryJob { id, attempts, run_at, error } => jobs::retry(dialect, &id, attempts, run_at, error)?,
+        Write::AddShareLink(link) => share_links::add(dialect, link)?,
+        Write::UseShareLink { id, at } => share_links::note_use(dialect, &id, at),
+        Write::RevokeShareLink { id, session } => share_links::revoke(dialect, &session, &id),
         Write::Remember(remembered) => idempotency::remember(dialect, remembered)?,
         Write::IndexMessage { session, message, text } => search::messages::fill(dialect, &session, &message, &text),
         Write::AddMemory(memory) => memories::add(dialect, memory)?,
@@ -109,6 +112,8 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
         Change::SessionTouched { status, error, title, at } => {
             sessions::touch(dialect, session, sessions::Touch { status, error, title }, at)?
         }
+        Change::ParticipantSet(participant) => return Ok(participants::set(dialect, session, participant)?),
+        Change::ParticipantRemoved { user } => participants::remove(dialect, session, &user),
         Change::Audited(entry) => audit::add(dialect, session, entry)?,
     };
     Ok(vec![step])

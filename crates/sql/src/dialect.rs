@@ -82,6 +82,17 @@ impl Dialect {
         Expr::from(Func::coalesce([Expr::from(length), Expr::Constant(Value::Int(Some(0)))])).cast_as("bigint")
     }
 
+    /// These columns of all rows of a query as JSON text, in no order: an array with an array for each row; an empty one, or
+    /// `NULL`, when there is none.
+    pub(crate) fn json_rows(self, columns: impl IntoIterator<Item = (&'static str, &'static str)>) -> Expr {
+        let (array, row) = match self {
+            Self::Sqlite => ("json_group_array", "json_array"),
+            Self::Postgres => ("json_agg", "json_build_array"),
+        };
+        let row = Func::cust(row).args(columns.into_iter().map(Expr::col));
+        Expr::from(Func::cust(array).arg(row)).cast_as("text")
+    }
+
     /// Asks whether there is a table, as `found`.
     pub(crate) fn has_table(self, name: &str) -> Statement {
         let mut select = Query::select();
@@ -204,6 +215,22 @@ mod tests {
         assert_eq!(found(Dialect::Postgres), r#"SELECT to_regclass($1) IS NOT NULL AS "found""#);
         let drop = sea_query::Table::drop().table("jobs").take();
         assert_eq!(Dialect::Sqlite.schema(&drop).text, r#"DROP TABLE "jobs""#);
+    }
+
+    #[test]
+    fn rows_become_json() {
+        let render = |dialect: Dialect| {
+            let rows = dialect.json_rows([("notes", "id"), ("notes", "title")]);
+            dialect.statement(&Query::select().expr(rows).from("notes").take()).text.into_owned()
+        };
+        assert_eq!(
+            render(Dialect::Sqlite),
+            r#"SELECT CAST(json_group_array(json_array("notes"."id", "notes"."title")) AS text) FROM "notes""#
+        );
+        assert_eq!(
+            render(Dialect::Postgres),
+            r#"SELECT CAST(json_agg(json_build_array("notes"."id", "notes"."title")) AS text) FROM "notes""#
+        );
     }
 
     #[test]

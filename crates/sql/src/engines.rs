@@ -3,7 +3,9 @@
 use portway_domain::engine::Engine;
 use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::sessions::Session;
+use portway_domain::sharing::ParticipantRole;
 use portway_domain::states::Facts;
+use portway_domain::tokens::TokenHash;
 use portway_ports::Stored;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
@@ -12,9 +14,10 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
 use crate::messages;
+use crate::participants;
 use crate::record::{Cells, Record, record};
 use crate::row::Row;
-use crate::sessions::SessionRow;
+use crate::sessions::{Scope, SessionRow};
 use crate::shape::{Parameter, Shape};
 use crate::value::IntoValue;
 
@@ -58,14 +61,23 @@ impl EngineRow {
 pub(crate) struct Loaded {
     /// The session.
     pub(crate) session: Session,
+    /// The role that the caller has as a participant.
+    pub(crate) role: Option<ParticipantRole>,
     /// Its engine.
     pub(crate) engine: Stored<Engine>,
 }
 
 /// A session and its engine, whoever owns it.
-pub(crate) fn load(dialect: Dialect, id: &SessionId) -> Statement {
-    static LOAD: Shape = Shape::new();
-    LOAD.fill(dialect, [id.as_str().into()], |[id]| session_with(StateRow::COLUMNS, id))
+pub(crate) fn load(dialect: Dialect, scope: Scope<'_>) -> Statement {
+    static FOR_CALLER: Shape = Shape::new();
+    static FOR_GATEWAY: Shape = Shape::new();
+    let load = |id, role: Expr| session_with(StateRow::COLUMNS, id).expr_as(role, "role").take();
+    let id = scope.id.as_str().into();
+    match scope.caller {
+        Some(caller) => FOR_CALLER
+            .fill(dialect, [id, caller.as_str().into()], |[id, caller]| load(id, participants::role_of(caller))),
+        None => FOR_GATEWAY.fill(dialect, [id], |[id]| load(id, Expr::null())),
+    }
 }
 
 /// A session with columns of its engine.
@@ -83,26 +95,44 @@ pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Loaded>, SqlError> {
         let mut cells = Cells::new(row);
         let session = SessionRow::decode_cells(&mut cells)?.into();
         let StateRow { state, version } = StateRow::decode_cells(&mut cells)?;
-        Ok(Loaded { session, engine: Stored { version, value: state.0 } })
+        let role = cells.take(participants::TABLE, "role")?;
+        Ok(Loaded { session, role, engine: Stored { version, value: state.0 } })
     };
     rows.into_iter().next().map(decode).transpose()
 }
 
-/// A session, what its engine does and the number of its messages, whoever owns it.
-pub(crate) fn overview(dialect: Dialect, id: &SessionId) -> Statement {
+/// What is shown of a session without its transcript.
+pub(crate) struct Overview {
+    /// The session.
+    pub(crate) session: Session,
+    /// What its engine does.
+    pub(crate) facts: Facts,
+    /// How many messages it has.
+    pub(crate) message_count: u64,
+    /// The role that the caller has as a participant.
+    pub(crate) role: Option<ParticipantRole>,
+}
+
+/// What is shown of a session, whoever owns it.
+pub(crate) fn overview(dialect: Dialect, caller: &TokenHash, id: &SessionId) -> Statement {
     static OVERVIEW: Shape = Shape::new();
-    OVERVIEW.fill(dialect, [id.as_str().into()], |[id]| {
-        session_with(&["state"], id).expr_as(messages::count(id), "message_count").take()
+    OVERVIEW.fill(dialect, [id.as_str().into(), caller.as_str().into()], |[id, caller]| {
+        session_with(&["state"], id)
+            .expr_as(messages::count(id), "message_count")
+            .expr_as(participants::role_of(caller), "role")
+            .take()
     })
 }
 
 /// What is in the answer to [`overview`].
-pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<(Session, Facts, u64)>, SqlError> {
+pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<Overview>, SqlError> {
     let decode = |row| {
         let mut cells = Cells::new(row);
         let session = SessionRow::decode_cells(&mut cells)?.into();
         let facts: JsonText<Facts> = cells.take(TABLE, "state")?;
-        Ok((session, facts.0, cells.take(messages::TABLE, "message_count")?))
+        let message_count = cells.take(messages::TABLE, "message_count")?;
+        let role = cells.take(participants::TABLE, "role")?;
+        Ok(Overview { session, facts: facts.0, message_count, role })
     };
     rows.into_iter().next().map(decode).transpose()
 }

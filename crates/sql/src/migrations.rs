@@ -79,13 +79,13 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries"
+    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries"
+    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing"
 );
 
 #[cfg(test)]
@@ -139,6 +139,11 @@ mod tests {
             9,
             "0e636b46d14c6ee2265eb4498cc87abd911929129d5e73289ba82a13f3c5d2a6",
             "cc4046459b2fe349a7068a79a3cecab35fa820ded24b056142c810eb6eca8963",
+        ),
+        (
+            10,
+            "406d131c75eb13fa86ddf382f850218a69337c6c3e19569295fac0da74b75210",
+            "114908735f2fbabe067e0a401e8c255b1219cf34a701493bdd4b0971488fa35c",
         ),
     ];
 

@@ -4,6 +4,7 @@ use portway_domain::access::Role;
 use portway_domain::memories::{MemoryCategory, Relevance};
 use portway_domain::messages::{MessageRole, TextKind};
 use portway_domain::sessions::{QueueMode, SessionStatus};
+use portway_domain::sharing::{ParticipantRole, ShareToken};
 use portway_domain::tokens::{TokenHash, TokenKind};
 use sea_query::Value;
 
@@ -38,11 +39,28 @@ macro_rules! named_columns {
 named_columns! {
     MemoryCategory,
     MessageRole,
+    ParticipantRole,
     QueueMode,
     Role,
     SessionStatus,
     TextKind,
     TokenKind,
+}
+
+impl FromCell for ShareToken {
+    fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+        Self::parse(&String::from_cell(cell)?).ok_or_else(|| CellMismatch("expected the token of a share link".into()))
+    }
+}
+
+impl IntoValue for ShareToken {
+    fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+        self.reveal().into_value(dialect)
+    }
+
+    fn null(dialect: Dialect) -> Value {
+        String::null(dialect)
+    }
 }
 
 impl FromCell for TokenHash {

@@ -2,8 +2,8 @@
 
 use portway_domain::ids::{NodeId, SessionId, UserId};
 use portway_domain::time::Timestamp;
+use portway_domain::users::Profile;
 use portway_ports::presence::OpenSocket;
-use portway_ports::pubsub::PresentUser;
 use sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 
 use crate::dialect::Dialect;
@@ -11,6 +11,7 @@ use crate::driver::{SqlError, Statement, Step};
 use crate::nodes;
 use crate::record::{Record, record};
 use crate::row::Row;
+use crate::users::ProfileRow;
 
 const TABLE: &str = SocketRow::TABLE;
 
@@ -23,15 +24,6 @@ record! {
         number: u64,
         session: SessionId = "session_id",
         user: UserId = "user_id",
-    }
-}
-
-record! {
-    struct PresentRow in "users" {
-        id: UserId,
-        name: Option<String>,
-        email: String,
-        avatar_url: Option<String>,
     }
 }
 
@@ -75,8 +67,8 @@ pub(crate) fn decode_sockets(rows: Vec<Row>) -> Result<Vec<OpenSocket>, SqlError
 
 /// Who is behind the sockets that other nodes which are there have open for a session.
 pub(crate) fn elsewhere(dialect: Dialect, session: &SessionId, node: &NodeId, now: Timestamp) -> Statement {
-    let select = PresentRow::select()
-        .inner_join(TABLE, Expr::col((TABLE, "user_id")).equals((PresentRow::TABLE, "id")))
+    let select = ProfileRow::select()
+        .inner_join(TABLE, Expr::col((TABLE, "user_id")).equals((ProfileRow::TABLE, "id")))
         .and_where(Expr::col((TABLE, "session_id")).eq(session.as_str()))
         .and_where(Expr::col((TABLE, "node_id")).ne(node.as_str()))
         .and_where(nodes::is_there(dialect, (TABLE, "node_id"), now))
@@ -88,8 +80,6 @@ pub(crate) fn elsewhere(dialect: Dialect, session: &SessionId, node: &NodeId, no
 }
 
 /// The users in the answer to [`elsewhere`].
-pub(crate) fn decode_present(rows: Vec<Row>) -> Result<Vec<PresentUser>, SqlError> {
-    let user =
-        |row: PresentRow| PresentUser { id: row.id, name: row.name, email: row.email, avatar_url: row.avatar_url };
-    Ok(PresentRow::decode_all(rows)?.into_iter().map(user).collect())
+pub(crate) fn decode_present(rows: Vec<Row>) -> Result<Vec<Profile>, SqlError> {
+    Ok(ProfileRow::decode_all(rows)?.into_iter().map(Profile::from).collect())
 }

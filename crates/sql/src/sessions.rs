@@ -3,20 +3,24 @@
 use portway_domain::access::{Principal, SessionRole};
 use portway_domain::ids::{SessionId, UserId};
 use portway_domain::sessions::{Session, SessionStatus};
+use portway_domain::sharing::ParticipantRole;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
+use portway_domain::users::Profile;
 use portway_ports::pages::{Cursor, PageRequest};
-use portway_ports::sessions::{SessionAccess, SessionFilter, SessionListItem};
-use sea_query::{Expr, ExprTrait, Order, Query, QueryStatementWriter, Value};
+use portway_ports::sessions::{SessionAccess, SessionListItem};
+use sea_query::{Expr, ExprTrait, Order, Query, QueryStatementWriter, SelectStatement, Value};
 
 use crate::archive::Records;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
-use crate::record::{Record, record};
+use crate::participants;
+use crate::record::{Cells, Record, record};
 use crate::row::Row;
 use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
 use crate::tokens::user_of;
+use crate::users::ProfileRow;
 use crate::value::IntoValue;
 
 pub(crate) const TABLE: &str = SessionRow::TABLE;
@@ -111,34 +115,39 @@ impl ScopedShape {
             Some(caller) => {
                 let scope = [id, caller.as_str().into()];
                 self.caller
-                    .fill_both(dialect, scope, arguments, |[id, caller], others| build(owned(id, caller), others))
+                    .fill_both(dialect, scope, arguments, |[id, caller], others| build(visible(id, caller), others))
             }
         }
     }
 }
 
 /// The id of a session; `NULL` when it is none of the caller's business.
-fn owned(id: Parameter, caller: Parameter) -> Expr {
+fn visible(id: Parameter, caller: Parameter) -> Expr {
+    let is_owner = Expr::col((TABLE, "owner_id")).eq(user_of(caller));
     scalar(
         Query::select()
             .column((TABLE, "id"))
             .from(TABLE)
             .and_where(Expr::col((TABLE, "id")).eq(id))
-            .and_where(Expr::col((TABLE, "owner_id")).eq(user_of(caller)))
+            .and_where(is_owner.or(participants::role_of(caller).is_not_null()))
             .take(),
     )
 }
 
-/// A page of the caller's sessions, newest first, and one row more if there is another page.
-pub(crate) fn list(
+/// By what a page is narrowed: nothing, its status, what came before it, both.
+type PageShapes = [Shape; 4];
+
+/// A page of sessions, newest first, and one row more if there is another page. `select` gets the caller and names the
+/// columns that such pages are sorted by.
+fn page(
+    shapes: &'static PageShapes,
     dialect: Dialect,
     caller: &TokenHash,
     status: Option<SessionStatus>,
     page: &PageRequest,
+    select: impl FnOnce(Parameter) -> (SelectStatement, [(&'static str, &'static str); 2]),
 ) -> Statement {
-    // By what a page is narrowed: nothing, its status, what came before it, both.
-    static LIST: [Shape; 4] = [const { Shape::new() }; 4];
-    let shape = &LIST[usize::from(status.is_some()) + 2 * usize::from(page.after.is_some())];
+    let shape = &shapes[usize::from(status.is_some()) + 2 * usize::from(page.after.is_some())];
     let arguments = [
         caller.as_str().into(),
         (u64::from(page.limit()) + 1).into(),
@@ -147,26 +156,63 @@ pub(crate) fn list(
         page.after.as_ref().map(|cursor| cursor.id.as_str()).into(),
     ];
     shape.fill(dialect, arguments, |[caller, limit, of_status, at, id]| {
-        SessionRow::select()
-            .and_where(Expr::col("owner_id").eq(user_of(caller)))
-            .and_where_option(status.map(|_| Expr::col("status").eq(of_status)))
-            .and_where_option(page.after.as_ref().map(|_| older(at, id)))
-            .order_by("created_at", Order::Desc)
-            .order_by("id", Order::Desc)
-            .limit(limit.as_number())
-            .take()
+        let (mut select, order) = select(caller);
+        let older = || Expr::tuple(order.map(Expr::col)).lt(Expr::tuple([at, id].map(Expr::from)));
+        select
+            .and_where_option(status.map(|_| Expr::col((TABLE, "status")).eq(of_status)))
+            .and_where_option(page.after.as_ref().map(|_| older()));
+        for column in order {
+            select.order_by(column, Order::Desc);
+        }
+        select.limit(limit.as_number()).take()
     })
 }
 
-fn older(at: Parameter, id: Parameter) -> Expr {
-    Expr::tuple([Expr::col("created_at"), Expr::col("id")]).lt(Expr::tuple([at, id].map(Expr::from)))
+/// A page of the sessions that the caller owns.
+pub(crate) fn owned(
+    dialect: Dialect,
+    caller: &TokenHash,
+    status: Option<SessionStatus>,
+    request: &PageRequest,
+) -> Statement {
+    static OWNED: PageShapes = [const { Shape::new() }; 4];
+    page(&OWNED, dialect, caller, status, request, |caller| {
+        let select = SessionRow::select()
+            .expr_as(participants::listed(dialect), "participants")
+            .and_where(Expr::col((TABLE, "owner_id")).eq(user_of(caller)))
+            .take();
+        (select, [(TABLE, "created_at"), (TABLE, "id")])
+    })
 }
 
-/// The sessions in the answer to [`list`]. All of them belong to the caller.
-pub(crate) fn decode_list(rows: Vec<Row>, owner: &Principal) -> Result<Vec<SessionListItem>, SqlError> {
+/// A page of the sessions that the caller takes part in.
+pub(crate) fn shared(
+    dialect: Dialect,
+    caller: &TokenHash,
+    status: Option<SessionStatus>,
+    request: &PageRequest,
+) -> Statement {
+    static SHARED: PageShapes = [const { Shape::new() }; 4];
+    page(&SHARED, dialect, caller, status, request, |caller| {
+        let participant = |column| (participants::TABLE, column);
+        let select = SessionRow::select()
+            .expr_as(participants::listed(dialect), "participants")
+            .columns(ProfileRow::COLUMNS.iter().map(|column| (ProfileRow::TABLE, *column)))
+            .inner_join(participants::TABLE, Expr::col((participants::TABLE, "session_id")).equals((TABLE, "id")))
+            .inner_join(ProfileRow::TABLE, Expr::col((ProfileRow::TABLE, "id")).equals((TABLE, "owner_id")))
+            .and_where(Expr::col(participant("user_id")).eq(user_of(caller)))
+            .take();
+        (select, [participant("session_created_at"), participant("session_id")])
+    })
+}
+
+/// The sessions in the answer to [`owned`].
+pub(crate) fn decode_owned(rows: Vec<Row>, owner: &Principal) -> Result<Vec<SessionListItem>, SqlError> {
     let item = |row| {
+        let mut cells = Cells::new(row);
         Ok(SessionListItem {
-            session: SessionRow::decode(row)?.into(),
+            session: SessionRow::decode_cells(&mut cells)?.into(),
+            participants: participants::decode_listed(&mut cells)?,
             owner_name: owner.name.clone(),
             owner_email: owner.email.clone(),
             owner_avatar_url: owner.avatar_url.clone(),
@@ -175,34 +221,68 @@ pub(crate) fn decode_list(rows: Vec<Row>, owner: &Principal) -> Result<Vec<Sessi
     rows.into_iter().map(item).collect()
 }
 
+/// The sessions in the answer to [`shared`].
+pub(crate) fn decode_shared(rows: Vec<Row>) -> Result<Vec<SessionListItem>, SqlError> {
+    let item = |row| {
+        let mut cells = Cells::new(row);
+        let session = SessionRow::decode_cells(&mut cells)?.into();
+        let participants = participants::decode_listed(&mut cells)?;
+        let owner: Profile = ProfileRow::decode_cells(&mut cells)?.into();
+        Ok(SessionListItem {
+            session,
+            participants,
+            owner_name: owner.name,
+            owner_email: owner.email,
+            owner_avatar_url: owner.avatar_url,
+        })
+    };
+    rows.into_iter().map(item).collect()
+}
+
+/// Two lists as one, newest first.
+pub(crate) fn merged(first: Vec<SessionListItem>, second: Vec<SessionListItem>) -> Vec<SessionListItem> {
+    if second.is_empty() {
+        return first;
+    }
+    let mut both = first;
+    both.extend(second);
+    both.sort_by(|left, right| {
+        let place = |item: &SessionListItem| (item.session.created_at, item.session.id.clone());
+        place(right).cmp(&place(left))
+    });
+    both
+}
+
 /// Where the page after this row begins.
 pub(crate) fn cursor(item: &SessionListItem) -> Cursor {
     Cursor { at: item.session.created_at, id: item.session.id.as_str().to_owned() }
 }
 
-/// Whether a filter can match anything at all. Sessions are not shared yet.
-pub(crate) fn matches_something(filter: SessionFilter) -> bool {
-    use portway_ports::sessions::Ownership;
-    match filter.ownership {
-        Ownership::All | Ownership::Mine => true,
-        Ownership::Shared => false,
-    }
-}
-
-/// The session of that id, whoever owns it.
-pub(crate) fn by_id(dialect: Dialect, id: &SessionId) -> Statement {
+/// A session with the caller's role in it, whoever owns it.
+pub(crate) fn by_id(dialect: Dialect, caller: &TokenHash, id: &SessionId) -> Statement {
     static BY_ID: Shape = Shape::new();
-    BY_ID.fill(dialect, [id.as_str().into()], |[id]| SessionRow::select().and_where(Expr::col("id").eq(id)).take())
+    BY_ID.fill(dialect, [id.as_str().into(), caller.as_str().into()], |[id, caller]| {
+        SessionRow::select()
+            .expr_as(participants::role_of(caller), "role")
+            .and_where(Expr::col((TABLE, "id")).eq(id))
+            .take()
+    })
 }
 
-/// The session in the answer to [`by_id`].
-pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Session>, SqlError> {
-    Ok(SessionRow::decode_first(rows)?.map(Session::from))
+/// The session in the answer to [`by_id`], and the caller's role as a participant.
+pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<(Session, Option<ParticipantRole>)>, SqlError> {
+    let decode = |row| {
+        let mut cells = Cells::new(row);
+        let session = SessionRow::decode_cells(&mut cells)?.into();
+        Ok((session, cells.take(participants::TABLE, "role")?))
+    };
+    rows.into_iter().next().map(decode).transpose()
 }
 
-/// A session with the caller's role in it.
-pub(crate) fn access(session: Session, caller: &Principal) -> SessionAccess {
-    let role = (session.owner == caller.user).then_some(SessionRole::Owner);
+/// A session with the caller's role in it; `participant` is the one that the caller has if they are not the owner.
+pub(crate) fn access(session: Session, participant: Option<ParticipantRole>, caller: &Principal) -> SessionAccess {
+    let is_owner = session.owner == caller.user;
+    let role = if is_owner { Some(SessionRole::Owner) } else { participant.map(SessionRole::from) };
     SessionAccess { session, role }
 }
 

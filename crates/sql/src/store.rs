@@ -6,6 +6,7 @@ mod nodes;
 mod presence;
 mod search;
 mod sessions;
+mod sharing;
 mod users;
 mod work;
 

@@ -5,7 +5,7 @@ use portway_domain::ids::UserId;
 use portway_domain::sessions::QueueMode;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_domain::users::User;
+use portway_domain::users::{Profile, User};
 use sea_query::{Expr, ExprTrait, Query};
 
 use crate::archive::Records;
@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::{Json, Row};
+use crate::sessions::{self, Scope, ScopedShape};
 use crate::shape::Shape;
 use crate::tokens::user_of;
 use crate::value::IntoValue;
@@ -39,6 +40,22 @@ record! {
 
 /// How rows are checked.
 pub(crate) const RECORDS: Records = Records::of::<UserRow>();
+
+record! {
+    pub(crate) struct ProfileRow in "users" {
+        id: UserId,
+        email: String,
+        name: Option<String>,
+        avatar_url: Option<String>,
+    }
+}
+
+impl From<ProfileRow> for Profile {
+    fn from(row: ProfileRow) -> Self {
+        let ProfileRow { id, email, name, avatar_url } = row;
+        Self { id, email, name, avatar_url }
+    }
+}
 
 impl From<User> for UserRow {
     fn from(user: User) -> Self {
@@ -98,12 +115,34 @@ pub(crate) fn by_id(dialect: Dialect, id: &UserId) -> Statement {
     BY_ID.fill(dialect, [id.as_str().into()], |[id]| UserRow::select().and_where(Expr::col("id").eq(id)).take())
 }
 
+/// The user with that address.
+pub(crate) fn by_email(dialect: Dialect, email: &str) -> Statement {
+    static BY_EMAIL: Shape = Shape::new();
+    BY_EMAIL.fill(dialect, [email.into()], |[email]| UserRow::select().and_where(Expr::col("email").eq(email)).take())
+}
+
+/// The owner of a session.
+pub(crate) fn owner_of(dialect: Dialect, scope: Scope<'_>) -> Statement {
+    static OWNER: ScopedShape = ScopedShape::new();
+    OWNER.fill(dialect, scope, [], |id, []| {
+        ProfileRow::select()
+            .inner_join(sessions::TABLE, Expr::col((sessions::TABLE, "owner_id")).equals((UserRow::TABLE, "id")))
+            .and_where(Expr::col((sessions::TABLE, "id")).eq(id))
+            .take()
+    })
+}
+
+/// The profile in the answer to [`owner_of`].
+pub(crate) fn decode_profile(rows: Vec<Row>) -> Result<Option<Profile>, SqlError> {
+    Ok(ProfileRow::decode_first(rows)?.map(Profile::from))
+}
+
 /// One row when there is any user.
 pub(crate) fn any(dialect: Dialect) -> Statement {
     dialect.statement(&Query::select().column("id").from(UserRow::TABLE).limit(1).take())
 }
 
-/// The user in the answer to [`of_caller`] or [`by_id`].
+/// The user in the answer to [`of_caller`], [`by_id`] or [`by_email`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<User>, SqlError> {
     Ok(UserRow::decode_first(rows)?.map(User::from))
 }

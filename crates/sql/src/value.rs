@@ -147,6 +147,7 @@ text_columns! {
     portway_domain::ids::NodeId,
     portway_domain::ids::QuestionId,
     portway_domain::ids::SessionId,
+    portway_domain::ids::ShareLinkId,
     portway_domain::ids::TokenId,
     portway_domain::ids::UserId,
 }

@@ -12,6 +12,7 @@ use portway_services::{Context, Services};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sharing::ListedParticipantView;
 use super::{Answer, SUCCESS, State, Success, session_id};
 use crate::operation::Operation;
 use crate::rate::RateClass;
@@ -26,7 +27,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
     let owner = Permission::Session(SessionRole::Owner);
     vec![
         Operation::new("sessions.list", Method::GET, "/api/sessions", Permission::SignedIn)
-            .summary("List one's sessions")
+            .summary("List one's sessions, and those that one takes part in")
             .describe("Newest first. `cursor` of one page asks for the next.")
             .handler(list),
         Operation::new("sessions.create", Method::POST, "/api/sessions", Permission::SignedIn)
@@ -181,9 +182,9 @@ struct SessionRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner_avatar_url: Option<String>,
     /// How many others take part.
-    participant_count: u32,
+    participant_count: usize,
     /// Who else takes part.
-    participants: [(); 0],
+    participants: Vec<ListedParticipantView>,
     /// Whether it is the caller's own.
     is_owner: bool,
 }
@@ -203,8 +204,8 @@ async fn list(services: State, context: Context, input: ListSessions) -> Answer<
         owner_name: item.owner_name,
         owner_email: item.owner_email,
         owner_avatar_url: item.owner_avatar_url,
-        participant_count: 0,
-        participants: [],
+        participant_count: item.participants.len(),
+        participants: item.participants.into_iter().map(Into::into).collect(),
     };
     let cursor = page.next.map(|next| next.to_string());
     Ok(SessionPage { has_more: cursor.is_some(), sessions: page.items.into_iter().map(row).collect(), cursor })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portway_domain::access::{Permission, Principal, SessionRole};
+use portway_domain::engine::Notice;
 use portway_domain::ids::{QuestionId, SessionId};
 use portway_domain::questions::AnswerValue;
 use portway_domain::sessions::QueueMode;
@@ -110,6 +111,9 @@ impl Client {
         match hint {
             Hint::Session { version, notices } if *version > self.known => {
                 for notice in notices {
+                    if matches!(notice, Notice::AccessWithdrawn { user } if *user == self.principal.user) {
+                        return Box::pin(self.catch_up(socket)).await;
+                    }
                     let text = frames::notice(notice).and_then(|frame| frame_text(&frame));
                     deliver(socket, text).await?;
                 }

@@ -5,7 +5,8 @@ use portway_domain::engine::{AgentStatus, AuditEntry, Notice, StatusNotice};
 use portway_domain::messages::{FinishReason, Message, MessageRole, Part, Segment, TextKind, ToolStatus};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
 use portway_domain::states::Facts;
-use portway_ports::pubsub::{Presence, PresentUser};
+use portway_domain::users::Profile;
+use portway_ports::pubsub::Presence;
 use portway_ports::sessions::Transcript;
 use portway_protocol::message as wire;
 use portway_protocol::server::{
@@ -126,7 +127,7 @@ fn choice(choice: &Choice) -> wire::Choice {
 }
 
 /// The whole state of a session.
-pub(super) fn init(transcript: Transcript, users: Vec<PresentUser>, sockets: usize) -> ServerFrame {
+pub(super) fn init(transcript: Transcript, users: Vec<Profile>, sockets: usize) -> ServerFrame {
     let engine = transcript.engine.value;
     let facts = Facts::of(&engine);
     let session = transcript.access.session;
@@ -164,7 +165,7 @@ pub(super) fn presence(presence: &Presence) -> ServerFrame {
     }
 }
 
-fn connected_user(user: &PresentUser) -> ConnectedUser {
+fn connected_user(user: &Profile) -> ConnectedUser {
     ConnectedUser {
         id: user.id.to_string(),
         name: user.name.clone(),
@@ -220,7 +221,10 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
         },
         Notice::Title(title) => ServerFrame::Title { title: title.clone() },
         Notice::Audit(entry) => ServerFrame::AuditLog { entry: audit(entry.clone()) },
-        Notice::Commands | Notice::RunnerReplaced { .. } | Notice::RunnerStop { .. } => return None,
+        Notice::AccessWithdrawn { .. }
+        | Notice::Commands
+        | Notice::RunnerReplaced { .. }
+        | Notice::RunnerStop { .. } => return None,
     };
     Some(frame)
 }

@@ -2,8 +2,11 @@
 
 use portway_domain::access::Role;
 use portway_domain::engine::OpenMessage;
-use portway_domain::ids::{Id, IdStream, JobId, MemoryId, MessageId, QuestionId, SessionId, TokenId, UserId};
+use portway_domain::ids::{
+    Id, IdStream, JobId, MemoryId, MessageId, QuestionId, SessionId, ShareLinkId, TokenId, UserId,
+};
 use portway_domain::sessions::Session;
+use portway_domain::sharing::{ParticipantRole, ShareLink};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenKind};
 use portway_domain::users::User;
@@ -11,6 +14,7 @@ use portway_domain::users::User;
 use super::random::Random;
 use crate::fixture::at;
 use crate::samples;
+use crate::sharing::link;
 
 const TEXTS: [&str; 8] = [
     "",
@@ -32,6 +36,7 @@ pub(super) struct Cast {
     pub(super) sessions: Vec<Talk>,
     pub(super) jobs: Vec<JobId>,
     pub(super) memories: Vec<MemoryId>,
+    pub(super) links: Vec<ShareLinkId>,
 }
 
 /// A session, and what a writer of its transcript has to know.
@@ -71,7 +76,8 @@ impl Cast {
         };
         let sessions = (0..4).map(talk).collect();
         let (tokens, jobs, memories) = (draw(&mut ids, 6), draw(&mut ids, 6), draw(&mut ids, 6));
-        Self { random, ids, users, tokens, sessions, jobs, memories }
+        let links = draw(&mut ids, 4);
+        Self { random, ids, users, tokens, sessions, jobs, memories, links }
     }
 
     pub(super) fn text(&mut self) -> String {
@@ -111,6 +117,27 @@ impl Cast {
         let kind = self.random.of(&[TokenKind::Api, TokenKind::Login]);
         let expires_at = self.random.one_in(3).then(|| self.moment());
         AccessToken { expires_at, ..samples::token(id, &user, &self.text(), kind, created) }
+    }
+
+    pub(super) fn new_link(&mut self) -> ShareLink {
+        // Few secrets, so that links take them from each other.
+        let number = self.number();
+        let (id, session, by) = (self.random.of(&self.links), self.session(), self.user());
+        ShareLink {
+            role: self.participant_role(),
+            created_at: self.moment(),
+            expires_at: self.random.one_in(2).then(|| self.moment()),
+            max_uses: self.random.one_in(2).then(|| self.random.below(3)),
+            ..link(id, &session, &by, number)
+        }
+    }
+
+    pub(super) fn number(&mut self) -> u8 {
+        u8::try_from(self.random.below(5)).unwrap_or_default()
+    }
+
+    pub(super) fn participant_role(&mut self) -> ParticipantRole {
+        self.random.of(&[ParticipantRole::Viewer, ParticipantRole::Collaborator])
     }
 
     pub(super) fn new_session(&mut self, talk: &Talk) -> Session {

@@ -3,6 +3,7 @@
 use portway_domain::memories::MAX_MEMORIES;
 use portway_domain::search::Query;
 use portway_domain::sessions::SessionStatus;
+use portway_domain::sharing::ShareToken;
 use portway_domain::tokens::TokenHash;
 use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::PageRequest;
@@ -14,7 +15,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 22;
+const KINDS: u32 = 24;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -71,6 +72,15 @@ impl Cast {
             18 => self.found_messages(store, &caller).await?,
             19 => format!("{:?} {:?}", store.count_sessions().await?, store.pending_jobs(limit).await?),
             20 => format!("{:?}", store.overdue_sessions(now, limit).await?),
+            21 => {
+                let link = ShareToken::new([self.number(); 32]);
+                let links = store.share_links(&caller, &session).await?;
+                format!("{links:?} {:?}", store.share_link(&caller, &link).await?)
+            }
+            22 => {
+                let found = store.user_by_email("ada@example.org").await?;
+                format!("{:?} {found:?}", store.participants(&caller, &session).await?)
+            }
             _ => {
                 let nodes = store.lost_nodes(now).await?;
                 let sockets = store.sockets_of_node(&node(1), 0, limit).await?;

@@ -8,6 +8,7 @@ use portway_domain::memories::{Memory, MemoryCategory, Relevance};
 use portway_domain::messages::{FinishReason, MessageRole, PlanEntry, TextKind, ToolStatus};
 use portway_domain::questions::{Choice, ChoiceKind, Question, Resolution};
 use portway_domain::sessions::{QueueMode, SessionStatus};
+use portway_domain::sharing::Participant;
 use portway_domain::tokens::TokenKind;
 use portway_domain::users::User;
 use portway_ports::commit::{Commit, Remembered, Write};
@@ -61,7 +62,7 @@ impl Cast {
     }
 
     fn any_write(&mut self) -> Write {
-        match self.random.below(16) {
+        match self.random.below(20) {
             0 | 1 => Write::AddUser(self.new_user()),
             2 => Write::SetUser { user: self.new_user(), version: self.version() },
             3 => Write::BumpUser { id: self.user(), version: self.version() },
@@ -82,6 +83,9 @@ impl Cast {
                 let ids = (0..self.random.below(4)).map(|_| self.random.of(&self.memories)).collect();
                 Write::UseMemories { user: self.user(), ids, at: self.moment() }
             }
+            15 | 16 => Write::AddShareLink(self.new_link()),
+            17 | 18 => Write::UseShareLink { id: self.random.of(&self.links), at: self.moment() },
+            19 => Write::RevokeShareLink { id: self.random.of(&self.links), session: self.session() },
             _ => {
                 let due_at = (!self.random.one_in(3)).then(|| self.moment());
                 Write::SetDeadline { session: self.session(), due_at }
@@ -155,7 +159,7 @@ impl Cast {
     }
 
     fn change(&mut self, talk: &mut Talk) -> Change {
-        match self.random.below(9) {
+        match self.random.below(11) {
             0..=3 => self.transcript_change(talk),
             4 => Change::QuestionAsked { question: self.question(talk), seq: next(talk) },
             5 => Change::QuestionClosed {
@@ -171,6 +175,14 @@ impl Cast {
                 title: self.random.one_in(3).then(|| self.text()),
                 at: self.moment(),
             },
+            8 => Change::ParticipantSet(Participant {
+                user: self.user(),
+                role: self.participant_role(),
+                added_by: self.user(),
+                created_at: self.moment(),
+                seq: next(talk),
+            }),
+            9 => Change::ParticipantRemoved { user: self.user() },
             _ => {
                 let mut entry = audit(self.ids.draw(), u64::from(self.random.below(12)));
                 entry.actor = self.random.one_in(2).then(|| self.user());

@@ -6,6 +6,7 @@ use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
 use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
+use crate::sharing::Participant;
 use crate::time::Timestamp;
 
 /// Everything that follows from one event.
@@ -121,6 +122,13 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Somebody takes part, with this role from now on.
+    ParticipantSet(Participant),
+    /// Somebody takes part no more.
+    ParticipantRemoved {
+        /// Who.
+        user: UserId,
+    },
     /// Something for the audit log.
     Audited(AuditEntry),
 }
@@ -231,6 +239,11 @@ pub enum Notice {
     Title(String),
     /// A new entry of the audit log.
     Audit(AuditEntry),
+    /// Somebody may not watch any more.
+    AccessWithdrawn {
+        /// Who.
+        user: UserId,
+    },
     /// There are new commands for the runner.
     Commands,
     /// The runner's connection of that name was replaced by a newer one.

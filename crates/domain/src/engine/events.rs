@@ -5,6 +5,7 @@ use crate::ids::{MessageId, NodeId, QuestionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
+use crate::sharing::ParticipantRole;
 use crate::tokens::TokenHash;
 
 /// Something that happened to a session.
@@ -45,6 +46,34 @@ pub enum Event {
         /// Which one.
         prompt: MessageId,
         /// Who.
+        by: Actor,
+    },
+    /// Somebody was let in, or gets another role.
+    ParticipantSet {
+        /// Who.
+        who: Actor,
+        /// As what.
+        role: ParticipantRole,
+        /// By whom: the owner, or they themselves by a link.
+        by: Actor,
+    },
+    /// Somebody takes part no more.
+    ParticipantRemoved {
+        /// Who.
+        user: UserId,
+        /// By whom.
+        by: Actor,
+    },
+    /// A link was made that lets people in.
+    ShareLinkMade {
+        /// As what.
+        role: ParticipantRole,
+        /// By whom.
+        by: Actor,
+    },
+    /// A link lets nobody in any more.
+    ShareLinkRevoked {
+        /// By whom.
         by: Actor,
     },
     /// It got another title.
@@ -289,6 +318,12 @@ pub enum Refusal {
     /// Only who said something takes it back, and the owner of the session.
     #[error("this prompt is somebody else's")]
     NotTheAuthor,
+    /// The owner of a session is no participant of it.
+    #[error("the owner of a session takes part in it anyway")]
+    OwnerTakesPart,
+    /// Too many people take part.
+    #[error("too many people take part in this session")]
+    TooManyParticipants,
     /// No such question is open: it was answered, expired or never asked.
     #[error("this question is not open")]
     QuestionNotOpen,

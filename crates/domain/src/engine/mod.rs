@@ -18,11 +18,12 @@ mod prompts;
 mod questions;
 mod queue;
 mod runner;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod transcript;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ pub use self::open_message::{OpenMessage, OpenPart};
 use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, SnapshotId, UserId};
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
+use crate::sharing::ParticipantRole;
 use crate::time::Timestamp;
 use crate::tokens::TokenHash;
 
@@ -107,8 +109,11 @@ impl Default for Timeouts {
 pub struct Engine {
     /// The session.
     pub session: SessionId,
-    /// Who owns the session: whom events are addressed to.
+    /// Who owns the session.
     pub owner: UserId,
+    /// Who else takes part, and as what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub participants: BTreeMap<UserId, ParticipantRole>,
     /// Where the session is in its life.
     pub status: SessionStatus,
     /// Change counter of the session.
@@ -267,6 +272,7 @@ impl Engine {
         Self {
             session,
             owner,
+            participants: BTreeMap::new(),
             status: SessionStatus::Initializing,
             seq: 0,
             queue_mode,
@@ -350,6 +356,12 @@ impl Step<'_> {
             Event::QueueCleared => self.queue_cleared(),
             Event::PromptWithdrawn { prompt, by } => self.prompt_withdrawn(&prompt, &by)?,
             Event::PromptPromoted { prompt, by } => self.prompt_promoted(&prompt, &by)?,
+            Event::ParticipantSet { who, role, by } => self.participant_set(&who, role, &by)?,
+            Event::ParticipantRemoved { user, by } => self.participant_removed(&user, &by),
+            Event::ShareLinkMade { role, by } => self.share_link_made(role, &by),
+            Event::ShareLinkRevoked { by } => {
+                self.audit("share_link.revoked", "A share link was revoked", Some(by.user))
+            }
             Event::Renamed { title } => self.renamed(title),
             Event::Terminated { by } => self.terminated(&by),
             Event::HibernationWanted { by } => self.hibernation_wanted(&by),

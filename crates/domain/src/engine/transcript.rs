@@ -157,14 +157,17 @@ impl Step<'_> {
         self.notice(Notice::Audit(entry));
     }
 
+    /// Tells everybody who takes part.
     pub(super) fn bus(&mut self, kind: &str, data: serde_json::Value) {
-        self.effects.bus.push(BusEvent {
+        let event = |user: &UserId| BusEvent {
             kind: kind.to_owned(),
             session: self.engine.session.clone(),
-            user: self.engine.owner.clone(),
-            data,
+            user: user.clone(),
+            data: data.clone(),
             at: self.now,
-        });
+        };
+        self.effects.bus.push(event(&self.engine.owner));
+        self.effects.bus.extend(self.engine.participants.keys().map(event));
     }
 
     fn is_open(&self, id: &MessageId) -> bool {

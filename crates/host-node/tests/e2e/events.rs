@@ -29,7 +29,7 @@ async fn next(stream: &mut Stream) -> Value {
 }
 
 /// The next event of that type.
-async fn event(stream: &mut Stream, kind: &str) -> Value {
+pub(crate) async fn event(stream: &mut Stream, kind: &str) -> Value {
     loop {
         let event = next(stream).await;
         if event["type"] == kind {

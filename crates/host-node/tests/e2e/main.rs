@@ -33,6 +33,7 @@ mod queue;
 mod requests;
 mod search;
 mod sessions;
+mod sharing;
 mod starting;
 mod stopping;
 mod termination;
@@ -91,6 +92,7 @@ fn add_talks(trials: &mut Trials) {
     termination::add(trials);
     hibernation::add(trials);
     sessions::add(trials);
+    sharing::add(trials);
     idempotency::add(trials);
     events::add(trials);
 }

@@ -13,11 +13,13 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 33] = [
+const ROUTES: [&str; 40] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
+    "delete /api/sessions/{id}/participants/{userId}",
     "delete /api/sessions/{id}/queue/{messageId}",
+    "delete /api/sessions/{id}/share-link/{linkId}",
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
@@ -27,6 +29,8 @@ const ROUTES: [&str; 33] = [
     "get /api/sessions",
     "get /api/sessions/{id}",
     "get /api/sessions/{id}/messages",
+    "get /api/sessions/{id}/participants",
+    "get /api/sessions/{id}/share-links",
     "get /api/sessions/{id}/ws",
     "get /docs",
     "get /health",
@@ -40,12 +44,15 @@ const ROUTES: [&str; 33] = [
     "post /api/me/memories",
     "post /api/me/memories/recall",
     "post /api/sessions",
+    "post /api/sessions/join/{token}",
     "post /api/sessions/{id}/abort",
     "post /api/sessions/{id}/clear-queue",
     "post /api/sessions/{id}/hibernate",
     "post /api/sessions/{id}/messages",
+    "post /api/sessions/{id}/participants",
     "post /api/sessions/{id}/questions/{questionId}",
     "post /api/sessions/{id}/queue/{messageId}/promote",
+    "post /api/sessions/{id}/share-link",
     "post /api/sessions/{id}/wake",
 ];
 

@@ -115,7 +115,7 @@ async fn a_memory_is_written_once_whatever_the_store_answers() {
 async fn nobody_reaches_the_memories_of_another() {
     let world = World::new().await;
     let memory = world.services.remember(&world.signed_in(), note("hers")).await.unwrap();
-    let (mut context, secret) = (world.signed_in(), TokenSecret::api_key(world.clock.now(), [5; 32]));
+    let (mut context, secret) = (world.signed_in(), TokenSecret::runner([5; 32]));
     let user = User::new(context.ids.draw(), "bob@example.org".to_owned(), Role::Member, context.now);
     let token = AccessToken {
         id: context.ids.draw(),

@@ -8,7 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    audit, commands, deadlines, engines, jobs, memories, messages, open_message, questions, sessions, tokens, users,
+    audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, sessions,
+    share_links, tokens, users,
 };
 
 /// How the rows of a table are read by the program.
@@ -40,6 +41,8 @@ const ALL: &[Records] = &[
     users::RECORDS,
     tokens::RECORDS,
     sessions::RECORDS,
+    participants::RECORDS,
+    share_links::RECORDS,
     engines::RECORDS,
     messages::RECORDS,
     open_message::PARTS,

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::time::Timestamp;
+use portway_domain::users::Profile;
 use portway_ports::StoreError;
 use portway_ports::presence::{OpenSocket, PresenceStore};
-use portway_ports::pubsub::PresentUser;
 
 use super::SqlStore;
 use crate::driver::Read;
@@ -36,7 +36,7 @@ impl PresenceStore for SqlStore {
         session: &SessionId,
         node: &NodeId,
         now: Timestamp,
-    ) -> Result<Vec<PresentUser>, StoreError> {
+    ) -> Result<Vec<Profile>, StoreError> {
         let statement = presence::elsewhere(self.driver.dialect(), session, node, now);
         Ok(presence::decode_present(self.read(Read::bounded(vec![statement])).await?.next()?)?)
     }

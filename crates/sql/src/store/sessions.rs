@@ -9,7 +9,7 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pages::{MAX_PAGE, Page, PageRequest};
 use portway_ports::sessions::{
-    MessageRange, Opening, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionOverview,
+    MessageRange, Opening, Ownership, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionOverview,
     SessionState, SessionStore, Transcript,
 };
 use portway_ports::{Seen, StoreError, Stored};
@@ -17,7 +17,7 @@ use portway_ports::{Seen, StoreError, Stored};
 use super::{Answers, SqlStore, seen};
 use crate::dialect::Dialect;
 use crate::driver::{Cost, Read, SqlError, Statement};
-use crate::engines::Loaded;
+use crate::engines::{Loaded, Overview};
 use crate::open_message::Open;
 use crate::row::Row;
 use crate::sessions::Scope;
@@ -33,28 +33,31 @@ impl SessionStore for SqlStore {
     ) -> Result<Seen<Page<SessionListItem>>, StoreError> {
         let dialect = self.driver.dialect();
         let mut statements = vec![tokens::principal(dialect, caller)];
-        let reads_list = sessions::matches_something(filter);
-        if reads_list {
-            statements.push(sessions::list(dialect, caller, filter.status, &page));
-        }
-        let mut answers = self.read(Read::bounded(statements)).await?;
-        let principal = tokens::decode_principal(answers.next()?)?;
-        let page = match &principal {
-            Some(owner) if reads_list => {
-                Page::cut(sessions::decode_list(answers.next()?, owner)?, page.limit(), sessions::cursor)
-            }
-            _ => Page::empty(),
+        let (owned, shared) = match filter.ownership {
+            Ownership::All => (true, true),
+            Ownership::Mine => (true, false),
+            Ownership::Shared => (false, true),
         };
-        Ok(Seen { caller: principal, value: page })
+        statements.extend(owned.then(|| sessions::owned(dialect, caller, filter.status, &page)));
+        statements.extend(shared.then(|| sessions::shared(dialect, caller, filter.status, &page)));
+        let mut answers = self.read(Read::bounded(statements)).await?;
+        let Some(principal) = tokens::decode_principal(answers.next()?)? else {
+            return Ok(Seen { caller: None, value: Page::empty() });
+        };
+        let owned = if owned { sessions::decode_owned(answers.next()?, &principal)? } else { Vec::new() };
+        let shared = if shared { sessions::decode_shared(answers.next()?)? } else { Vec::new() };
+        let items = sessions::merged(owned, shared);
+        let page = Page::cut(items, page.limit(), sessions::cursor);
+        Ok(Seen { caller: Some(principal), value: page })
     }
 
     async fn session(&self, caller: &TokenHash, id: &SessionId) -> Result<Seen<Option<SessionAccess>>, StoreError> {
         let dialect = self.driver.dialect();
-        let statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, id)];
+        let statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, caller, id)];
         let mut answers = self.read(Read::bounded(statements)).await?;
         let principal = tokens::decode_principal(answers.next()?)?;
         let session = sessions::decode(answers.next()?)?;
-        Ok(seen(principal, |caller| session.map(|session| sessions::access(session, caller))))
+        Ok(seen(principal, |caller| session.map(|(session, role)| sessions::access(session, role, caller))))
     }
 
     async fn session_overview(
@@ -63,13 +66,13 @@ impl SessionStore for SqlStore {
         id: &SessionId,
     ) -> Result<Seen<Option<SessionOverview>>, StoreError> {
         let dialect = self.driver.dialect();
-        let statements = vec![tokens::principal(dialect, caller), engines::overview(dialect, id)];
+        let statements = vec![tokens::principal(dialect, caller), engines::overview(dialect, caller, id)];
         let mut answers = self.read(Read::bounded(statements)).await?;
         let principal = tokens::decode_principal(answers.next()?)?;
         let overview = engines::decode_overview(answers.next()?)?;
         Ok(seen(principal, |caller| {
-            overview.map(|(session, facts, message_count)| SessionOverview {
-                access: sessions::access(session, caller),
+            overview.map(|Overview { session, facts, message_count, role }| SessionOverview {
+                access: sessions::access(session, role, caller),
                 facts,
                 message_count,
             })
@@ -114,8 +117,8 @@ impl SessionStore for SqlStore {
         let remembered = key.map(|_| idempotency::decode(answers.next()?)).transpose()?.flatten();
         Ok(seen(principal, |caller| {
             loaded.map(|loaded| SessionState {
+                access: sessions::access(loaded.session, loaded.role, caller),
                 engine: with_open(loaded.engine, open),
-                access: sessions::access(loaded.session, caller),
                 remembered,
             })
         }))
@@ -139,8 +142,8 @@ impl SessionStore for SqlStore {
         let audit = audit::decode(answers.next()?)?;
         Ok(seen(principal, |caller| {
             loaded.map(|loaded| Transcript {
+                access: sessions::access(loaded.session, loaded.role, caller),
                 engine: with_open(loaded.engine, open),
-                access: sessions::access(loaded.session, caller),
                 messages,
                 audit,
             })
@@ -155,7 +158,7 @@ impl SessionStore for SqlStore {
     ) -> Result<Seen<Option<(SessionAccess, Vec<Message>)>>, StoreError> {
         let dialect = self.driver.dialect();
         let scope = Scope { id, caller: Some(caller) };
-        let mut statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, id)];
+        let mut statements = vec![tokens::principal(dialect, caller), sessions::by_id(dialect, caller, id)];
         statements.extend(open_message::load(dialect, scope));
         statements.push(messages::range(dialect, scope, range)?);
         let cost = if range.limit <= MAX_PAGE { Cost::Bounded } else { Cost::Unbounded };
@@ -164,7 +167,7 @@ impl SessionStore for SqlStore {
         let session = sessions::decode(answers.next()?)?;
         let open = decode_open(&mut answers)?;
         let messages = messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?;
-        Ok(seen(principal, |caller| session.map(|session| (sessions::access(session, caller), messages))))
+        Ok(seen(principal, |caller| session.map(|(session, role)| (sessions::access(session, role, caller), messages))))
     }
 
     async fn message_position(&self, session: &SessionId, id: &MessageId) -> Result<Option<u64>, StoreError> {
@@ -226,7 +229,7 @@ impl SqlStore {
 
 /// What puts a session and its engine together.
 fn loading(dialect: Dialect, scope: Scope<'_>) -> Vec<Statement> {
-    let mut statements = vec![engines::load(dialect, scope.id)];
+    let mut statements = vec![engines::load(dialect, scope)];
     statements.extend(open_message::load(dialect, scope));
     statements
 }

@@ -43,6 +43,11 @@ impl UserStore for SqlStore {
         Ok(users::decode(self.read(Read::bounded(vec![statement])).await?.next()?)?)
     }
 
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        let statement = users::by_email(self.driver.dialect(), email);
+        Ok(users::decode(self.read(Read::bounded(vec![statement])).await?.next()?)?)
+    }
+
     async fn has_users(&self) -> Result<bool, StoreError> {
         let statement = users::any(self.driver.dialect());
         Ok(!self.read(Read::bounded(vec![statement])).await?.next()?.is_empty())

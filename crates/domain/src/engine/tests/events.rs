@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, choice, message, node, prompt, question, tool, yes_or_no};
+use super::rig::{Rig, actor, choice, message, node, person, prompt, question, tool, yes_or_no};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
+use crate::sharing::ParticipantRole;
 use crate::tokens::TokenHash;
 
 /// Something that happens, in terms of the state that it happens to.
@@ -25,6 +26,9 @@ pub(super) enum Op {
     Withdraw(u8),
     Promote(u8),
     Rename,
+    /// Which person, and as what.
+    Share(u8, ParticipantRole),
+    Unshare(u8),
     Terminate,
     OpenAgain,
     Sandbox(SandboxOp, u32),
@@ -92,6 +96,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         2 => any::<u8>().prop_map(Op::Withdraw),
         2 => any::<u8>().prop_map(Op::Promote),
         1 => Just(Op::Rename),
+        1 => (0_u8..4, role()).prop_map(|(who, role)| Op::Share(who, role)),
+        1 => (0_u8..4).prop_map(Op::Unshare),
         1 => prop_oneof![1 => Just(Op::Terminate), 2 => Just(Op::OpenAgain)],
         4 => (sandbox(), back()).prop_map(|(what, back)| Op::Sandbox(what, back)),
         5 => (back(), any::<bool>(), off(), off(), turns()).prop_map(|(b, s, c, f, t)| Op::Hello(b, s, c, f, t)),
@@ -104,6 +110,10 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Due),
         3 => Just(Op::Skip),
     ]
+}
+
+fn role() -> impl Strategy<Value = ParticipantRole> {
+    select(vec![ParticipantRole::Viewer, ParticipantRole::Collaborator])
 }
 
 fn sandbox() -> impl Strategy<Value = SandboxOp> {
@@ -177,6 +187,8 @@ impl Op {
             Self::Withdraw(which) => Event::PromptWithdrawn { prompt: waiting(rig, which), by: actor() },
             Self::Promote(which) => Event::PromptPromoted { prompt: waiting(rig, which), by: actor() },
             Self::Rename => Event::Renamed { title: format!("t{step}") },
+            Self::Share(who, role) => Event::ParticipantSet { who: person(who), role, by: actor() },
+            Self::Unshare(who) => Event::ParticipantRemoved { user: person(who).user, by: actor() },
             Self::Terminate => Event::Terminated { by: actor() },
             Self::OpenAgain => Event::Opened { title: None },
             Self::Sandbox(what, back) => what.event(generation(back)),

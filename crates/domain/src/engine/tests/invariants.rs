@@ -42,6 +42,7 @@ pub(super) fn check_state(rig: &Rig) {
     let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().chain(put_away).copied().collect();
     assert_eq!(&ordered - &dismissed, wanted, "every sandbox that is not wanted is dismissed");
     assert_eq!(ordered.len(), rig.store.ordered.len(), "a generation is ordered once");
+    assert_eq!(engine.participants, rig.store.participants, "everybody who takes part is stored");
     check_deadline(engine);
     let stored = serde_json::to_string(engine).unwrap();
     assert_eq!(serde_json::from_str::<Facts>(&stored).unwrap(), Facts::of(engine), "the stored state tells the same");
@@ -69,6 +70,13 @@ pub(super) fn check_step(before: &Engine, event: &Event, effects: &Effects, rig:
     for seq in effects.changes.iter().filter_map(seq) {
         assert!(seq > before.seq && seq <= after.seq, "seq {seq} is new");
     }
+    let told: Vec<(&str, &str)> = effects.bus.iter().map(|event| (event.kind.as_str(), event.user.as_str())).collect();
+    let everybody: Vec<&str> =
+        [&after.owner].into_iter().chain(after.participants.keys()).map(|user| user.as_str()).collect();
+    for told in told.chunks(everybody.len()) {
+        let expected = everybody.iter().map(|user| (told[0].0, *user));
+        assert!(told.iter().copied().eq(expected), "everybody who takes part is told, and nobody else");
+    }
     if *event == Event::Due {
         assert!(after.next_deadline().is_none_or(|deadline| deadline > rig.now), "what was due is done");
     }
@@ -81,6 +89,7 @@ fn seq(change: &Change) -> Option<u64> {
         | Change::PartSet { seq, .. }
         | Change::QuestionAsked { seq, .. }
         | Change::QuestionClosed { seq, .. } => Some(*seq),
+        Change::ParticipantSet(participant) => Some(participant.seq),
         Change::Audited(entry) => Some(entry.seq),
         _ => None,
     }

@@ -17,5 +17,6 @@ mod queue;
 mod reconnects;
 mod rig;
 mod runner;
+mod sharing;
 mod store;
 mod transcript;

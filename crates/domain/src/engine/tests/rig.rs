@@ -38,6 +38,12 @@ pub(super) fn actor() -> Actor {
     Actor { user: UserId::parse("u").unwrap(), name: "U".to_owned() }
 }
 
+/// One of the people who may be let in; the last one is the owner.
+pub(super) fn person(number: u8) -> Actor {
+    let name = ["v", "w", "x", "u"][usize::from(number % 4)];
+    Actor { user: UserId::parse(name).unwrap(), name: name.to_uppercase() }
+}
+
 pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
     Prompt { id: message(id), content: format!("do {id}"), author: None, model: None, queue_mode: mode }
 }
@@ -304,6 +310,7 @@ fn notice_words(notice: &Notice) -> Option<String> {
         Notice::Audit(entry) => format!("[{}]", entry.event_type),
         Notice::RunnerReplaced { connection } => format!("replaced {connection}"),
         Notice::RunnerStop { .. } => "stop".to_owned(),
+        Notice::AccessWithdrawn { user } => format!("access of {user} withdrawn"),
         Notice::Commands => return None,
     })
 }

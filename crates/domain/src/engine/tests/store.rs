@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Change, Command, Effects, Engine, Notice, OpenMessage, OpenPart};
-use crate::ids::{MessageId, QuestionId};
+use crate::ids::{MessageId, QuestionId, UserId};
 use crate::messages::{FinishReason, Message, MessageRole, Part, Segment, TextKind};
 use crate::questions::Resolution;
 use crate::sessions::SessionStatus;
+use crate::sharing::ParticipantRole;
 
 /// The rows of one session.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,7 @@ pub(super) struct Store {
     pub(super) hibernated: Vec<u32>,
     pub(super) error: Option<String>,
     pub(super) title: Option<String>,
+    pub(super) participants: BTreeMap<UserId, ParticipantRole>,
     open: Option<(MessageId, Vec<Row>)>,
     asked: BTreeSet<QuestionId>,
     status: Option<SessionStatus>,
@@ -87,6 +89,13 @@ impl Store {
                 self.touch(*status);
                 self.error = error.clone().or(self.error.take());
                 self.title = title.clone().or(self.title.take());
+            }
+            Change::ParticipantSet(participant) => {
+                self.advance(participant.seq);
+                self.participants.insert(participant.user.clone(), participant.role);
+            }
+            Change::ParticipantRemoved { user } => {
+                assert!(self.participants.remove(user).is_some(), "{user} takes part");
             }
             Change::Audited(entry) => self.advance(entry.seq),
         }
