@@ -1,6 +1,7 @@
 //! Every operation of the product, one module per concern.
 
 mod agents;
+mod audit;
 mod health;
 mod hibernation;
 mod identity;
@@ -34,6 +35,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(sessions::rows())
             .chain(hibernation::rows())
             .chain(sharing::rows())
+            .chain(audit::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -163,6 +163,7 @@ pub fn cases() -> Vec<Case> {
             sessions_do_not_share_messages,
             a_message_needs_its_session,
             the_newest_audit_entries_come_oldest_first,
+            the_audit_log_is_read_page_by_page,
             an_audit_number_is_used_once,
         ]
         durable = false open_message: [

@@ -8,7 +8,7 @@ use portway_domain::sessions::Session;
 use portway_ports::commit::Commit;
 use portway_ports::pages::MAX_PAGE;
 use portway_ports::search::MessageSearch;
-use portway_ports::sessions::{MessageRange, Transcript};
+use portway_ports::sessions::{AuditPage, MessageRange, Transcript};
 
 use crate::failure::{Failure, Outcome};
 use crate::fixture::{Fixture, Person, at, of};
@@ -166,6 +166,32 @@ pub(crate) async fn the_newest_audit_entries_come_oldest_first(f: Fixture) -> Ou
         let read = f.store.transcript(ada.hash(), &session.id, limit).await?.value;
         check_eq!(read.map(|read| read.audit), Some(entries[skipped..].to_vec()), "at most {limit}");
     }
+    Ok(())
+}
+
+pub(crate) async fn the_audit_log_is_read_page_by_page(f: Fixture) -> Outcome {
+    let (ada, bob) = (f.person("ada").await?, f.person("bob").await?);
+    let session = f.session(&ada).await?;
+    let mut entries: Vec<AuditEntry> = [30, 2, 11, 100, 12].map(|seq| audit(f.id(), seq)).to_vec();
+    entries[2].event_type = "other".to_owned();
+    f.changed(&session.id, entries.iter().cloned().map(Change::Audited)).await?;
+    entries.sort_by_key(|entry| entry.seq);
+    let page =
+        |after, limit, event_type: Option<&str>| AuditPage { after, limit, event_type: event_type.map(str::to_owned) };
+    for (page, expected) in [
+        (page(0, 10, None), &entries[..]),
+        (page(0, 2, None), &entries[..2]),
+        (page(entries[1].seq, 2, None), &entries[2..4]),
+        (page(100, 2, None), &[]),
+        (page(0, 10, Some("other")), &entries[1..2]),
+        (page(11, 10, Some("other")), &[]),
+        (page(0, 10, Some("absent")), &[]),
+    ] {
+        let read = f.store.audit_log(ada.hash(), &session.id, page).await?.value.map(|(_, entries)| entries);
+        check_eq!(read, Some(expected.to_vec()));
+    }
+    let hidden = f.store.audit_log(bob.hash(), &session.id, page(0, 10, None)).await?.value;
+    check_eq!(hidden.map(|(access, entries)| (access.role, entries)), Some((None, Vec::new())));
     Ok(())
 }
 

@@ -117,6 +117,17 @@ pub struct MessageRange {
     pub limit: u32,
 }
 
+/// Which entries of a session's audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Only those whose number in the session, [`AuditEntry::seq`], is after this one; 0 for all.
+    pub after: u64,
+    /// At most so many, from the beginning of the rest.
+    pub limit: u32,
+    /// Only those of this kind.
+    pub event_type: Option<String>,
+}
+
 /// A command that a runner has not taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingCommand {
@@ -184,6 +195,14 @@ pub trait SessionStore: Send + Sync {
         id: &SessionId,
         range: MessageRange,
     ) -> Result<Seen<Option<(SessionAccess, Vec<Message>)>>, StoreError>;
+
+    /// Entries of the audit log of a session in order, and the caller's role.
+    async fn audit_log(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        page: AuditPage,
+    ) -> Result<Seen<Option<(SessionAccess, Vec<AuditEntry>)>>, StoreError>;
 
     /// The place of a message in its transcript.
     async fn message_position(&self, session: &SessionId, id: &MessageId) -> Result<Option<u64>, StoreError>;

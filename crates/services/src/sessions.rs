@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portway_domain::access::{Permission, Principal, Role, SessionRole};
-use portway_domain::engine::{Actor, Effects, Engine, Event, Prompt, Timeouts};
+use portway_domain::engine::{Actor, AuditEntry, Effects, Engine, Event, Prompt, Timeouts};
 use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
@@ -11,7 +11,7 @@ use portway_domain::states::Facts;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::{Page, PageRequest};
 use portway_ports::sessions::{
-    MessageRange, Opening, SessionAccess, SessionFilter, SessionListItem, SessionOverview, SessionState,
+    AuditPage, MessageRange, Opening, SessionAccess, SessionFilter, SessionListItem, SessionOverview, SessionState,
 };
 use portway_ports::{Seen, StoreError, Stored};
 
@@ -280,6 +280,21 @@ impl Services {
         let access = seen.value.as_ref().map(|(access, _)| access);
         context.admit_to(seen.caller, access, id)?;
         Ok(seen.value.map(|(_, messages)| messages).unwrap_or_default())
+    }
+
+    /// Entries of the audit log of a session in order.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no session that the caller may read.
+    pub async fn audit_log(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        page: AuditPage,
+    ) -> Result<Vec<AuditEntry>, Error> {
+        let seen = self.ports.store.audit_log(context.token()?, id, page).await?;
+        context.admit_to(seen.caller, seen.value.as_ref().map(|(access, _)| access), id)?;
+        Ok(seen.value.map(|(_, entries)| entries).unwrap_or_default())
     }
 
     /// The place of a message in the transcript, for a caller who may read it.

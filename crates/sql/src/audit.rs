@@ -3,6 +3,7 @@
 use portway_domain::engine::AuditEntry;
 use portway_domain::ids::{AuditId, SessionId, UserId};
 use portway_domain::time::Timestamp;
+use portway_ports::sessions::AuditPage;
 use sea_query::{Expr, ExprTrait, Order};
 
 use crate::archive::Records;
@@ -11,6 +12,7 @@ use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::Row;
 use crate::sessions::{Scope, ScopedShape};
+use crate::value::IntoValue;
 
 record! {
     struct AuditRow in "audit_log" {
@@ -50,6 +52,29 @@ pub(crate) fn newest(dialect: Dialect, scope: Scope<'_>, limit: u32) -> Statemen
             .limit(limit.as_number())
             .take()
     })
+}
+
+/// A page of the entries of a session, oldest first.
+pub(crate) fn page(dialect: Dialect, scope: Scope<'_>, page: &AuditPage) -> Result<Statement, SqlError> {
+    // By whether they are of one kind.
+    static PAGE: [ScopedShape; 2] = [const { ScopedShape::new() }; 2];
+    let AuditPage { after, limit, event_type } = page;
+    let shape = &PAGE[usize::from(event_type.is_some())];
+    let more = [after.into_value(dialect)?, (*limit).into(), event_type.as_deref().into()];
+    Ok(shape.fill(dialect, scope, more, |session, [after, limit, of_type]| {
+        AuditRow::select()
+            .and_where(Expr::col("session_id").eq(session))
+            .and_where(Expr::col("seq").gt(after))
+            .and_where_option(event_type.as_ref().map(|_| Expr::col("event_type").eq(of_type)))
+            .order_by("seq", Order::Asc)
+            .limit(limit.as_number())
+            .take()
+    }))
+}
+
+/// The entries in the answer to [`page`].
+pub(crate) fn decode_page(rows: Vec<Row>) -> Result<Vec<AuditEntry>, SqlError> {
+    Ok(AuditRow::decode_all(rows)?.into_iter().map(AuditEntry::from).collect())
 }
 
 /// The entries in the answer to [`newest`], oldest first.

@@ -8,7 +8,7 @@ use portway_domain::tokens::TokenHash;
 use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::PageRequest;
 use portway_ports::search::MessageSearch;
-use portway_ports::sessions::{MessageRange, SessionFilter};
+use portway_ports::sessions::{AuditPage, MessageRange, SessionFilter};
 use portway_ports::{Store, StoreError};
 
 use super::cast::Cast;
@@ -49,7 +49,11 @@ impl Cast {
             5 => format!("{:?}", store.session_overview(&caller, &session).await?),
             6 => format!("{:?}", store.opening(&caller, key, now).await?),
             7 => format!("{:?}", store.session_state(&caller, &session, key, now).await?),
-            8 => format!("{:?}", store.transcript(&caller, &session, limit).await?),
+            8 => {
+                let page = AuditPage { after: u64::from(self.random.below(12)), limit, event_type: None };
+                let audit = store.audit_log(&caller, &session, page).await?;
+                format!("{:?} {audit:?}", store.transcript(&caller, &session, limit).await?)
+            }
             9 => {
                 let range = MessageRange { after: u64::from(self.random.below(20)), limit };
                 format!("{:?}", store.messages(&caller, &session, range).await?)

@@ -119,7 +119,12 @@ async fn roles_decide_on_every_frame() {
     let said = owner.prompt("/slow 200").await;
     let frames = || {
         [
-            ClientFrame::Prompt { content: "/say no".to_owned(), queue_mode: None, model: None, attachments: Vec::new() },
+            ClientFrame::Prompt {
+                content: "/say no".to_owned(),
+                queue_mode: None,
+                model: None,
+                attachments: Vec::new(),
+            },
             ClientFrame::Answer { question_id: "q".to_owned(), answer: AnswerValue::Flag(true) },
             ClientFrame::Withdraw { message_id: said.clone() },
             ClientFrame::Promote { message_id: said.clone() },
@@ -198,6 +203,15 @@ async fn participants_come_and_go() {
     assert_eq!(socket.close_code().await, Some(CLOSE_POLICY));
     remove(&session, "eve").await.expect(200);
     assert_eq!(participants(&session).await.len(), 1);
+    let audit = session.api.get(&session.path("/audit-log?eventType=participant.removed")).await.expect(200);
+    let by: Vec<&Value> = audit["entries"].as_array().unwrap().iter().map(|entry| &entry["actorId"]).collect();
+    assert_eq!(by, [&json!(owner), &json!("eve")]);
+    let first = session.api.get(&session.path("/audit-log?limit=1")).await.expect(200);
+    assert_eq!(first["entries"][0]["eventType"], "session.started");
+    let after = first["entries"][0]["id"].as_str().unwrap();
+    let next = session.api.get(&session.path(&format!("/audit-log?limit=1&after={after}"))).await.expect(200);
+    assert_eq!(next["entries"][0]["eventType"], "participant.added");
+    session.api.get(&session.path("/audit-log?after=x")).await.refused(400, "VALIDATION_ERROR");
     assert_eq!(eve.api.get("/api/sessions").await.expect(200)["sessions"], json!([]));
     session.terminate().await;
 }

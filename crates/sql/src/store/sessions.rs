@@ -1,7 +1,7 @@
 //! Reading sessions and their transcripts.
 
 use async_trait::async_trait;
-use portway_domain::engine::{Command, Engine};
+use portway_domain::engine::{AuditEntry, Command, Engine};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::{COLLECTED_SEPARATOR, Message};
 use portway_domain::sessions::Session;
@@ -9,8 +9,8 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pages::{MAX_PAGE, Page, PageRequest};
 use portway_ports::sessions::{
-    MessageRange, Opening, Ownership, PendingCommand, SessionAccess, SessionFilter, SessionListItem, SessionOverview,
-    SessionState, SessionStore, Transcript,
+    AuditPage, MessageRange, Opening, Ownership, PendingCommand, SessionAccess, SessionFilter, SessionListItem,
+    SessionOverview, SessionState, SessionStore, Transcript,
 };
 use portway_ports::{Seen, StoreError, Stored};
 
@@ -168,6 +168,26 @@ impl SessionStore for SqlStore {
         let open = decode_open(&mut answers)?;
         let messages = messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?;
         Ok(seen(principal, |caller| session.map(|(session, role)| (sessions::access(session, role, caller), messages))))
+    }
+
+    async fn audit_log(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        page: AuditPage,
+    ) -> Result<Seen<Option<(SessionAccess, Vec<AuditEntry>)>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let statements = vec![
+            tokens::principal(dialect, caller),
+            sessions::by_id(dialect, caller, id),
+            audit::page(dialect, Scope { id, caller: Some(caller) }, &page)?,
+        ];
+        let cost = if page.limit <= MAX_PAGE { Cost::Bounded } else { Cost::Unbounded };
+        let mut answers = self.read(Read { statements, cost }).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let session = sessions::decode(answers.next()?)?;
+        let entries = audit::decode_page(answers.next()?)?;
+        Ok(seen(principal, |caller| session.map(|(session, role)| (sessions::access(session, role, caller), entries))))
     }
 
     async fn message_position(&self, session: &SessionId, id: &MessageId) -> Result<Option<u64>, StoreError> {
