@@ -38,6 +38,7 @@ mod starting;
 mod stopping;
 mod termination;
 mod trials;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -95,4 +96,5 @@ fn add_talks(trials: &mut Trials) {
     sharing::add(trials);
     idempotency::add(trials);
     events::add(trials);
+    wire::add(trials);
 }

@@ -1,0 +1,149 @@
+//! A client that keeps every frame as it came.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::PATIENCE;
+use crate::harness::gateway::Gateway;
+use crate::harness::session::Session;
+use crate::harness::socket::{Stream, connect};
+
+/// Letters of a UUID.
+const UUID: usize = 36;
+
+/// Keys whose values are times.
+const TIMES: [&str; 2] = ["createdAt", "expiresAt"];
+
+pub(super) struct Recorder {
+    stream: Stream,
+    frames: Vec<Value>,
+    names: Names,
+}
+
+/// Names for what differs from run to run.
+struct Names {
+    /// The data folder.
+    data: String,
+    /// Ids, in the order in which they come up.
+    ids: BTreeMap<String, String>,
+}
+
+impl Recorder {
+    pub(super) async fn open(gateway: &Gateway, session: &Session) -> Self {
+        let stream = connect(&session.api, &session.path("/ws?role=client")).await.unwrap();
+        let names = Names { data: gateway.data().display().to_string(), ids: BTreeMap::new() };
+        Self { stream, frames: Vec::new(), names }
+    }
+
+    pub(super) async fn send(&mut self, frame: &Value) {
+        self.stream.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// Keeps frames up to the first one that is wanted; answers with that one.
+    pub(super) async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let reading = async {
+            loop {
+                let message = self.stream.next().await.expect("the socket is open").unwrap();
+                let Message::Text(text) = message else {
+                    continue;
+                };
+                let frame: Value = serde_json::from_str(&text).unwrap();
+                self.frames.push(frame.clone());
+                if wanted(&frame) {
+                    return frame;
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(frame) => frame,
+            Err(_) => panic!("the frame did not come; what came: {:#?}", self.frames),
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.frames.clear();
+    }
+
+    /// Compares all that was kept with what is written down.
+    pub(super) fn compare(mut self, name: &str) {
+        let lines: Vec<String> =
+            joined(self.frames).into_iter().map(|frame| self.names.in_frame(frame).to_string()).collect();
+        let found = lines.join("\n") + "\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/e2e/wire/{name}.jsonl"));
+        if std::env::var("PORTWAY_TEST_GOLDEN").is_ok_and(|value| value == "write") {
+            std::fs::write(&path, &found).unwrap();
+            return;
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = expected.lines().zip(found.lines()).position(|(expected, found)| expected != found);
+        let place = differs.unwrap_or(expected.lines().count().min(found.lines().count()));
+        assert!(
+            expected == found,
+            "frame {place} of {name}: expected\n{}\nfound\n{}\nin\n{found}",
+            expected.lines().nth(place).unwrap_or("nothing more"),
+            found.lines().nth(place).unwrap_or("nothing more")
+        );
+    }
+}
+
+/// Chunks of one text that follow each other are one.
+fn joined(frames: Vec<Value>) -> Vec<Value> {
+    let mut joined: Vec<Value> = Vec::new();
+    for frame in frames {
+        let last = joined.last_mut().filter(|last| {
+            last["type"] == "chunk" && ["type", "messageId", "part"].iter().all(|key| last.get(*key) == frame.get(*key))
+        });
+        match last {
+            Some(last) => {
+                let text = [&last["content"], &frame["content"]].map(|text| text.as_str().unwrap().to_owned());
+                last["content"] = text.concat().into();
+            }
+            None => joined.push(frame),
+        }
+    }
+    joined
+}
+
+impl Names {
+    fn in_frame(&mut self, frame: Value) -> Value {
+        match frame {
+            Value::String(text) => Value::String(self.in_text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.in_frame(item)).collect(),
+            Value::Object(map) => {
+                let entry = |(key, value): (String, Value)| {
+                    let value = if TIMES.contains(&&*key) { Value::from("time") } else { self.in_frame(value) };
+                    (key, value)
+                };
+                Value::Object(map.into_iter().map(entry).collect())
+            }
+            plain => plain,
+        }
+    }
+
+    fn in_text(&mut self, text: &str) -> String {
+        let text = text.replace(&self.data, "data");
+        let (mut named, mut rest) = (String::new(), &*text);
+        while let Some(first) = rest.chars().next() {
+            if rest.get(..UUID).is_some_and(is_uuid) {
+                let next = format!("id{}", self.ids.len() + 1);
+                named.push_str(self.ids.entry(rest[..UUID].to_owned()).or_insert(next));
+                rest = &rest[UUID..];
+            } else {
+                named.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+        named
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.bytes().enumerate().all(|(place, byte)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
