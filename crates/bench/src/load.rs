@@ -1,5 +1,6 @@
 //! Requests to a server over a number of kept connections, and what they cost it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::{Connection, Request};
@@ -8,7 +9,8 @@ use crate::server::Server;
 
 /// What to ask.
 pub(crate) struct Load {
-    pub(crate) request: Request,
+    /// One after the other, and then from the beginning.
+    pub(crate) asked: Vec<Request>,
     /// The status that every answer must have.
     pub(crate) status: u16,
     /// Connections, each with one request at a time.
@@ -58,13 +60,14 @@ pub(crate) async fn run(server: &Server, load: &Load) -> Result<Sample, Failure>
     for _ in 0..load.connections {
         connections.push(Connection::open(server.address).await?);
     }
-    let request = load.request.bytes(server.address);
+    let turn: Arc<[Vec<u8>]> = load.asked.iter().map(|request| request.bytes(server.address)).collect();
     let each = load.requests.div_ceil(load.connections);
     let cpu = server.cpu_seconds()?;
     let begin = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
-    for connection in connections {
-        clients.spawn(client(connection, request.clone(), load.status, each));
+    for (number, connection) in connections.into_iter().enumerate() {
+        let mine = (number..).step_by(load.connections).take(each);
+        clients.spawn(client(connection, turn.clone(), load.status, mine));
     }
     let mut times = Vec::with_capacity(load.requests);
     while let Some(done) = clients.join_next().await {
@@ -85,14 +88,17 @@ pub(crate) async fn run(server: &Server, load: &Load) -> Result<Sample, Failure>
 
 async fn client(
     mut connection: Connection,
-    request: Vec<u8>,
+    turn: Arc<[Vec<u8>]>,
     status: u16,
-    requests: usize,
+    places: impl Iterator<Item = usize>,
 ) -> Result<Vec<Duration>, Failure> {
-    let mut times = Vec::with_capacity(requests);
-    for _ in 0..requests {
+    let mut times = Vec::new();
+    for place in places {
+        let Some(request) = turn.get(place % turn.len().max(1)) else {
+            break;
+        };
         let begin = Instant::now();
-        let answered = connection.send(&request).await?;
+        let answered = connection.send(request).await?;
         times.push(begin.elapsed());
         if answered != status {
             return Err(Failure::Server(format!("expected status {status}, got {answered}")));

@@ -181,6 +181,10 @@ const NOTES: &str = "
   table with three indexes, and answers when the row is on disk (write-ahead log, `synchronous = FULL`). On both sides
   new keys are neighbours in all three indexes, since their hashes begin with the time. The floor commits each row
   alone, one after the other; Portway commits together what waits at the moment.
+* *Durable prompt* is `POST /api/sessions/{id}/messages` in 992 sessions whose sandbox is on its way, so that prompts
+  wait. The floor looks the caller and the session up, adds one row to one table and sets a time in another, and answers
+  when that is on disk. Portway does that and keeps the state of the session's engine with its queue, two entries of the
+  audit log and the words for the search, all in one commit, and tells those who watch.
 * *Search* is `GET /api/search` for one word, one request after the other on one connection, in 100,000 messages of the
   user with 40 words each; in one database there are 200,000 messages of 20 other users between them. The rare word is
   in ten of the user's messages, the common one in every second.

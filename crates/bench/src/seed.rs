@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_domain::access::Role;
-use portway_domain::engine::{Change, Engine};
+use portway_domain::engine::{Change, Engine, Link};
 use portway_domain::ids::{Id, IdStream, MessageId, SessionId, UserId};
 use portway_domain::messages::{Message, MessageRole};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
@@ -14,6 +14,7 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
 use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Commit, Committer, Write};
+use portway_ports::sessions::SessionStore;
 use portway_sql::SqlStore;
 use portway_sql::migrations::SQLITE;
 
@@ -36,6 +37,9 @@ const BATCH: usize = 250;
 
 /// Seconds from one session to the next.
 const SPACING: u64 = 60;
+
+/// Longer than any benchmark takes.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Who asks, and for what.
 pub(crate) struct Seeded {
@@ -139,7 +143,7 @@ impl Seed {
         let mut added = Vec::with_capacity(count);
         let mut set = ChangeSet::new();
         for number in 0..count {
-            let age = std::time::Duration::from_secs((count - number) as u64 * SPACING);
+            let age = Duration::from_secs((count - number) as u64 * SPACING);
             let session = self.session(owner, number, self.now.minus(age));
             let mut engine =
                 Engine::new(session.id.clone(), owner.clone(), QueueMode::Followup, session.last_active_at);
@@ -154,6 +158,22 @@ impl Seed {
         Ok(added)
     }
 
+    /// Lets sessions wait for their sandboxes, for a long time: prompts are queued, and no process is started for them.
+    pub(crate) async fn wait_for_sandboxes(&mut self, sessions: &[SessionId]) -> Result<(), Failure> {
+        for batch in sessions.chunks(BATCH) {
+            let mut set = ChangeSet::new();
+            for id in batch {
+                let found = self.store.engine(id).await.map_err(|error| Failure::Seed(error.to_string()))?;
+                let (_, mut engine) = found.ok_or_else(|| Failure::Seed(format!("session {id} is not there")))?;
+                engine.value.runner.generation = 1;
+                engine.value.runner.link = Link::Starting { deadline: self.now.plus(DAY) };
+                set.push(Write::SetEngine { engine: engine.value, version: engine.version });
+            }
+            self.commit(set).await?;
+        }
+        Ok(())
+    }
+
     fn session(&mut self, owner: &UserId, number: usize, at: Timestamp) -> Session {
         Session {
             id: self.ids.draw(),
@@ -166,7 +186,7 @@ impl Seed {
             metadata: None,
             error_message: None,
             created_at: at,
-            last_active_at: at.plus(std::time::Duration::from_secs(SPACING / 2)),
+            last_active_at: at.plus(Duration::from_secs(SPACING / 2)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portway_domain::ids::SessionId;
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -16,11 +17,15 @@ use crate::server::Program;
 /// The file that the gateway keeps its database in, inside the data folder.
 const DATABASE: &str = "portway.db";
 
-/// Which database a server reads. The first has the sessions of one user, the other those of other people as well.
+/// Which database a server reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum People {
+    /// It has the sessions of one user.
     Alone,
+    /// It has those of other people as well.
     Crowded,
+    /// It has the sessions of one user, and they wait for their sandboxes.
+    Waiting,
 }
 
 /// Whether the gateway writes a line for each request.
@@ -49,11 +54,15 @@ impl World {
     ) -> Result<Self, Failure> {
         fs::create_dir_all(folder).map_err(Failure::file(folder))?;
         let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(folder).map_err(Failure::file(folder))?;
-        let (alone, crowded) = (scratch.path().join("alone.db"), scratch.path().join("crowded.db"));
+        let [alone, crowded, waiting] = ["alone.db", "crowded.db", "waiting.db"].map(|name| scratch.path().join(name));
         let mut seed = Seed::open(&alone, 1).await?;
         let seeded = seed.own().await?;
         seed.close();
         copy(&alone, &crowded)?;
+        copy(&alone, &waiting)?;
+        let mut seed = Seed::open(&waiting, 4).await?;
+        seed.wait_for_sandboxes(&seeded.sessions).await?;
+        seed.close();
         let mut seed = Seed::open(&crowded, 2).await?;
         seed.others().await?;
         seed.close();
@@ -75,6 +84,17 @@ impl World {
         let middle = self.seeded.sessions.get(self.seeded.sessions.len() / 2);
         let id = middle.map(|id| id.as_str()).unwrap_or_default();
         Request::get(&format!("/api/sessions/{id}")).by(&self.seeded.token)
+    }
+
+    /// A prompt in each of the user's sessions, in a number of them that `clients` divides.
+    pub(crate) fn prompts(&self, clients: usize) -> Vec<Request> {
+        let sessions = &self.seeded.sessions;
+        let even = sessions.len() / clients * clients;
+        let prompt = |id: &SessionId| {
+            let path = format!("/api/sessions/{id}/messages");
+            Request::post(&path, r#"{"content":"Make the parser accept comments"}"#).by(&self.seeded.token)
+        };
+        sessions.iter().take(even).map(prompt).collect()
     }
 
     /// The floor on a database of its own.
@@ -134,7 +154,7 @@ impl World {
     /// The gateway on a copy of that database on a Postgres server.
     pub(crate) async fn library_on(&self, server: &Server, people: People) -> Result<Program, Failure> {
         let name = match people {
-            People::Alone => "portway_bench_alone",
+            People::Alone | People::Waiting => "portway_bench_alone",
             People::Crowded => "portway_bench_crowded",
         };
         let library = self.library(people).await?;
@@ -163,6 +183,7 @@ impl World {
         let source = match people {
             People::Alone => "alone.db",
             People::Crowded => "crowded.db",
+            People::Waiting => "waiting.db",
         };
         copy(&self.folder().join(source), &folder.join(DATABASE))?;
         Ok(folder)

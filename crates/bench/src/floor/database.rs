@@ -22,6 +22,8 @@ const SESSION: &str = "SELECT s.id, s.owner_id, s.workspace, s.status, s.title, 
     (SELECT count(*) FROM messages m WHERE m.session_id = s.id) \
     FROM sessions s JOIN engines e ON e.session_id = s.id WHERE s.id = ?1 AND s.owner_id = ?2";
 
+const OWNS: &str = "SELECT 1 FROM sessions WHERE id = ?1 AND owner_id = ?2";
+
 thread_local! {
     static READER: OnceCell<Connection> = const { OnceCell::new() };
 }
@@ -107,6 +109,14 @@ impl Database {
             participants: [],
         };
         Ok(Page { sessions: rows.into_iter().map(|(session, _)| row(session)).collect(), cursor, has_more })
+    }
+
+    /// Whether a session is the caller's.
+    pub(crate) fn owns(&self, caller: &Caller, session: &str) -> rusqlite::Result<bool> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(OWNS)?;
+            statement.exists((session, &caller.user))
+        })
     }
 
     /// One session of the caller.

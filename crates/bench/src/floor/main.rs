@@ -23,8 +23,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::database::{Caller, Database, hex};
-use crate::views::{Health, NewKey, timestamp};
-use crate::writer::{Key, Writer};
+use crate::views::{Accepted, Health, NewKey, timestamp};
+use crate::writer::{Key, Said, Writer};
 
 /// Rows of a page unless the request says otherwise.
 const PAGE: u32 = 20;
@@ -70,6 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/health", get(health))
         .route("/api/sessions", get(list))
         .route("/api/sessions/{id}", get(one))
+        .route("/api/sessions/{id}/messages", post(say))
         .route("/api/api-keys", post(create_key))
         .with_state(floor);
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
@@ -125,4 +126,28 @@ async fn create_key(
         return Err(failed());
     }
     Ok((StatusCode::CREATED, Json(view)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    content: String,
+}
+
+async fn say(
+    State(floor): State<Arc<Floor>>,
+    Path(session): Path<String>,
+    headers: HeaderMap,
+    Json(prompt): Json<Prompt>,
+) -> Answer<Response> {
+    let caller = caller(&floor, &headers)?;
+    if !floor.database.owns(&caller, &session)? {
+        return Err(Refusal(StatusCode::NOT_FOUND));
+    }
+    let failed = || Refusal(StatusCode::INTERNAL_SERVER_ERROR);
+    let message = Said::new(session, caller.user, prompt.content).ok_or_else(failed)?;
+    let answer = Accepted { success: true, message_id: message.id.clone() };
+    if !floor.writer.say(message).await {
+        return Err(failed());
+    }
+    Ok(Json(answer).into_response())
 }

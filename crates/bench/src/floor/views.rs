@@ -130,3 +130,11 @@ pub(crate) fn timestamp(micros: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(micros.div_euclid(1_000)).unwrap_or_default();
     format!("{time:.3}")
 }
+
+/// A prompt was accepted.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Accepted {
+    pub(crate) success: bool,
+    pub(crate) message_id: String,
+}
