@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portway_domain::ids::SessionId;
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, Sandboxes};
+use portway_domain::ids::{SandboxId, SessionId};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use tokio::process::Child;
 use tokio::time::{Instant, timeout};
 
@@ -183,6 +183,28 @@ impl ProcessSandboxes {
         Ok(runs.into_iter().map(orphan).collect())
     }
 
+    /// The same as [`Sandboxes::start`] with a gateway of the caller's choice, such as `ws://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// Those of [`Sandboxes::start`].
+    pub async fn start_at(&self, gateway_url: String, order: SandboxOrder) -> Result<(), SandboxError> {
+        let inner = Arc::clone(&self.inner);
+        // A task of its own: a start that nobody waits for any more must not end between the process and its run file.
+        tokio::spawn(async move { inner.start(&gateway_url, order).await })
+            .await
+            .unwrap_or_else(|error| Err(SandboxError::Unavailable(format!("the start of the sandbox failed: {error}"))))
+    }
+
+    /// Removes the session's own workspace with all that is in it. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`SandboxError::Refused`] while a sandbox of the session lives; [`SandboxError::Unavailable`] when the folder
+    /// cannot be removed.
+    pub async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
+        let _held = self.inner.locks.lock(session).await;
+        self.inner.delete_workspace(session).await
+    }
+
     /// Removes the run file of a sandbox that is dead; without effect if it lives.
     pub async fn forget(&self, session: &SessionId, generation: u32) {
         let _held = self.inner.locks.lock(session).await;
@@ -194,30 +216,27 @@ impl ProcessSandboxes {
 
 #[async_trait]
 impl Sandboxes for ProcessSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
-        let inner = Arc::clone(&self.inner);
-        // A task of its own: a start that nobody waits for any more must not end between the process and its run file.
-        tokio::spawn(async move { inner.start(order).await })
-            .await
-            .unwrap_or_else(|error| Err(SandboxError::Unavailable(format!("the start of the sandbox failed: {error}"))))
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+        self.start_at(self.inner.options.gateway_url.clone(), order).await.map(|()| None)
     }
 
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-        let _held = self.inner.locks.lock(session).await;
-        self.inner.stop(session, generation).await
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
+        let _held = self.inner.locks.lock(&sandbox.session).await;
+        self.inner.stop(&sandbox.session, sandbox.generation).await
     }
 
-    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
-        self.inner.registry.find(session, generation).is_some_and(|sandbox| sandbox.is_alive())
+    async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
+        let found = self.inner.registry.find(&sandbox.session, sandbox.generation);
+        Ok(found.is_some_and(|sandbox| sandbox.is_alive()))
     }
 
-    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
-        let generations = self.inner.registry.generations(session);
-        generations.is_ok_and(|generations| generations.contains(&generation))
+    async fn was_here(&self, sandbox: &SandboxRef) -> bool {
+        let generations = self.inner.registry.generations(&sandbox.session);
+        generations.is_ok_and(|generations| generations.contains(&sandbox.generation))
     }
 
-    async fn ended(&self, session: &SessionId, generation: u32) -> String {
-        let registry = &self.inner.registry;
+    async fn ended(&self, sandbox: &SandboxRef) -> String {
+        let (registry, session, generation) = (&self.inner.registry, &sandbox.session, sandbox.generation);
         match registry.find(session, generation) {
             Some(sandbox) => sandbox.ended().await,
             None => registry.ending(session, generation).unwrap_or_else(|| "it does not exist".to_owned()),
@@ -226,14 +245,14 @@ impl Sandboxes for ProcessSandboxes {
 }
 
 impl Inner {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, gateway_url: &str, order: SandboxOrder) -> Result<(), SandboxError> {
         if order.agent.command.first().is_none_or(String::is_empty) {
             return Err(SandboxError::Refused("the agent has no command; name its program".to_owned()));
         }
         let _held = self.locks.lock(&order.session).await;
         self.replace(&order.session, order.generation).await?;
         let (workspace, log, log_start) = self.prepare(&order).await?;
-        let mut child = launch::launch(&self.options, &order, &workspace, log)?;
+        let mut child = launch::launch(&self.options, gateway_url, &order, &workspace, log)?;
         let Some(process) = child.id().and_then(Process::of_child) else {
             let _ = child.start_kill();
             return Err(SandboxError::Unavailable("the runner's process cannot be looked at".to_owned()));
@@ -254,12 +273,25 @@ impl Inner {
         Ok(())
     }
 
+    async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
+        let mut living = self.generations(session)?.into_iter().filter_map(|found| self.registry.find(session, found));
+        if let Some(living) = living.next() {
+            let text = format!("generation {} of the session runs in the workspace: stop it first", living.generation);
+            return Err(SandboxError::Refused(text));
+        }
+        let (folders, session) = (self.folders.clone(), session.clone());
+        let removed = blocking(move || folders.remove_workspace(&session)).await.unwrap_or(Ok(false));
+        removed.map_err(|error| SandboxError::Unavailable(format!("the workspace cannot be removed: {error}")))
+    }
+
+    fn generations(&self, session: &SessionId) -> Result<Vec<u32>, SandboxError> {
+        let found = self.registry.generations(session);
+        found.map_err(|error| SandboxError::Unavailable(format!("the run folder cannot be read: {error}")))
+    }
+
     /// Stops what is left of the session, up to and with this generation.
     async fn replace(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-        let generations = self
-            .registry
-            .generations(session)
-            .map_err(|error| SandboxError::Unavailable(format!("the run folder cannot be read: {error}")))?;
+        let generations = self.generations(session)?;
         let newer = generations.iter().filter(|found| **found > generation);
         if let Some(newer) =
             newer.filter_map(|found| self.registry.find(session, *found)).find(|found| found.is_alive())

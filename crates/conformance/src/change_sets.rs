@@ -145,8 +145,8 @@ pub(crate) async fn sandbox_changes_are_refused(f: Fixture) -> Outcome {
     let (person, new, writes) = everything(&f);
     for change in [
         Change::SandboxOrdered { generation: 1, node: None },
-        Change::SandboxHibernated { generation: 1, node: None },
-        Change::SandboxDismissed { generation: 1, node: None },
+        Change::SandboxHibernated { generation: 1, node: None, sandbox: None },
+        Change::SandboxDismissed { generation: 1, node: None, sandbox: None },
     ] {
         let mut broken = writes.clone();
         broken.push(of(&new.id, change));

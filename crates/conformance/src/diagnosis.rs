@@ -69,7 +69,7 @@ pub(crate) async fn overdue_sessions_come_with_their_deadlines(f: Fixture) -> Ou
 pub(crate) async fn pending_jobs_tell_what_became_of_them(f: Fixture) -> Outcome {
     let job = |seconds| Job {
         id: f.id(),
-        work: Work::StopSandbox { session: f.id(), generation: 1 },
+        work: Work::StopSandbox { session: f.id(), generation: 1, sandbox: None },
         node: None,
         attempts: 0,
         run_at: at(seconds),

@@ -32,7 +32,7 @@ async fn claim(f: &Fixture, now: i64, lease_until: i64) -> Outcome<Vec<Job>> {
 
 pub(crate) async fn every_kind_of_work_is_read_back(f: Fixture) -> Outcome {
     let mut jobs = [job(&f, 1), job(&f, 2)];
-    jobs[1].work = Work::StopSandbox { session: f.id(), generation: u32::MAX };
+    jobs[1].work = Work::StopSandbox { session: f.id(), generation: u32::MAX, sandbox: None };
     f.done(jobs.clone().map(Write::AddJob)).await?;
     let expected: Vec<Job> = jobs.iter().map(|job| tried(job, 1)).collect();
     check_eq!(claim(&f, 5, 60).await?, expected);

@@ -31,7 +31,7 @@ pub(crate) async fn a_node_is_lost_when_its_time_is_over(f: Fixture) -> Outcome 
 }
 
 fn job(f: &Fixture, of: Option<NodeId>) -> Job {
-    let work = Work::StopSandbox { session: f.id(), generation: 1 };
+    let work = Work::StopSandbox { session: f.id(), generation: 1, sandbox: None };
     Job { id: f.id(), work, node: of, attempts: 0, run_at: at(0) }
 }
 

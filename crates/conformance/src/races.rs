@@ -107,7 +107,7 @@ pub(crate) async fn one_of_many_revokes_a_token(f: Fixture) -> Outcome {
 
 fn jobs(f: &Fixture, count: usize) -> Vec<Job> {
     let job = |_| {
-        let work = Work::StopSandbox { session: f.id(), generation: 1 };
+        let work = Work::StopSandbox { session: f.id(), generation: 1, sandbox: None };
         Job { id: f.id(), work, node: None, attempts: 0, run_at: at(0) }
     };
     (0..count).map(job).collect()

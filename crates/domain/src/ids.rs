@@ -155,6 +155,8 @@ ids! {
     NodeId,
     /// A question that an agent asked; minted by the agent or its runner.
     QuestionId,
+    /// A sandbox; named by the backend that runs it.
+    SandboxId,
     /// A session.
     SessionId,
     /// A link that lets people into a session (not its secret).

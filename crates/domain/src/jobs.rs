@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{JobId, NodeId, SessionId};
+use crate::ids::{JobId, NodeId, SandboxId, SessionId};
 use crate::time::Timestamp;
 
 /// How often a job is tried before it is given up.
@@ -30,6 +30,9 @@ pub enum Work {
         session: SessionId,
         /// The generation.
         generation: u32,
+        /// How its backend calls it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sandbox: Option<SandboxId>,
     },
     /// Remove the sandbox of a generation of a session.
     StopSandbox {
@@ -37,6 +40,9 @@ pub enum Work {
         session: SessionId,
         /// The generation.
         generation: u32,
+        /// How its backend calls it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sandbox: Option<SandboxId>,
     },
 }
 

@@ -101,6 +101,15 @@ impl TokenSecret {
         Ok(Self(text.to_owned()))
     }
 
+    /// A secret that somebody else made, of whatever form.
+    ///
+    /// # Errors
+    /// [`UnusableSecret`] unless it has 1 to [`MAX_SECRET_BYTES`] printable ASCII characters and no blank.
+    pub fn opaque(text: &str) -> Result<Self, UnusableSecret> {
+        let fits = (1..=MAX_SECRET_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(UnusableSecret) }
+    }
+
     /// The secret itself, to hand to its owner.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -131,6 +140,11 @@ impl fmt::Debug for TokenSecret {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a key begins with sk_live_ or sk_test_, followed by at least 32 letters, digits, '_' or '-'")]
 pub struct InvalidSecret;
+
+/// A text can be no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a secret has 1 to 512 printable ASCII characters and no blank")]
+pub struct UnusableSecret;
 
 /// What a token was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

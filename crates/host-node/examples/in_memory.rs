@@ -14,10 +14,10 @@ use async_trait::async_trait;
 use portway::Gateway;
 use portway::domain::access::{Permission, SessionRole};
 use portway::domain::engine::{Command, RunnerHello, RunnerReport};
-use portway::domain::ids::{MessageId, SessionId};
+use portway::domain::ids::{MessageId, SandboxId, SessionId};
 use portway::domain::messages::{FinishReason, MessageRole, TextKind};
 use portway::domain::tokens::{TokenHash, TokenSecret};
-use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, Sandboxes};
+use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use portway::services::Services;
 use portway::services::prompts::NewPrompt;
 use portway::services::sessions::NewSession;
@@ -98,31 +98,34 @@ struct ScriptedSandboxes {
 
 #[async_trait]
 impl Sandboxes for ScriptedSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(session, _)| *session != order.session);
         running.insert((order.session.clone(), order.generation));
         self.changed.notify_waiters();
-        self.orders.send(order).map_err(|_| SandboxError::Unavailable("the test is over".to_owned()))
+        self.orders.send(order).map_err(|_| SandboxError::Unavailable("the test is over".to_owned()))?;
+        Ok(None)
     }
 
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&(session.clone(), generation));
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
+        let key = (sandbox.session.clone(), sandbox.generation);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         self.changed.notify_waiters();
         Ok(())
     }
 
-    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&(session.clone(), generation))
+    async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
+        let key = (sandbox.session.clone(), sandbox.generation);
+        Ok(self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&key))
     }
 
-    async fn ended(&self, session: &SessionId, generation: u32) -> String {
+    async fn ended(&self, sandbox: &SandboxRef) -> String {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Registered before looking, so that an end between the two is not slept through.
             changed.as_mut().enable();
-            if !self.is_alive(session, generation).await {
+            if self.is_alive(sandbox).await == Ok(false) {
                 return "it was stopped".to_owned();
             }
             changed.await;

@@ -17,7 +17,7 @@ use axum::Router;
 use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
 use portway_api::{ApiOptions, BuildError};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::Sandboxes;
+use portway_ports::sandboxes::{SandboxRef, Sandboxes};
 use portway_ports::system::{Clock, Entropy};
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
@@ -258,8 +258,9 @@ async fn stop_strays(services: &Services, sandboxes: &ProcessSandboxes) -> Resul
         if services.wants_sandbox(&sandbox.session, sandbox.generation).await? {
             continue;
         }
-        if let Err(error) = sandboxes.stop(&sandbox.session, sandbox.generation).await {
-            tracing::warn!(session = %sandbox.session, %error, "a stray sandbox could not be stopped");
+        let stray = SandboxRef::new(sandbox.session, sandbox.generation);
+        if let Err(error) = sandboxes.stop(&stray).await {
+            tracing::warn!(session = %stray.session, %error, "a stray sandbox could not be stopped");
         }
     }
     Ok(())

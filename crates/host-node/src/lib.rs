@@ -74,17 +74,17 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use portway::domain::ids::SessionId;
-//! # use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, Sandboxes};
+//! # use portway::domain::ids::SandboxId;
+//! # use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 //! # struct NoSandboxes;
 //! # #[async_trait::async_trait]
 //! # impl Sandboxes for NoSandboxes {
-//! #     async fn start(&self, _: SandboxOrder) -> Result<(), SandboxError> {
+//! #     async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
 //! #         Err(SandboxError::Refused("there are none".to_owned()))
 //! #     }
-//! #     async fn stop(&self, _: &SessionId, _: u32) -> Result<(), SandboxError> { Ok(()) }
-//! #     async fn is_alive(&self, _: &SessionId, _: u32) -> bool { false }
-//! #     async fn ended(&self, _: &SessionId, _: u32) -> String { "it never was".to_owned() }
+//! #     async fn stop(&self, _: &SandboxRef) -> Result<(), SandboxError> { Ok(()) }
+//! #     async fn is_alive(&self, _: &SandboxRef) -> Result<bool, SandboxError> { Ok(false) }
+//! #     async fn ended(&self, _: &SandboxRef) -> String { "it never was".to_owned() }
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,7 +5,7 @@
 //!
 //! | trait | what it stands for | whoever runs Portway has |
 //! |---|---|---|
-//! | [`Sandboxes`](sandboxes::Sandboxes) | places for agents to work in | processes of the machine |
+//! | [`Sandboxes`](sandboxes::Sandboxes) | places for agents to work in | processes of the machine, or another machine's over HTTP |
 //! | [`Store`] | everything that is kept, as a bundle of smaller traits | SQLite or Postgres |
 //! | [`Health`](health::Health) | whether the store can be used | the same |
 //! | [`PubSub`](pubsub::PubSub) | hints for those who watch | queues in the process |
@@ -24,8 +24,8 @@
 //! use std::sync::{Arc, Mutex, PoisonError};
 //!
 //! use async_trait::async_trait;
-//! use portway_domain::ids::SessionId;
-//! use portway_ports::sandboxes::{SandboxError, SandboxOrder, Sandboxes};
+//! use portway_domain::ids::{SandboxId, SessionId};
+//! use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 //!
 //! struct AtMost {
 //!     limit: usize,
@@ -51,7 +51,7 @@
 //!
 //! #[async_trait]
 //! impl Sandboxes for AtMost {
-//!     async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+//!     async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
 //!         let session = order.session.clone();
 //!         if !self.takes(&session) {
 //!             // It is tried again some times; `Refused` would end the session at once.
@@ -64,19 +64,19 @@
 //!         started
 //!     }
 //!
-//!     async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-//!         self.sandboxes.stop(session, generation).await?;
-//!         self.leave(session);
+//!     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
+//!         self.sandboxes.stop(sandbox).await?;
+//!         self.leave(&sandbox.session);
 //!         Ok(())
 //!     }
 //!
-//!     async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
-//!         self.sandboxes.is_alive(session, generation).await
+//!     async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
+//!         self.sandboxes.is_alive(sandbox).await
 //!     }
 //!
-//!     async fn ended(&self, session: &SessionId, generation: u32) -> String {
-//!         let how = self.sandboxes.ended(session, generation).await;
-//!         self.leave(session);
+//!     async fn ended(&self, sandbox: &SandboxRef) -> String {
+//!         let how = self.sandboxes.ended(sandbox).await;
+//!         self.leave(&sandbox.session);
 //!         how
 //!     }
 //! }

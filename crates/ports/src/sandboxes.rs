@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use portway_domain::ids::{SessionId, SnapshotId};
+use portway_domain::ids::{SandboxId, SessionId, SnapshotId, UserId};
 use portway_domain::tokens::TokenSecret;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct SandboxOrder {
     /// The session.
     pub session: SessionId,
+    /// Whose session it is.
+    pub owner: UserId,
     /// The generation of its runner.
     pub generation: u32,
+    /// Name of the agent, by which another machine knows how to start it there.
+    pub agent_name: String,
     /// The agent to start in it.
     pub agent: AgentCommand,
     /// The folder to work in; a folder of the session's own if absent.
@@ -68,22 +72,43 @@ pub enum SandboxError {
     Unavailable(String),
 }
 
-/// Starts and stops sandboxes. A sandbox is named by session and generation.
+/// Names a sandbox that was ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SandboxRef {
+    /// The session.
+    pub session: SessionId,
+    /// The generation of its runner.
+    pub generation: u32,
+    /// What [`Sandboxes::start`] answered. Absent too when that answer was lost: session and generation then have to do.
+    pub id: Option<SandboxId>,
+}
+
+impl SandboxRef {
+    /// The sandbox of a generation, without a name of the backend's own.
+    #[must_use]
+    pub fn new(session: SessionId, generation: u32) -> Self {
+        Self { session, generation, id: None }
+    }
+}
+
+/// Starts and stops sandboxes. A sandbox is named by session and generation, and by the id that its backend gave it, if
+/// it did.
 #[async_trait]
 pub trait Sandboxes: Send + Sync {
     /// Starts a sandbox with a runner in it. One that is left over from an earlier attempt for the same session, of this
-    /// generation or an older one, is stopped first, so two runners of a session never run side by side.
+    /// generation or an older one, is stopped first, so two runners of a session never run side by side. Answers the
+    /// name that the backend has for it, where session and generation are none.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] for example when the folder does not exist; [`SandboxError::Unavailable`] when the
     /// backend cannot be reached.
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError>;
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError>;
 
     /// Stops a sandbox and everything in it. One that does not exist is stopped already.
     ///
     /// # Errors
     /// [`SandboxError::Unavailable`] when the backend cannot be reached.
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError>;
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError>;
 
     /// Ends everything in a sandbox and keeps its files, for the next one of the session to go on with. Answers what
     /// that one is to be made from; nothing where the files stay in place. A sandbox that does not exist is put away
@@ -92,20 +117,29 @@ pub trait Sandboxes: Send + Sync {
     /// # Errors
     /// [`SandboxError::Refused`] when it cannot be kept; [`SandboxError::Unavailable`] when the backend cannot be
     /// reached.
-    async fn hibernate(&self, session: &SessionId, generation: u32) -> Result<Option<SnapshotId>, SandboxError> {
-        self.stop(session, generation).await.map(|()| None)
+    async fn hibernate(&self, sandbox: &SandboxRef) -> Result<Option<SnapshotId>, SandboxError> {
+        self.stop(sandbox).await.map(|()| None)
     }
 
     /// Whether the sandbox exists and lives.
-    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool;
+    ///
+    /// # Errors
+    /// [`SandboxError`] when that cannot be found out now: it may live.
+    async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError>;
+
+    /// Whether a sandbox stays with the node that started it, as processes of its machine do. Where several nodes share a
+    /// store, a sandbox that does not is known to all of them, and is looked after by the one that started it.
+    fn stay_with_node(&self) -> bool {
+        true
+    }
 
     /// Whether the sandbox was started on this node, as far as that can be known. Only asked about one that does not live,
     /// where several nodes share a store: one that was here has ended, any other may live elsewhere.
-    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
-        self.is_alive(session, generation).await
+    async fn was_here(&self, sandbox: &SandboxRef) -> bool {
+        self.is_alive(sandbox).await.unwrap_or(false)
     }
 
     /// Returns when the sandbox is no more, with how it ended in words; at once if it does not exist. May be dropped
     /// early.
-    async fn ended(&self, session: &SessionId, generation: u32) -> String;
+    async fn ended(&self, sandbox: &SandboxRef) -> String;
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use portway_domain::engine::Event;
-use portway_domain::ids::SessionId;
+use portway_domain::engine::{Event, Link};
+use portway_domain::ids::{SandboxId, SessionId};
 use portway_domain::jobs::{Job, LEASE, MAX_ATTEMPTS, Work, backoff};
 use portway_domain::text::keepable;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::commit::{ChangeSet, Write};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef};
 
 use crate::Services;
 use crate::error::Error;
@@ -68,8 +68,12 @@ impl Services {
     async fn run_job(self: Arc<Self>, job: Job) {
         let result = match &job.work {
             Work::StartSandbox { session, generation } => self.start_sandbox(&job, session, *generation).await,
-            Work::HibernateSandbox { session, generation } => self.hibernate_sandbox(&job, session, *generation).await,
-            Work::StopSandbox { session, generation } => self.stop_sandbox(&job, session, *generation).await,
+            Work::HibernateSandbox { session, generation, sandbox } => {
+                self.hibernate_sandbox(&job, &reference(session, *generation, sandbox)).await
+            }
+            Work::StopSandbox { session, generation, sandbox } => {
+                self.stop_sandbox(&job, &reference(session, *generation, sandbox)).await
+            }
         };
         if let Err(error) = result {
             tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
@@ -81,8 +85,10 @@ impl Services {
     async fn start_sandbox(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
         // An earlier attempt got that far and could not say so. Its runner has the secret that is stored: starting another
         // one would end it, which looks like the loss of the sandbox.
-        if self.ports.sandboxes.is_alive(id, generation).await {
-            return self.sandbox_started(job, id, generation).await;
+        match self.ports.sandboxes.is_alive(&SandboxRef::new(id.clone(), generation)).await {
+            Ok(true) => return self.sandbox_started(job, id, generation, None).await,
+            Ok(false) => {}
+            Err(error) => return self.sandbox_not_started(job, id, generation, error).await,
         }
         let token = TokenSecret::runner(self.ports.entropy.draw());
         let prepared = Event::SandboxPrepared { generation, node: self.node.clone(), token: token.hash() };
@@ -94,24 +100,48 @@ impl Services {
         if unwanted {
             return self.complete(job).await;
         }
-        let event = match self.order_sandbox(id, generation, token).await? {
-            Ok(()) => return self.sandbox_started(job, id, generation).await,
-            Err(SandboxError::Unavailable(reason)) if job.attempts < MAX_ATTEMPTS => {
-                return Err(Error::Unavailable { message: reason, retry_after: 1 });
-            }
-            Err(error) => {
-                self.counters.failed();
-                Event::SandboxFailed { generation, error: error.to_string() }
-            }
-        };
-        self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
-        Ok(())
+        match self.order_sandbox(id, generation, token).await? {
+            Ok(sandbox) => self.sandbox_started(job, id, generation, sandbox).await,
+            Err(error) => self.sandbox_not_started(job, id, generation, error).await,
+        }
     }
 
-    async fn sandbox_started(self: &Arc<Self>, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
-        let event = Event::SandboxStarted { generation, node: self.node.clone() };
+    async fn sandbox_not_started(
+        &self,
+        job: &Job,
+        id: &SessionId,
+        generation: u32,
+        error: SandboxError,
+    ) -> Result<(), Error> {
+        if let SandboxError::Unavailable(reason) = &error
+            && self.has_time_for_another_start(job, id).await?
+        {
+            return Err(Error::Unavailable { message: reason.clone(), retry_after: 1 });
+        }
+        self.counters.failed();
+        let event = Event::SandboxFailed { generation, error: error.to_string() };
+        self.apply_and_complete(job, id, event).await
+    }
+
+    /// Whether the next attempt comes before the session gives up, which it would do without knowing what is wrong.
+    async fn has_time_for_another_start(&self, job: &Job, id: &SessionId) -> Result<bool, Error> {
+        let engine = self.ports.store.engine(id).await?.map(|(_, engine)| engine.value);
+        let next = self.ports.clock.now().plus(backoff(job.attempts));
+        let in_time =
+            engine.is_some_and(|engine| matches!(engine.runner.link, Link::Starting { deadline } if next < deadline));
+        Ok(in_time && job.attempts < MAX_ATTEMPTS)
+    }
+
+    async fn sandbox_started(
+        self: &Arc<Self>,
+        job: &Job,
+        id: &SessionId,
+        generation: u32,
+        sandbox: Option<SandboxId>,
+    ) -> Result<(), Error> {
+        let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone() };
         self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
-        self.watch_sandbox(id.clone(), generation);
+        self.watch_sandbox(SandboxRef { session: id.clone(), generation, id: sandbox });
         if self.is_leaving.load(Ordering::SeqCst) {
             self.apply(id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
         }
@@ -123,7 +153,7 @@ impl Services {
         id: &SessionId,
         generation: u32,
         token: TokenSecret,
-    ) -> Result<Result<(), SandboxError>, Error> {
+    ) -> Result<Result<Option<SandboxId>, SandboxError>, Error> {
         let Some((session, engine)) = self.ports.store.engine(id).await? else {
             return Ok(Err(SandboxError::Refused("the session is gone".to_owned())));
         };
@@ -133,7 +163,9 @@ impl Services {
         };
         let order = SandboxOrder {
             session: id.clone(),
+            owner: engine.value.owner,
             generation,
+            agent_name: session.agent,
             agent: agent.clone(),
             directory: session.directory,
             token,
@@ -143,8 +175,9 @@ impl Services {
         Ok(self.ports.sandboxes.start(order).await)
     }
 
-    async fn hibernate_sandbox(&self, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
-        let event = match self.ports.sandboxes.hibernate(id, generation).await {
+    async fn hibernate_sandbox(&self, job: &Job, sandbox: &SandboxRef) -> Result<(), Error> {
+        let generation = sandbox.generation;
+        let event = match self.ports.sandboxes.hibernate(sandbox).await {
             Ok(snapshot) => Event::SandboxPutAway { generation, snapshot },
             Err(SandboxError::Unavailable(reason)) if job.attempts < MAX_ATTEMPTS => {
                 return Err(Error::Unavailable { message: reason, retry_after: 1 });
@@ -154,6 +187,18 @@ impl Services {
                 Event::SandboxFailed { generation, error: error.to_string() }
             }
         };
+        self.apply_and_complete(job, &sandbox.session, event).await
+    }
+
+    async fn stop_sandbox(&self, job: &Job, sandbox: &SandboxRef) -> Result<(), Error> {
+        match self.ports.sandboxes.stop(sandbox).await {
+            Ok(()) => self.complete(job).await,
+            Err(error) => Err(Error::Unavailable { message: error.to_string(), retry_after: 1 }),
+        }
+    }
+
+    /// Tells a session what came of a job; one that is gone need not know.
+    async fn apply_and_complete(&self, job: &Job, id: &SessionId, event: Event) -> Result<(), Error> {
         match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
             Ok(_) => Ok(()),
             Err(Error::NotFound { .. }) => self.complete(job).await,
@@ -161,19 +206,12 @@ impl Services {
         }
     }
 
-    async fn stop_sandbox(&self, job: &Job, id: &SessionId, generation: u32) -> Result<(), Error> {
-        match self.ports.sandboxes.stop(id, generation).await {
-            Ok(()) => self.complete(job).await,
-            Err(error) => Err(Error::Unavailable { message: error.to_string(), retry_after: 1 }),
-        }
-    }
-
     /// Tells the session when its sandbox is no more.
-    pub(crate) fn watch_sandbox(self: &Arc<Self>, id: SessionId, generation: u32) {
+    pub(crate) fn watch_sandbox(self: &Arc<Self>, sandbox: SandboxRef) {
         let services = self.clone();
         self.ports.spawner.spawn(Box::pin(async move {
-            let detail = services.ports.sandboxes.ended(&id, generation).await;
-            services.sandbox_gone(&id, generation, detail).await;
+            let detail = services.ports.sandboxes.ended(&sandbox).await;
+            services.sandbox_gone(&sandbox.session, sandbox.generation, detail).await;
         }));
     }
 
@@ -204,7 +242,13 @@ impl Services {
         if let Err(error) = self.commit(ChangeSet::new().with(write)).await {
             tracing::error!(job = %job.id, %error, "a failed job could not be put back; its lease will run out");
         }
+        // The loop sleeps until the next job is due, and did not know of this one.
+        self.new_work.notify_waiters();
     }
+}
+
+fn reference(session: &SessionId, generation: u32, id: &Option<SandboxId>) -> SandboxRef {
+    SandboxRef { session: session.clone(), generation, id: id.clone() }
 }
 
 fn completion(job: &Job) -> Write {

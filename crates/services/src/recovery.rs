@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use portway_domain::engine::{Event, Link};
+use portway_domain::engine::{Engine, Event, Link};
 use portway_domain::ids::SessionId;
 use portway_ports::Stored;
+use portway_ports::sandboxes::SandboxRef;
 
 use crate::Services;
 use crate::error::Error;
@@ -23,6 +24,13 @@ pub enum Tenancy {
     Shared,
 }
 
+/// Whether it makes sense to ask where sandboxes are: once nobody answered, each further question would only take time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Everything,
+    Nothing,
+}
+
 impl Services {
     /// Takes over what an earlier process left behind: sandboxes that live get time for their runners to come back, the
     /// others are reported gone. Where others work on the store, that is only done for what was on this node; the leases
@@ -35,8 +43,9 @@ impl Services {
         if tenancy == Tenancy::Alone {
             self.ports.store.release_leases().await?;
         }
+        let mut asks = Asks::Everything;
         for id in self.sessions_with_sandbox().await? {
-            self.recover_session(&id, tenancy).await?;
+            self.recover_session(&id, tenancy, &mut asks).await?;
         }
         Ok(())
     }
@@ -53,19 +62,39 @@ impl Services {
         }
     }
 
-    async fn recover_session(self: &Arc<Self>, id: &SessionId, tenancy: Tenancy) -> Result<(), Error> {
+    async fn recover_session(self: &Arc<Self>, id: &SessionId, tenancy: Tenancy, asks: &mut Asks) -> Result<(), Error> {
         let Some((_, engine)) = self.ports.store.engine(id).await? else {
             return Ok(());
         };
-        let generation = engine.value.runner.generation;
+        if tenancy == Tenancy::Shared && !self.looks_after(&engine.value) {
+            return Ok(());
+        }
+        let sandbox = sandbox_of(&engine.value);
         let started = !matches!(engine.value.runner.link, Link::Starting { .. });
-        if self.ports.sandboxes.is_alive(id, generation).await {
+        if self.may_live(&sandbox, asks).await {
             self.apply(id, vec![Event::GatewayRestarted], Vec::new(), self.moment()).await?;
-            self.watch_sandbox(id.clone(), generation);
-        } else if started && (tenancy == Tenancy::Alone || self.ports.sandboxes.was_here(id, generation).await) {
-            self.sandbox_gone(id, generation, "it was gone when the gateway started".to_owned()).await;
+            self.watch_sandbox(sandbox);
+        } else if started && (tenancy == Tenancy::Alone || self.ports.sandboxes.was_here(&sandbox).await) {
+            self.sandbox_gone(id, sandbox.generation, "it was gone when the gateway started".to_owned()).await;
         }
         Ok(())
+    }
+
+    /// Whether a sandbox lives, or that cannot be found out: its runner may come back, or else time tells.
+    async fn may_live(&self, sandbox: &SandboxRef, asks: &mut Asks) -> bool {
+        if *asks == Asks::Nothing {
+            return true;
+        }
+        self.ports.sandboxes.is_alive(sandbox).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known which sandboxes live; all get time to come back");
+            *asks = Asks::Nothing;
+            true
+        })
+    }
+
+    /// Whether a sandbox that every node can reach is one of this node.
+    fn looks_after(&self, engine: &Engine) -> bool {
+        self.ports.sandboxes.stay_with_node() || engine.runner.node.as_ref() == Some(&self.node)
     }
 
     /// Puts all sandboxes of this node away because the node goes down, also those that are being started: the work of
@@ -89,7 +118,10 @@ impl Services {
         let Some((_, engine)) = self.ports.store.engine(id).await? else {
             return Ok(false);
         };
-        Ok(self.ports.sandboxes.is_alive(id, engine.value.runner.generation).await)
+        if !self.looks_after(&engine.value) {
+            return Ok(false);
+        }
+        Ok(self.ports.sandboxes.is_alive(&sandbox_of(&engine.value)).await.unwrap_or(true))
     }
 
     /// Whether work that was ordered is left for this node to be done, such as stopping a sandbox.
@@ -111,4 +143,9 @@ impl Services {
             engine.runner.link != Link::None && engine.runner.generation == generation && !is_elsewhere
         }))
     }
+}
+
+fn sandbox_of(engine: &Engine) -> SandboxRef {
+    let runner = &engine.runner;
+    SandboxRef { session: engine.session.clone(), generation: runner.generation, id: runner.sandbox.clone() }
 }

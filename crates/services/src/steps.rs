@@ -240,11 +240,11 @@ fn work_of(session: &SessionId, change: &Change) -> Option<(Work, Option<NodeId>
         Change::SandboxOrdered { generation, node } => {
             (Work::StartSandbox { session: session(), generation: *generation }, node)
         }
-        Change::SandboxHibernated { generation, node } => {
-            (Work::HibernateSandbox { session: session(), generation: *generation }, node)
+        Change::SandboxHibernated { generation, node, sandbox } => {
+            (Work::HibernateSandbox { session: session(), generation: *generation, sandbox: sandbox.clone() }, node)
         }
-        Change::SandboxDismissed { generation, node } => {
-            (Work::StopSandbox { session: session(), generation: *generation }, node)
+        Change::SandboxDismissed { generation, node, sandbox } => {
+            (Work::StopSandbox { session: session(), generation: *generation, sandbox: sandbox.clone() }, node)
         }
         _ => return None,
     };

@@ -65,7 +65,7 @@ impl Fixture {
             created_at: now(),
             expires_at: None,
         };
-        let work = Work::StopSandbox { session: fixture.session.clone(), generation: 1 };
+        let work = Work::StopSandbox { session: fixture.session.clone(), generation: 1, sandbox: None };
         let prompt: MessageId = ids.draw();
         fixture.commit([Write::AddUser(user.clone()), Write::AddToken(token), fixture.added(&user)]).await;
         fixture.commit([Write::AddJob(Job { id: ids.draw(), work, node: None, attempts: 0, run_at: now() })]).await;

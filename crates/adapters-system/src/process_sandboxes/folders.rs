@@ -41,6 +41,15 @@ impl Folders {
         }
     }
 
+    /// Removes the session's own workspace; answers whether there was one.
+    pub(super) fn remove_workspace(&self, session: &SessionId) -> io::Result<bool> {
+        match fs::remove_dir_all(self.workspaces.join(file_name(session))) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn own(&self, session: &SessionId) -> Result<PathBuf, SandboxError> {
         let path = self.workspaces.join(file_name(session));
         make_private(&self.workspaces).and_then(|()| make_private(&path)).map_err(|error| {

@@ -18,6 +18,7 @@ const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// gateway do not reach it, and it goes on when its handle is dropped.
 pub(super) fn launch(
     options: &ProcessSandboxOptions,
+    gateway_url: &str,
     order: &SandboxOrder,
     workspace: &Path,
     log: File,
@@ -25,7 +26,7 @@ pub(super) fn launch(
     let agent = serde_json::to_string(&order.agent)
         .map_err(|error| SandboxError::Refused(format!("the agent's command cannot be written as JSON: {error}")))?;
     let second = log.try_clone().map_err(|error| SandboxError::Unavailable(format!("the runner's log: {error}")))?;
-    let url = format!("{}/api/sessions/{}/ws", options.gateway_url.trim_end_matches('/'), order.session);
+    let url = format!("{}/api/sessions/{}/ws", gateway_url.trim_end_matches('/'), order.session);
     let mut command = Command::new(program(&options.runner));
     command
         .args(&options.runner_args)

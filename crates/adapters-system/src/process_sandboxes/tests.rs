@@ -9,9 +9,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{SessionId, UserId};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::{AgentCommand, SandboxOrder};
+use portway_ports::sandboxes::{AgentCommand, SandboxOrder, SandboxRef};
 
 use super::process::ProcessTable;
 use super::{ProcessSandboxOptions, ProcessSandboxes};
@@ -81,10 +81,16 @@ fn session() -> SessionId {
     SessionId::parse("s").unwrap()
 }
 
+fn sandbox(generation: u32) -> SandboxRef {
+    SandboxRef::new(session(), generation)
+}
+
 fn order(generation: u32) -> SandboxOrder {
     SandboxOrder {
         session: session(),
+        owner: UserId::parse("u").unwrap(),
         generation,
+        agent_name: "agent".to_owned(),
         agent: AgentCommand {
             command: vec!["agent".to_owned(), "--acp".to_owned()],
             env: BTreeMap::from([("KEY".to_owned(), "value".to_owned())]),

@@ -101,7 +101,7 @@ impl Cast {
         let (session, generation) = (self.session(), self.random.below(3));
         let work = match self.random.one_in(2) {
             true => Work::StartSandbox { session, generation },
-            false => Work::StopSandbox { session, generation },
+            false => Work::StopSandbox { session, generation, sandbox: None },
         };
         let node = self.random.one_in(3).then(|| node(1));
         Job { id: self.random.of(&self.jobs), work, node, attempts: 0, run_at: self.moment() }

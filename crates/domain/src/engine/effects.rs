@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SessionId, UserId};
+use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SandboxId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
 use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
@@ -103,6 +103,8 @@ pub enum Change {
         generation: u32,
         /// Where it is, if any node took it on.
         node: Option<NodeId>,
+        /// How its backend calls it, if that is known.
+        sandbox: Option<SandboxId>,
     },
     /// A sandbox is to be removed.
     SandboxDismissed {
@@ -110,6 +112,8 @@ pub enum Change {
         generation: u32,
         /// Where it is, if any node took it on.
         node: Option<NodeId>,
+        /// How its backend calls it, if that is known.
+        sandbox: Option<SandboxId>,
     },
     /// The session's row changed.
     SessionTouched {

@@ -1,7 +1,7 @@
 //! What can happen to a session.
 
 use crate::engine::AgentStatus;
-use crate::ids::{MessageId, NodeId, QuestionId, SnapshotId, UserId};
+use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
@@ -118,6 +118,8 @@ pub enum Event {
         generation: u32,
         /// Who started it.
         node: NodeId,
+        /// How its backend calls it, if it has a name of its own for it.
+        sandbox: Option<SandboxId>,
     },
     /// The sandbox of this generation could not be started, which is ignored once its runner said hello, or not be put
     /// away.

@@ -47,7 +47,8 @@ impl Step<'_> {
         let deadline = self.now.plus(self.engine.timeouts.hibernate);
         let runner = &mut self.engine.runner;
         runner.link = Link::Parting { deadline };
-        let hibernated = Change::SandboxHibernated { generation: runner.generation, node: runner.node.clone() };
+        let (generation, node, sandbox) = (runner.generation, runner.node.clone(), runner.sandbox.clone());
+        let hibernated = Change::SandboxHibernated { generation, node, sandbox };
         self.effects.changes.push(hibernated);
     }
 

@@ -6,7 +6,7 @@ use super::transcript::bounded;
 use super::{
     Actor, COOL_DOWNS, Change, Cooling, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step,
 };
-use crate::ids::NodeId;
+use crate::ids::{NodeId, SandboxId};
 use crate::messages::FinishReason;
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
@@ -49,6 +49,7 @@ impl Step<'_> {
     pub(super) fn order_sandbox(&mut self) {
         let runner = &mut self.engine.runner;
         runner.generation += 1;
+        runner.sandbox = None;
         runner.link = Link::Starting { deadline: self.now.plus(self.engine.timeouts.start) };
         runner.token = None;
         runner.ready = false;
@@ -71,10 +72,13 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(super) fn sandbox_started(&mut self, generation: u32, node: NodeId) {
+    pub(super) fn sandbox_started(&mut self, generation: u32, node: NodeId, sandbox: Option<SandboxId>) {
         if !self.is_current(generation) || self.engine.runner.link == Link::None {
-            self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node) });
+            self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node), sandbox });
             return;
+        }
+        if sandbox.is_some() {
+            self.engine.runner.sandbox = sandbox;
         }
         self.set_running();
     }
@@ -193,7 +197,8 @@ impl Step<'_> {
 
     fn dismiss_sandbox(&mut self) {
         let runner = &self.engine.runner;
-        let dismissed = Change::SandboxDismissed { generation: runner.generation, node: runner.node.clone() };
+        let (generation, node, sandbox) = (runner.generation, runner.node.clone(), runner.sandbox.clone());
+        let dismissed = Change::SandboxDismissed { generation, node, sandbox };
         self.effects.changes.push(dismissed);
     }
 

@@ -32,7 +32,7 @@ pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effe
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::open_message::{OpenMessage, OpenPart};
 
-use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, SnapshotId, UserId};
+use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
 use crate::sharing::ParticipantRole;
@@ -156,6 +156,9 @@ pub struct Runner {
     /// The node that took the sandbox on, or the one before it; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
+    /// How its backend calls the sandbox of this generation, once it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxId>,
     /// The connection.
     pub link: Link,
     /// Hash of the secret that the runner of this generation must present; set before it is started.
@@ -279,6 +282,7 @@ impl Engine {
             runner: Runner {
                 generation: 0,
                 node: None,
+                sandbox: None,
                 link: Link::None,
                 token: None,
                 ready: false,
@@ -368,7 +372,7 @@ impl Step<'_> {
             Event::WakeWanted { by } => self.wake_wanted(&by),
             Event::SandboxPutAway { generation, snapshot } => self.sandbox_put_away(generation, snapshot),
             Event::SandboxPrepared { generation, node, token } => self.sandbox_prepared(generation, node, token)?,
-            Event::SandboxStarted { generation, node } => self.sandbox_started(generation, node),
+            Event::SandboxStarted { generation, node, sandbox } => self.sandbox_started(generation, node, sandbox),
             Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),
             Event::SandboxGone { generation, detail } => self.sandbox_gone(generation, &detail),
             Event::RunnerConnected(hello) => self.runner_connected(hello)?,

@@ -8,8 +8,8 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use portway::Gateway;
-use portway::domain::ids::SessionId;
-use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, Sandboxes};
+use portway::domain::ids::SandboxId;
+use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -20,19 +20,19 @@ struct NoSandboxes;
 
 #[async_trait]
 impl Sandboxes for NoSandboxes {
-    async fn start(&self, _: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
         Err(SandboxError::Refused("there are none".to_owned()))
     }
 
-    async fn stop(&self, _: &SessionId, _: u32) -> Result<(), SandboxError> {
+    async fn stop(&self, _: &SandboxRef) -> Result<(), SandboxError> {
         Ok(())
     }
 
-    async fn is_alive(&self, _: &SessionId, _: u32) -> bool {
-        false
+    async fn is_alive(&self, _: &SandboxRef) -> Result<bool, SandboxError> {
+        Ok(false)
     }
 
-    async fn ended(&self, _: &SessionId, _: u32) -> String {
+    async fn ended(&self, _: &SandboxRef) -> String {
         "there was none".to_owned()
     }
 }

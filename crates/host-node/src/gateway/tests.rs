@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::ids::SessionId;
+use portway_domain::ids::{SandboxId, SessionId};
 use portway_domain::sessions::SessionStatus;
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef};
 use portway_services::prompts::NewPrompt;
 use portway_services::sessions::NewSession;
 use tokio::sync::{mpsc, watch};
@@ -36,23 +36,23 @@ fn noted() -> (Arc<Noted>, mpsc::UnboundedReceiver<Call>) {
 
 #[async_trait]
 impl Sandboxes for Noted {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
         self.running.send_replace(true);
         self.calls.send(Call::Start(order.session, order.generation)).unwrap();
-        Ok(())
+        Ok(None)
     }
 
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-        self.calls.send(Call::Stop(session.clone(), generation)).unwrap();
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
+        self.calls.send(Call::Stop(sandbox.session.clone(), sandbox.generation)).unwrap();
         self.running.send_replace(false);
         Ok(())
     }
 
-    async fn is_alive(&self, _: &SessionId, _: u32) -> bool {
-        *self.running.borrow()
+    async fn is_alive(&self, _: &SandboxRef) -> Result<bool, SandboxError> {
+        Ok(*self.running.borrow())
     }
 
-    async fn ended(&self, _: &SessionId, _: u32) -> String {
+    async fn ended(&self, _: &SandboxRef) -> String {
         let _ = self.running.subscribe().wait_for(|running| !running).await;
         "it was stopped".to_owned()
     }

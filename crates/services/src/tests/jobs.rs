@@ -1,10 +1,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use portway_domain::jobs::MAX_ATTEMPTS;
+use portway_domain::ids::SandboxId;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::tokens::TokenHash;
-use portway_ports::sandboxes::SandboxError;
+use portway_ports::sandboxes::{SandboxError, SandboxRef};
 
 use super::world::World;
 use crate::error::Error;
@@ -49,7 +49,8 @@ async fn an_unreachable_backend_is_tried_again_and_then_given_up() {
         world.clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), u64::from(MAX_ATTEMPTS));
+    // After 0, 1, 3, 7, 15 and 31 seconds; the next one would come after the session gave up.
+    assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), 6);
     assert_eq!(status(&world, &session.id).await, (SessionStatus::Error, Some("not there".to_owned())));
 }
 
@@ -89,4 +90,37 @@ async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
     assert_eq!(world.sandboxes.conversation.lock().unwrap().as_deref(), Some("talk 1"), "it is gone on with");
     world.connect(&id, 2).await;
     assert_eq!(world.engine(&id).await.turn.map(|turn| turn.prompt), Some(prompt));
+}
+
+#[tokio::test]
+async fn a_sandbox_is_stopped_by_the_name_that_its_backend_gave_it() {
+    let world = World::new().await;
+    let name = SandboxId::parse("sb-7").ok();
+    world.sandboxes.name.lock().unwrap().clone_from(&name);
+    let id = world.open_ready().await;
+    while world.engine(&id).await.runner.sandbox != name {
+        tokio::task::yield_now().await;
+    }
+    world.services.terminate_session(&world.as_owner(), &id).await.unwrap();
+    world.sandboxes.gone(&id, 1).await;
+    let expected = SandboxRef { session: id, generation: 1, id: name };
+    assert_eq!(*world.sandboxes.ended.lock().unwrap(), [expected]);
+}
+
+#[tokio::test]
+async fn a_start_waits_until_the_backend_can_be_asked() {
+    let world = World::new().await;
+    world.sandboxes.is_unreachable.store(true, Ordering::SeqCst);
+    let session = world.open().await;
+    world.start_jobs();
+    let second = world.services.moment().now.plus(Duration::from_secs(1));
+    while world.next_job_at().await != Some(second) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), 0);
+    world.sandboxes.is_unreachable.store(false, Ordering::SeqCst);
+    while !world.sandboxes.lives(&session.id, 1) {
+        world.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
 }

@@ -53,7 +53,9 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
     let agent = AgentCommand::new(["agent"]);
     let order = SandboxOrder {
         session: session.id.clone(),
+        owner: session.owner.clone(),
         generation: 1,
+        agent_name: "agent".to_owned(),
         agent,
         directory: None,
         token: token.clone(),
@@ -131,7 +133,7 @@ async fn sandboxes_of_other_nodes_stay_theirs() {
     neighbour.services.recover(Tenancy::Shared).await.unwrap();
     neighbour.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
     assert!(matches!(world.engine(&id).await.runner.link, Link::Connected { .. }));
-    assert!(world.sandboxes.is_alive(&id, 1).await);
+    assert!(world.sandboxes.lives(&id, 1));
 }
 
 #[tokio::test]
@@ -170,7 +172,7 @@ async fn a_runner_of_a_node_that_is_gone_has_time_to_come_back() {
         tokio::task::yield_now().await;
     }
     assert_eq!(neighbour.engine(&id).await.runner.node, Some(neighbour.node()));
-    assert!(world.sandboxes.is_alive(&id, 1).await, "nobody else can reach it");
+    assert!(world.sandboxes.lives(&id, 1), "nobody else can reach it");
     assert!(!world.services.wants_sandbox(&id, 2).await.unwrap(), "it is on the other node");
 }
 
@@ -200,4 +202,31 @@ async fn a_sandbox_is_stopped_where_it_is() {
     neighbour.start_jobs();
     neighbour.services.terminate_session(&neighbour.as_owner(), &id).await.unwrap();
     world.sandboxes.gone(&id, 1).await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_nobody_can_ask_about_gets_time_to_come_back() {
+    let world = World::new().await;
+    let [first, second] = [world.open_ready().await, world.open_ready().await];
+    world.sandboxes.is_unreachable.store(true, Ordering::SeqCst);
+    world.services.recover(Tenancy::Alone).await.unwrap();
+    for id in [&first, &second] {
+        assert!(matches!(world.engine(id).await.runner.link, Link::Lost { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_sandbox_that_all_nodes_reach_is_left_to_the_one_that_started_it() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour();
+    neighbour.sandboxes.are_elsewhere.store(true, Ordering::SeqCst);
+    neighbour.sandboxes.inherit(&id, 1, true);
+    neighbour.services.recover(Tenancy::Shared).await.unwrap();
+    assert!(world.engine(&id).await.is_connected());
+    neighbour.services.retire_sandboxes(Tenancy::Shared).await.unwrap();
+    assert!(world.engine(&id).await.is_connected());
+    world.sandboxes.are_elsewhere.store(true, Ordering::SeqCst);
+    world.services.recover(Tenancy::Shared).await.unwrap();
+    assert!(matches!(world.engine(&id).await.runner.link, Link::Lost { .. }));
 }

@@ -1,7 +1,7 @@
 //! The services on an in-memory store, with sandboxes and a clock that the tests command.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
-use portway_domain::ids::{NodeId, SessionId};
+use portway_domain::ids::{NodeId, SandboxId, SessionId};
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::health::Health;
 use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, Sandboxes};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use portway_ports::system::{Clock, Entropy, Spawner, Task};
 use portway_ports::{Store, StoreError};
 use portway_sql::SqlStore;
@@ -228,6 +228,13 @@ pub(super) struct FakeSandboxes {
     alive: Mutex<HashMap<(SessionId, u32), TokenHash>>,
     pub(super) refusal: Mutex<Option<SandboxError>>,
     pub(super) orders: AtomicU64,
+    /// How the backend calls all of them, if it has names of its own.
+    pub(super) name: Mutex<Option<SandboxId>>,
+    /// Whether all nodes can reach them, and nobody can ask about them now.
+    pub(super) are_elsewhere: AtomicBool,
+    pub(super) is_unreachable: AtomicBool,
+    /// Those that were stopped or put away, as they were called.
+    pub(super) ended: Mutex<Vec<SandboxRef>>,
     /// All that there ever were.
     known: Mutex<HashSet<(SessionId, u32)>>,
     /// The conversation that the last order named.
@@ -249,9 +256,14 @@ impl FakeSandboxes {
 
     /// Waits until the sandbox is gone.
     pub(super) async fn gone(&self, id: &SessionId, generation: u32) {
-        while self.is_alive(id, generation).await {
+        while self.lives(id, generation) {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Whether the sandbox lives.
+    pub(super) fn lives(&self, id: &SessionId, generation: u32) -> bool {
+        self.alive.lock().unwrap().contains_key(&(id.clone(), generation))
     }
 
     /// The sandbox was started by an earlier process of this node, and may live.
@@ -271,7 +283,7 @@ impl FakeSandboxes {
 
 #[async_trait]
 impl Sandboxes for FakeSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
         self.orders.fetch_add(1, Ordering::SeqCst);
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
@@ -280,24 +292,32 @@ impl Sandboxes for FakeSandboxes {
         self.known.lock().unwrap().insert((order.session.clone(), order.generation));
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();
+        Ok(self.name.lock().unwrap().clone())
+    }
+
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
+        self.ended.lock().unwrap().push(sandbox.clone());
+        self.kill(&sandbox.session, sandbox.generation);
         Ok(())
     }
 
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
-        self.kill(session, generation);
-        Ok(())
+    async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
+        if self.is_unreachable.load(Ordering::SeqCst) {
+            return Err(SandboxError::Unavailable("not there".to_owned()));
+        }
+        Ok(self.lives(&sandbox.session, sandbox.generation))
     }
 
-    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
-        self.alive.lock().unwrap().contains_key(&(session.clone(), generation))
+    fn stay_with_node(&self) -> bool {
+        !self.are_elsewhere.load(Ordering::SeqCst)
     }
 
-    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
-        self.known.lock().unwrap().contains(&(session.clone(), generation))
+    async fn was_here(&self, sandbox: &SandboxRef) -> bool {
+        self.known.lock().unwrap().contains(&(sandbox.session.clone(), sandbox.generation))
     }
 
-    async fn ended(&self, session: &SessionId, generation: u32) -> String {
-        self.gone(session, generation).await;
+    async fn ended(&self, sandbox: &SandboxRef) -> String {
+        self.gone(&sandbox.session, sandbox.generation).await;
         "killed by signal 9".to_owned()
     }
 }

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use portway_ports::sandboxes::Sandboxes;
+use portway_ports::sandboxes::{SandboxError, Sandboxes};
 
 use super::*;
 
@@ -23,11 +23,11 @@ async fn stopping_ends_children_in_the_group_and_outside_of_it() {
     let stray = pids[2];
     place.until(|| (ProcessTable::read().row(stray)?.group == stray).then_some(())).await;
     assert!(pids.iter().all(|pid| runs(*pid)));
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert!(pids.iter().all(|pid| !runs(*pid)));
-    assert!(!sandboxes.is_alive(&session(), 1).await);
-    assert_eq!(sandboxes.ended(&session(), 1).await, "killed by signal 15");
-    sandboxes.stop(&session(), 1).await.unwrap();
+    assert!(!sandboxes.is_alive(&sandbox(1)).await.unwrap());
+    assert_eq!(sandboxes.ended(&sandbox(1)).await, "killed by signal 15");
+    sandboxes.stop(&sandbox(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -36,9 +36,9 @@ async fn a_runner_may_end_in_order() {
     let sandboxes = place.open();
     sandboxes.start(order(1)).await.unwrap();
     place.pid("pid").await;
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert!(place.file("bye").exists());
-    assert_eq!(sandboxes.ended(&session(), 1).await, "exit code 0");
+    assert_eq!(sandboxes.ended(&sandbox(1)).await, "exit code 0");
 }
 
 #[tokio::test]
@@ -48,9 +48,9 @@ async fn a_runner_that_does_not_end_is_killed() {
     let sandboxes = ProcessSandboxes::open(options).unwrap();
     sandboxes.start(order(1)).await.unwrap();
     let pid = place.pid("pid").await;
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert!(!runs(pid));
-    assert_eq!(sandboxes.ended(&session(), 1).await, "killed by signal 9");
+    assert_eq!(sandboxes.ended(&sandbox(1)).await, "killed by signal 9");
 }
 
 #[tokio::test]
@@ -59,11 +59,11 @@ async fn what_a_killed_runner_leaves_is_ended() {
     let sandboxes = place.open();
     sandboxes.start(order(1)).await.unwrap();
     let (runner, stray, child) = (place.pid("pid").await, place.pid("stray").await, place.pid("child").await);
-    let sandbox = sandboxes.inner.registry.find(&session(), 1).unwrap();
+    let found = sandboxes.inner.registry.find(&session(), 1).unwrap();
     // The task that looks from time to time sees them without being asked.
-    place.until(|| (sandbox.has_seen(stray) && sandbox.has_seen(child)).then_some(())).await;
-    let session = session();
-    let ended = sandboxes.ended(&session, 1);
+    place.until(|| (found.has_seen(stray) && found.has_seen(child)).then_some(())).await;
+    let killed = sandbox(1);
+    let ended = sandboxes.ended(&killed);
     kill(Pid::from_raw(runner), Signal::SIGKILL).unwrap();
     assert_eq!(ended.await, "killed by signal 9");
     assert!(!runs(stray) && !runs(child));
@@ -75,11 +75,11 @@ async fn a_quick_failure_tells_the_last_line_of_its_log() {
     let place = Place::new("echo starting; echo 'no agent here' >&2; exit $PORTWAY_RUNNER_GENERATION");
     let sandboxes = place.open();
     for (generation, text) in [(3, "exit code 3: no agent here"), (0, "exit code 0")] {
-        sandboxes.stop(&session(), 3).await.unwrap();
+        sandboxes.stop(&sandbox(3)).await.unwrap();
         sandboxes.start(order(generation)).await.unwrap();
-        assert_eq!(sandboxes.ended(&session(), generation).await, text);
+        assert_eq!(sandboxes.ended(&sandbox(generation)).await, text);
     }
-    assert_eq!(sandboxes.ended(&session(), 3).await, "exit code 3: no agent here", "asked late");
+    assert_eq!(sandboxes.ended(&sandbox(3)).await, "exit code 3: no agent here", "asked late");
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_line_of_an_earlier_runner_is_not_blamed() {
     let sandboxes = place.open();
     for (generation, text) in [(1, "exit code 3: of the first"), (2, "exit code 4")] {
         sandboxes.start(order(generation)).await.unwrap();
-        assert_eq!(sandboxes.ended(&session(), generation).await, text);
+        assert_eq!(sandboxes.ended(&sandbox(generation)).await, text);
     }
 }
 
@@ -96,9 +96,9 @@ async fn a_line_of_an_earlier_runner_is_not_blamed() {
 async fn what_does_not_exist_has_ended_and_is_stopped() {
     let place = Place::new("");
     let sandboxes = place.open();
-    assert_eq!(sandboxes.ended(&session(), 1).await, "it does not exist");
-    assert!(!sandboxes.is_alive(&session(), 1).await);
-    sandboxes.stop(&session(), 1).await.unwrap();
+    assert_eq!(sandboxes.ended(&sandbox(1)).await, "it does not exist");
+    assert!(!sandboxes.is_alive(&sandbox(1)).await.unwrap());
+    sandboxes.stop(&sandbox(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -108,9 +108,26 @@ async fn waiting_for_the_end_may_be_given_up() {
     sandboxes.start(order(1)).await.unwrap();
     let runner = place.pid("pid").await;
     for _ in 0..3 {
-        let waited = tokio::time::timeout(Duration::from_millis(1), sandboxes.ended(&session(), 1)).await;
+        let waited = tokio::time::timeout(Duration::from_millis(1), sandboxes.ended(&sandbox(1))).await;
         assert!(waited.is_err());
     }
     assert!(runs(runner));
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_workspace_is_removed_once_nothing_runs_in_it() {
+    let place = Place::new("echo $$ > pid; exec sleep 60");
+    let sandboxes = place.open();
+    assert_eq!(sandboxes.delete_workspace(&session()).await, Ok(false));
+    sandboxes.start(order(1)).await.unwrap();
+    place.pid("pid").await;
+    match sandboxes.delete_workspace(&session()).await {
+        Err(SandboxError::Refused(text)) => assert!(text.contains("generation 1"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(place.file("pid").exists());
+    sandboxes.stop(&sandbox(1)).await.unwrap();
+    assert_eq!(sandboxes.delete_workspace(&session()).await, Ok(true));
+    assert!(!place.file("").exists());
 }

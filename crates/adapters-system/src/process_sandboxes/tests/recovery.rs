@@ -26,18 +26,18 @@ fn the_next_gateway_sees_waits_for_and_stops_what_the_last_one_started() {
         assert!(runs(runner), "the runner outlives the gateway");
 
         let next = place.open();
-        assert!(next.is_alive(&session(), 4).await);
+        assert!(next.is_alive(&sandbox(4)).await.unwrap());
         let expected = Orphan { session: session(), generation: 4, alive: true };
         assert_eq!(next.orphans().await.unwrap(), [expected]);
         next.forget(&session(), 4).await;
         assert_eq!(place.run_files(), ["s.4.json"], "what lives is not forgotten");
 
         let waiting = next.clone();
-        let ended = tokio::spawn(async move { waiting.ended(&session(), 4).await });
-        next.stop(&session(), 4).await.unwrap();
+        let ended = tokio::spawn(async move { waiting.ended(&sandbox(4)).await });
+        next.stop(&sandbox(4)).await.unwrap();
         assert!(!runs(runner) && !runs(stray));
         assert!(ended.await.unwrap().contains("earlier gateway"));
-        assert!(!next.is_alive(&session(), 4).await);
+        assert!(!next.is_alive(&sandbox(4)).await.unwrap());
         assert_eq!(next.orphans().await.unwrap(), []);
     });
 }
@@ -54,7 +54,7 @@ fn the_next_gateway_replaces_an_older_generation() {
         assert!(!runs(first));
         assert!(runs(place.pid("pid-2").await));
         assert_eq!(place.run_files(), ["s.2.json"]);
-        next.stop(&session(), 2).await.unwrap();
+        next.stop(&sandbox(2)).await.unwrap();
     });
 }
 
@@ -67,7 +67,7 @@ fn an_end_that_no_gateway_asked_for_is_noticed() {
         place.pid("pid").await;
         let next = place.open();
         let waiting = next.clone();
-        let ended = tokio::spawn(async move { waiting.ended(&session(), 1).await });
+        let ended = tokio::spawn(async move { waiting.ended(&sandbox(1)).await });
         fs::write(place.file("stop"), "").unwrap();
         let text = tokio::time::timeout(LONG, ended).await.unwrap().unwrap();
         assert!(text.contains("earlier gateway"), "{text}");
@@ -86,11 +86,11 @@ async fn what_ended_while_no_gateway_ran_was_here() {
     runner.wait().unwrap();
 
     let sandboxes = place.open();
-    assert!(!sandboxes.is_alive(&session(), 1).await);
-    assert!(sandboxes.was_here(&session(), 1).await);
-    assert!(!sandboxes.was_here(&session(), 2).await, "it may live elsewhere");
-    sandboxes.stop(&session(), 1).await.unwrap();
-    assert!(!sandboxes.was_here(&session(), 1).await);
+    assert!(!sandboxes.is_alive(&sandbox(1)).await.unwrap());
+    assert!(sandboxes.was_here(&sandbox(1)).await);
+    assert!(!sandboxes.was_here(&sandbox(2)).await, "it may live elsewhere");
+    sandboxes.stop(&sandbox(1)).await.unwrap();
+    assert!(!sandboxes.was_here(&sandbox(1)).await);
 }
 
 #[cfg(target_os = "linux")]
@@ -105,13 +105,13 @@ async fn a_stranger_with_the_number_of_a_runner_is_left_alone() {
     runs.write(&RunFile::new(&session(), 2, remembered)).unwrap();
 
     let sandboxes = place.open();
-    assert!(!sandboxes.is_alive(&session(), 1).await);
+    assert!(!sandboxes.is_alive(&sandbox(1)).await.unwrap());
     assert!(sandboxes.orphans().await.unwrap().iter().all(|orphan| !orphan.alive));
-    assert_eq!(sandboxes.ended(&session(), 1).await, "it does not exist");
-    sandboxes.stop(&session(), 1).await.unwrap();
+    assert_eq!(sandboxes.ended(&sandbox(1)).await, "it does not exist");
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert_eq!(place.run_files(), ["s.2.json"]);
     sandboxes.start(order(2)).await.unwrap();
-    sandboxes.stop(&session(), 2).await.unwrap();
+    sandboxes.stop(&sandbox(2)).await.unwrap();
     assert!(process.is_alive(), "it was not signalled");
     drop(stranger.stdin.take());
     assert!(stranger.wait().unwrap().success());

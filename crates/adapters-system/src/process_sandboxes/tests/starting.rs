@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use portway_domain::ids::SandboxId;
 use portway_ports::sandboxes::{AgentCommand, SandboxError, Sandboxes};
 
 use super::*;
@@ -16,7 +17,7 @@ async fn the_environment_is_exactly_what_is_promised() {
     let options = ProcessSandboxOptions { runner: "/usr/bin/env".into(), runner_args: vec![], ..place.options() };
     let sandboxes = ProcessSandboxes::open(options).unwrap();
     sandboxes.start(SandboxOrder { agent_session: Some("talk 1".to_owned()), ..order(7) }).await.unwrap();
-    assert_eq!(sandboxes.ended(&session(), 7).await, "exit code 0");
+    assert_eq!(sandboxes.ended(&sandbox(7)).await, "exit code 0");
 
     let log = place.scratch.path().join("logs/runner-s.log");
     let printed = fs::read_to_string(&log).unwrap();
@@ -50,7 +51,7 @@ async fn the_runner_begins_once_its_run_file_is_there() {
     let seen = place.scratch.path().join("seen");
     let seen = place.until(|| fs::read_to_string(&seen).ok().filter(|text| text.ends_with('\n'))).await;
     assert_eq!(seen, "s.1.json\n");
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -60,8 +61,8 @@ async fn the_runner_leads_a_group_of_its_own_and_its_files_are_private() {
     sandboxes.start(order(1)).await.unwrap();
     let pid = place.pid("pid").await;
     assert_eq!(ProcessTable::read().row(pid).unwrap().group, pid);
-    assert!(sandboxes.is_alive(&session(), 1).await);
-    assert!(!sandboxes.is_alive(&session(), 2).await);
+    assert!(sandboxes.is_alive(&sandbox(1)).await.unwrap());
+    assert!(!sandboxes.is_alive(&sandbox(2)).await.unwrap());
 
     let mode = |name: &str| fs::metadata(place.scratch.path().join(name)).unwrap().permissions().mode() & 0o777;
     for (name, expected) in
@@ -70,7 +71,7 @@ async fn the_runner_leads_a_group_of_its_own_and_its_files_are_private() {
         assert_eq!(mode(name), expected, "{name}");
     }
     assert_eq!(place.run_files(), ["s.1.json"]);
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert_eq!(place.run_files(), [""; 0]);
 }
 
@@ -82,7 +83,7 @@ async fn a_given_folder_is_worked_in() {
     let directory = Some(elsewhere.path().to_str().unwrap().to_owned());
     sandboxes.start(SandboxOrder { directory, ..order(1) }).await.unwrap();
     until(|| elsewhere.path().join("pid").exists().then_some(())).await;
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert!(!place.file("").exists());
 }
 
@@ -90,7 +91,7 @@ async fn a_given_folder_is_worked_in() {
 async fn what_can_never_work_is_refused() {
     let place = Place::new(WAITING);
     let sandboxes = place.open();
-    let refused = |result: Result<(), SandboxError>| match result {
+    let refused = |result: Result<Option<SandboxId>, SandboxError>| match result {
         Err(SandboxError::Refused(text)) => text,
         other => panic!("{other:?}"),
     };
@@ -118,9 +119,10 @@ async fn a_session_id_with_colons_or_dots_is_fine() {
     for name in ["orchestrator:u1:0198", ".."] {
         let session = SessionId::parse(name).unwrap();
         sandboxes.start(SandboxOrder { session: session.clone(), ..order(1) }).await.unwrap();
-        assert!(sandboxes.is_alive(&session, 1).await);
-        sandboxes.stop(&session, 1).await.unwrap();
-        assert!(!sandboxes.is_alive(&session, 1).await);
+        let sandbox = SandboxRef::new(session, 1);
+        assert!(sandboxes.is_alive(&sandbox).await.unwrap());
+        sandboxes.stop(&sandbox).await.unwrap();
+        assert!(!sandboxes.is_alive(&sandbox).await.unwrap());
     }
     let entries = fs::read_dir(place.scratch.path().join("workspaces")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
@@ -143,14 +145,14 @@ async fn a_newer_generation_takes_the_place_of_an_older_one_and_not_the_reverse(
         Err(SandboxError::Refused(text)) => assert!(text.contains("generation 5"), "{text}"),
         other => panic!("{other:?}"),
     }
-    sandboxes.stop(&session(), 4).await.unwrap();
+    sandboxes.stop(&sandbox(4)).await.unwrap();
     assert!(runs(fifth));
 
     fs::remove_file(place.file("pid-5")).unwrap();
     sandboxes.start(order(5)).await.unwrap();
     assert!(!runs(fifth), "the same generation is started anew");
     assert_ne!(place.pid("pid-5").await, fifth);
-    sandboxes.stop(&session(), 5).await.unwrap();
+    sandboxes.stop(&sandbox(5)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,8 +169,8 @@ async fn starts_and_stops_of_one_session_at_once_never_overlap() {
         let sandboxes = sandboxes.clone();
         tasks.spawn(async move {
             match number % 3 {
-                0 => sandboxes.stop(&session(), 1).await.unwrap(),
-                _ => sandboxes.start(order(1)).await.unwrap(),
+                0 => sandboxes.stop(&sandbox(1)).await.unwrap(),
+                _ => drop(sandboxes.start(order(1)).await.unwrap()),
             }
         });
     }
@@ -177,7 +179,7 @@ async fn starts_and_stops_of_one_session_at_once_never_overlap() {
     }
     sandboxes.start(order(1)).await.unwrap();
     place.until(|| place.file("busy").exists().then_some(())).await;
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
     assert!(!place.file("overlaps").exists());
     let pids = fs::read_to_string(place.file("pids")).unwrap();
     assert!(pids.lines().all(|pid| !runs(pid.parse().unwrap())));
@@ -195,5 +197,5 @@ async fn a_start_that_nobody_waits_for_is_finished() {
     }
     place.pid("pid").await;
     place.until(|| (place.run_files() == ["s.1.json"]).then_some(())).await;
-    sandboxes.stop(&session(), 1).await.unwrap();
+    sandboxes.stop(&sandbox(1)).await.unwrap();
 }

@@ -251,7 +251,7 @@ impl SandboxOp {
         match self {
             Self::Prepared => Event::SandboxPrepared { generation, node: node(), token: TokenHash::of("secret") },
             Self::NodeLost => Event::NodeLost { node: node() },
-            Self::Started => Event::SandboxStarted { generation, node: node() },
+            Self::Started => Event::SandboxStarted { generation, node: node(), sandbox: None },
             Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
             Self::PutAway => Event::SandboxPutAway { generation, snapshot: SnapshotId::parse("files").ok() },
             Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },

@@ -9,7 +9,7 @@ fn everywhere() -> Vec<(&'static str, Rig)> {
     let mut waiting = Rig::opened();
     waiting.say("a");
     let mut started = Rig::opened();
-    started.ok(Event::SandboxStarted { generation: 1, node: node() });
+    started.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
     let mut given = Rig::ready();
     given.say("p");
     let mut asking = Rig::working();
@@ -98,14 +98,14 @@ fn termination_ends_the_message_before_it_is_told() {
 fn a_sandbox_that_starts_too_late_is_dismissed() {
     let mut rig = Rig::opened();
     rig.terminate();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node() });
-    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()) }]);
+    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()), sandbox: None }]);
     assert_eq!(rig.engine.status, SessionStatus::Terminated);
     let mut rig = Rig::ready();
     rig.say("p");
     rig.gone();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node() });
-    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()) }]);
+    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
+    assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()), sandbox: None }]);
 }
 
 #[test]
@@ -155,4 +155,26 @@ fn events_for_a_session_that_ended_say_so() {
     let refused = Err(Refusal::Ended("terminated"));
     assert_eq!(rig.apply(Event::Aborted { by: actor() }), refused);
     assert_eq!(rig.apply(Event::Prompted(prompt("a", None))), refused);
+}
+
+#[test]
+fn the_backends_name_of_a_sandbox_goes_with_the_work_on_it() {
+    let name = |text: &str| crate::ids::SandboxId::parse(text).ok();
+    let started = |generation, sandbox| Event::SandboxStarted { generation, node: node(), sandbox };
+    let named = |effects: &crate::engine::Effects| {
+        effects.changes.iter().find_map(|change| match change {
+            Change::SandboxDismissed { sandbox, .. } | Change::SandboxHibernated { sandbox, .. } => sandbox.clone(),
+            _ => None,
+        })
+    };
+    let mut rig = Rig::ready();
+    rig.ok(started(1, name("sb-1")));
+    rig.ok(started(1, None));
+    assert_eq!(named(&rig.hibernate()), name("sb-1"), "it is not forgotten");
+    rig.put_away();
+    rig.say("p");
+    assert_eq!(rig.engine.runner.sandbox, None, "the next sandbox has another name");
+    assert_eq!(named(&rig.ok(started(1, name("late")))), name("late"), "one that came too late goes by its own name");
+    rig.ok(started(2, name("sb-2")));
+    assert_eq!(named(&rig.terminate()), name("sb-2"));
 }

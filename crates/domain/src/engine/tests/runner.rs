@@ -20,7 +20,7 @@ fn the_first_hello_makes_the_session_run() {
 #[test]
 fn a_sandbox_that_exists_makes_the_session_run() {
     let mut rig = Rig::opened();
-    assert_eq!(notices(&rig.ok(Event::SandboxStarted { generation: 1, node: node() })), ["running"]);
+    assert_eq!(notices(&rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None })), ["running"]);
     assert_eq!(notices(&rig.connect()), ["runner up"]);
 }
 
