@@ -12,7 +12,8 @@ use crate::config::ServeArgs;
 use crate::db::DbArgs;
 use crate::doctor::DoctorArgs;
 use crate::runtime::{run_alone, run_parallel};
-use crate::{agents, chat, child, db, doctor, logging, serve};
+use crate::sandbox::SandboxArgs;
+use crate::{agents, chat, child, db, doctor, logging, sandbox, serve};
 
 /// The portable gateway for coding-agent sessions.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ enum Command {
     Doctor(DoctorArgs),
     /// Look after a gateway's database: migrate, back up, restore, move to another one.
     Db(DbArgs),
+    /// Run agents for gateways on other machines.
+    Sandbox(SandboxArgs),
     /// Sit beside an agent; the gateway starts it.
     #[command(hide = true)]
     Runner,
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Some(Command::Agents(args)) => agents::run(args),
         Some(Command::Doctor(args)) => run_alone(doctor::run(args)),
         Some(Command::Db(args)) => run_alone(db::run(args)),
+        Some(Command::Sandbox(args)) => run_sandbox(args),
         Some(Command::Runner) => child::runner(),
         Some(Command::DemoAgent) => child::demo_agent(),
     }
@@ -65,6 +69,11 @@ pub fn main() -> ExitCode {
 fn run_serve(args: ServeArgs) -> ExitCode {
     logging::start(logging::Form::for_terminal());
     run_parallel(serve::run(args))
+}
+
+fn run_sandbox(args: SandboxArgs) -> ExitCode {
+    logging::start(logging::Form::for_terminal());
+    run_parallel(sandbox::run(args))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod decode;
 mod mistakes;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,7 +18,10 @@ use portway_ports::sandboxes::AgentCommand;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use self::mistakes::Mistakes;
-use crate::agents::{self, Environment, KnownAgent, Preset, Section};
+use self::sandbox::SandboxKeys;
+pub(crate) use self::sandbox::TOKEN_VARIABLE;
+pub use self::sandbox::{SandboxConfig, SandboxFlags};
+use crate::agents::{self, Environment, KnownAgent, Preset, Section, Source};
 use crate::gateway::DatabaseUrl;
 
 /// The built-in agent.
@@ -72,6 +76,9 @@ pub struct ServeArgs {
     /// Log each request
     #[arg(long, env = "PORTWAY_ACCESS_LOG", value_name = "on|off")]
     pub access_log: Option<Switch>,
+    /// Where agents work.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
     /// Key of the first administrator, for automation; made up if left out
     #[arg(long, env = "PORTWAY_BOOTSTRAP_KEY", value_name = "KEY", hide_env_values = true)]
     pub bootstrap_key: Option<String>,
@@ -107,6 +114,8 @@ pub struct Config {
     pub known_agents: Vec<KnownAgent>,
     /// The agent of sessions that name none.
     pub default_agent: String,
+    /// The backend that runs the agents; this machine does if absent.
+    pub sandbox: Option<SandboxConfig>,
     /// How long things in a session may take.
     pub timeouts: Timeouts,
     /// How long agents may take to finish their turns at the end.
@@ -137,6 +146,9 @@ pub(crate) struct File {
     #[serde(default)]
     allowed_hosts: Vec<String>,
     default_agent: Option<String>,
+    sandbox_url: Option<String>,
+    sandbox_token_file: Option<PathBuf>,
+    sandbox_gateway_url: Option<String>,
     #[serde(default)]
     agents: BTreeMap<String, Section>,
     #[serde(default)]
@@ -195,6 +207,7 @@ impl Config {
         let database = database(args.database.as_deref(), file.database.as_deref(), &mut wrong);
         let listen = args.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
         check_names(args.public_url.as_deref(), &file, &mut wrong);
+        let sandbox = sandbox::combine(&args.sandbox, file.sandbox_keys(), args.insecure, environment, &mut wrong);
         let public_url = args.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned());
         if !args.insecure && !is_safe(listen, public_url.as_deref()) && !wrong.is_told(&["public_url"]) {
             match args.listen {
@@ -204,7 +217,12 @@ impl Config {
         }
         agents::check(&file.agents, &mut wrong);
         let known_agents = agents::known(&file.agents, environment);
-        let offered = known_agents.iter().filter(|agent| agent.is_offered());
+        let is_offered = |agent: &&KnownAgent| match sandbox {
+            // What is installed on this machine says nothing about the backend's.
+            Some(_) => agent.source == Source::Configured,
+            None => agent.is_offered(),
+        };
+        let offered = known_agents.iter().filter(is_offered);
         let agents: BTreeMap<_, _> = offered.map(|agent| (agent.name.clone(), agent.command.clone())).collect();
         // What happens to be installed is no choice of the operator.
         let first = file.agents.keys().next().cloned();
@@ -231,12 +249,23 @@ impl Config {
             agents,
             known_agents,
             default_agent,
+            sandbox,
             timeouts: file.timeouts.over(Timeouts::default()),
             drain: Duration::from_secs(args.drain),
             access_log: args.access_log.map_or(file.log.access.unwrap_or(true), |switch| switch == Switch::On),
             public_metrics: file.metrics.public,
             bootstrap_key,
         })
+    }
+}
+
+impl File {
+    fn sandbox_keys(&self) -> SandboxKeys<'_> {
+        SandboxKeys {
+            url: self.sandbox_url.as_deref(),
+            token_file: self.sandbox_token_file.as_deref(),
+            gateway_url: self.sandbox_gateway_url.as_deref(),
+        }
     }
 }
 

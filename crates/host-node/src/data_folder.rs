@@ -95,19 +95,37 @@ impl DataFolder {
     /// # Errors
     /// [`DataFolderError::Io`] when it cannot be written.
     pub fn write_bootstrap_key(&self, key: &str) -> Result<(), DataFolderError> {
-        let path = self.bootstrap_key();
-        let write = || -> io::Result<()> {
-            // An older file may have a wider mode, which opening would keep.
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = options().create_new(true).write(true).open(&path)?;
-            writeln!(file, "{key}")?;
-            file.sync_all()
-        };
-        write().map_err(|source| DataFolderError::Io { path: path.clone(), source })
+        write_secret(self.bootstrap_key(), key)
     }
+
+    /// The file with the token that a sandbox backend lets gateways in with.
+    #[must_use]
+    pub fn sandbox_token(&self) -> PathBuf {
+        self.path.join("sandbox-token")
+    }
+
+    /// Writes that token, readable by the owner only.
+    ///
+    /// # Errors
+    /// [`DataFolderError::Io`] when it cannot be written.
+    pub fn write_sandbox_token(&self, token: &str) -> Result<(), DataFolderError> {
+        write_secret(self.sandbox_token(), token)
+    }
+}
+
+/// Writes a file that only its owner may read.
+fn write_secret(path: PathBuf, secret: &str) -> Result<(), DataFolderError> {
+    let write = || -> io::Result<()> {
+        // An older file may have a wider mode, which opening would keep.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = options().create_new(true).write(true).open(&path)?;
+        writeln!(file, "{secret}")?;
+        file.sync_all()
+    };
+    write().map_err(|source| DataFolderError::Io { path: path.clone(), source })
 }
 
 /// The database file of a data folder.

@@ -4,6 +4,7 @@
 //! problems were found, 2 wrong usage.
 
 mod agents;
+mod backend;
 mod clock;
 mod data_folder;
 mod database;
@@ -69,7 +70,11 @@ async fn examine(args: DoctorArgs) -> Report {
         }
     };
     if let Some(config) = &config {
-        agents::check(&mut report, config);
+        match &config.sandbox {
+            // The programs are on the backend's machine.
+            Some(sandbox) => backend::check(&mut report, config, sandbox).await,
+            None => agents::check(&mut report, config),
+        }
     }
     clock::check(&mut report, &data).await;
     let url = config.as_ref().and_then(|config| config.database.as_ref());

@@ -115,7 +115,7 @@
 //! * [`gateway`]: everything put together; this crate alone knows which adapters are used.
 //! * [`services`]: the use cases. [`ports`]: what they need from the world, among it sandboxes. [`domain`]: what they
 //!   decide, and the types that all of them speak of. [`api`]: the use cases over HTTP.
-//! * [`cli`], [`config`], [`serve`], [`chat`], [`data_folder`], [`logging`]: the binary `portway`.
+//! * [`cli`], [`config`], [`serve`], [`sandbox`], [`chat`], [`data_folder`], [`logging`]: the binary `portway`.
 
 pub mod agents;
 pub mod chat;
@@ -127,11 +127,15 @@ pub mod data_folder;
 pub mod db;
 pub mod doctor;
 pub mod gateway;
+mod http_client;
 mod lingering;
 pub mod logging;
 mod peer;
 mod process_metrics;
+mod remote_sandboxes;
 mod runtime;
+pub mod sandbox;
+mod secret_file;
 pub mod serve;
 mod web_socket;
 mod wire;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::config::{Config, ServeArgs};
 use crate::connection;
 use crate::gateway::{Gateway, GatewayBuilder};
+use crate::remote_sandboxes::{self, RemoteError};
 
 /// Most connections at once; further ones wait to be accepted.
 const CONNECTIONS: usize = 10_000;
@@ -39,7 +41,11 @@ pub async fn run(args: ServeArgs) -> ExitCode {
     let Ok(signals) = Signals::listen() else {
         return refuse("signals cannot be received");
     };
-    let gateway = match builder(&config, address).build().await {
+    let builder = match builder(&config, address) {
+        Ok(builder) => builder,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let gateway = match builder.build().await {
         Ok(gateway) => gateway,
         Err(error) => return refuse(&error.to_string()),
     };
@@ -49,7 +55,7 @@ pub async fn run(args: ServeArgs) -> ExitCode {
 }
 
 /// What the operator decided, for the gateway.
-fn builder(config: &Config, address: SocketAddr) -> GatewayBuilder {
+fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, RemoteError> {
     let mut builder = Gateway::builder()
         .data_folder(&config.data)
         .gateway_address(address)
@@ -71,11 +77,14 @@ fn builder(config: &Config, address: SocketAddr) -> GatewayBuilder {
     if let Some(key) = &config.bootstrap_key {
         builder = builder.bootstrap_key(key.clone());
     }
-    builder
+    match &config.sandbox {
+        Some(sandbox) => remote_sandboxes::add(builder, config, sandbox, address),
+        None => Ok(builder),
+    }
 }
 
 /// Says on standard error why nothing was started.
-fn refuse(reason: &str) -> ExitCode {
+pub(crate) fn refuse(reason: &str) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     for line in reason.lines() {
         let _ = writeln!(stderr, "portway: {line}");
@@ -95,18 +104,18 @@ fn greet(gateway: &Gateway, address: SocketAddr) {
     let _ = stdout.flush();
 }
 
-/// What tells the gateway to stop.
-struct Signals {
+/// What tells the program to stop.
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -115,9 +124,26 @@ impl Signals {
 }
 
 async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut signals: Signals) -> ExitCode {
+    let graceful = serve_until_told(listener, gateway.service(), &mut signals).await;
+    let shutdown = async {
+        if !gateway.idle(drain).await {
+            tracing::warn!("some agents were still at work; their turns end with an error");
+        }
+        gateway.close_sockets();
+        close(graceful).await;
+        gateway.stop().await;
+    };
+    tokio::select! {
+        () = shutdown => ExitCode::SUCCESS,
+        () = signals.next() => ExitCode::FAILURE,
+    }
+}
+
+/// Serves connections until a signal comes; nobody is listened to from then on. Answers what ends the connections that
+/// are left.
+pub(crate) async fn serve_until_told(listener: TcpListener, router: Router, signals: &mut Signals) -> GracefulShutdown {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let router = gateway.service();
     loop {
         tokio::select! {
             accepted = accept(&listener, &connections) => {
@@ -131,21 +157,14 @@ async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut sig
             () = signals.next() => break,
         }
     }
-    drop(listener);
     tracing::info!("stopping; a second signal stops at once");
-    let shutdown = async {
-        if !gateway.idle(drain).await {
-            tracing::warn!("some agents were still at work; their turns end with an error");
-        }
-        gateway.close_sockets();
-        if tokio::time::timeout(CLOSE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some connections did not close in time");
-        }
-        gateway.stop().await;
-    };
-    tokio::select! {
-        () = shutdown => ExitCode::SUCCESS,
-        () = signals.next() => ExitCode::FAILURE,
+    graceful
+}
+
+/// Lets the requests that are left come to their end.
+pub(crate) async fn close(graceful: GracefulShutdown) {
+    if tokio::time::timeout(CLOSE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not close in time");
     }
 }
 

@@ -37,6 +37,15 @@ impl Diagnosis {
         assert_eq!((self.code, self.messages("problem")), (Some(0), vec![]), "{}", self.text);
     }
 
+    pub(crate) fn assert_told_fine(&self, check: &str, part: &str) {
+        let told = self.findings.iter().any(|finding| {
+            finding["level"] == "fine"
+                && finding["check"] == check
+                && finding["message"].as_str().unwrap().contains(part)
+        });
+        assert!(told, "fine {check} {part:?} is not in\n{}", self.text);
+    }
+
     pub(crate) fn assert_told(&self, level: &str, check: &str, part: &str) {
         let told = self.findings.iter().any(|finding| {
             finding["level"] == level

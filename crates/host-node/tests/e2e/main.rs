@@ -31,6 +31,7 @@ mod postgres;
 mod prompts;
 mod queue;
 mod requests;
+mod sandboxes;
 mod search;
 mod sessions;
 mod sharing;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
     db::add(&mut trials);
     add_talks(&mut trials);
     stopping::add(&mut trials);
+    sandboxes::add(&mut trials);
     starting::add(&mut trials);
     postgres::add(&mut trials);
     neighbours::add(&mut trials);

@@ -186,19 +186,7 @@ impl Gateway {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PORTWAY_") {
-                command.env_remove(name);
-            }
-        }
-        command.env_remove("DATABASE_URL");
-        for preset in PRESETS {
-            let keys = preset.keys.iter().map(|key| key.variable);
-            for variable in keys.chain(preset.settings.iter().copied()) {
-                command.env_remove(variable);
-            }
-        }
+        let mut command = bare_command();
         if let Some(schema) = self.schema() {
             command.env("DATABASE_URL", schema.url());
         }
@@ -453,7 +441,29 @@ pub(crate) fn gateways_are_two() -> bool {
     std::env::var("PORTWAY_TEST_GATEWAYS").is_ok_and(|count| count == "2")
 }
 
-fn read_lines(stdout: ChildStdout, printed: Arc<Mutex<Vec<String>>>, first: oneshot::Sender<String>) -> JoinHandle<()> {
+/// The program without any of its variables.
+pub(super) fn bare_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PORTWAY_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("DATABASE_URL");
+    for preset in PRESETS {
+        let keys = preset.keys.iter().map(|key| key.variable);
+        for variable in keys.chain(preset.settings.iter().copied()) {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+pub(super) fn read_lines(
+    stdout: ChildStdout,
+    printed: Arc<Mutex<Vec<String>>>,
+    first: oneshot::Sender<String>,
+) -> JoinHandle<()> {
     let mut first = Some(first);
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -465,7 +475,7 @@ fn read_lines(stdout: ChildStdout, printed: Arc<Mutex<Vec<String>>>, first: ones
     })
 }
 
-fn tail(path: &Path) -> String {
+pub(super) fn tail(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN)..]).into_owned()
 }

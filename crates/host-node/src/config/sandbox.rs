@@ -1,0 +1,171 @@
+//! Where agents work, if not on this machine.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use portway_adapters_http::{BackendUrl, RunnerUrl};
+use portway_domain::tokens::TokenSecret;
+
+use super::Mistakes;
+use crate::agents::Environment;
+use crate::secret_file::{parse_token, read_token};
+
+/// The variable with the token itself.
+pub(crate) const TOKEN_VARIABLE: &str = "PORTWAY_SANDBOX_TOKEN";
+
+const READABLE: &str = "the token and the runners' secrets could be read on the way: use https, or say --insecure";
+
+const NO_TOKEN: &str = "the sandbox backend lets nobody in without its token: set PORTWAY_SANDBOX_TOKEN, or name a file \
+                        with it in sandbox_token_file";
+
+/// Flags of `portway serve` about sandboxes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SandboxFlags {
+    /// Let a sandbox backend run the agents, such as `portway sandbox serve` on another machine
+    #[arg(long, env = "PORTWAY_SANDBOX_URL", value_name = "URL")]
+    pub sandbox_url: Option<String>,
+    /// File with the backend's token; PORTWAY_SANDBOX_TOKEN can hold the token itself
+    #[arg(long, env = "PORTWAY_SANDBOX_TOKEN_FILE", value_name = "FILE")]
+    pub sandbox_token_file: Option<PathBuf>,
+    /// Where the backend's runners reach this gateway [default: the public URL, or else the address listened on]
+    #[arg(long, env = "PORTWAY_SANDBOX_GATEWAY_URL", value_name = "URL")]
+    pub sandbox_gateway_url: Option<String>,
+}
+
+/// What `portway.toml` says about sandboxes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SandboxKeys<'f> {
+    pub(super) url: Option<&'f str>,
+    pub(super) token_file: Option<&'f Path>,
+    pub(super) gateway_url: Option<&'f str>,
+}
+
+/// A backend that runs the agents.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// The backend.
+    pub url: BackendUrl,
+    /// What it lets the gateway in with.
+    pub token: TokenSecret,
+    /// Where its runners reach the gateway, if that was said.
+    pub gateway_url: Option<RunnerUrl>,
+}
+
+/// Puts flags, environment and file together; `None` without a backend, or where something is wrong.
+pub(super) fn combine(
+    flags: &SandboxFlags,
+    keys: SandboxKeys<'_>,
+    insecure: bool,
+    environment: Environment<'_>,
+    wrong: &mut Mistakes<'_>,
+) -> Option<SandboxConfig> {
+    let given = flags.sandbox_url.as_deref().filter(|url| !url.is_empty());
+    let url = given.or(keys.url)?;
+    let tell = |wrong: &mut Mistakes<'_>, what: &str| match given {
+        Some(_) => wrong.beside("--sandbox-url or PORTWAY_SANDBOX_URL", what),
+        None => wrong.at(&["sandbox_url"], what),
+    };
+    let url = match url.parse::<BackendUrl>() {
+        Ok(url) if url.is_open() && !insecure => {
+            tell(wrong, READABLE);
+            return None;
+        }
+        Ok(url) => url,
+        Err(error) => {
+            tell(wrong, &error.to_string());
+            return None;
+        }
+    };
+    let token = token(flags, keys, environment, wrong);
+    let gateway_url = gateway_url(flags, keys, wrong);
+    Some(SandboxConfig { url, token: token?, gateway_url })
+}
+
+/// The variable wins over files, since it is what a supervisor of containers sets.
+fn token(
+    flags: &SandboxFlags,
+    keys: SandboxKeys<'_>,
+    environment: Environment<'_>,
+    wrong: &mut Mistakes<'_>,
+) -> Option<TokenSecret> {
+    let variable = environment(TOKEN_VARIABLE).filter(|value| !value.is_empty());
+    if let Some(value) = variable {
+        let token = parse_token(&value.to_string_lossy());
+        return token.map_err(|error| wrong.beside(TOKEN_VARIABLE, error.to_string())).ok();
+    }
+    let given = flags.sandbox_token_file.as_deref();
+    let Some(path) = given.or(keys.token_file) else {
+        wrong.beside("sandbox_url", NO_TOKEN);
+        return None;
+    };
+    let told = |error: crate::secret_file::TokenError| match given {
+        Some(_) => wrong.beside("--sandbox-token-file or PORTWAY_SANDBOX_TOKEN_FILE", error.to_string()),
+        None => wrong.at(&["sandbox_token_file"], error.to_string()),
+    };
+    read_token(path).map_err(told).ok()
+}
+
+fn gateway_url(flags: &SandboxFlags, keys: SandboxKeys<'_>, wrong: &mut Mistakes<'_>) -> Option<RunnerUrl> {
+    let given = flags.sandbox_gateway_url.as_deref().filter(|url| !url.is_empty());
+    let told = |error: portway_adapters_http::InvalidUrl| match given {
+        Some(_) => wrong.beside("--sandbox-gateway-url or PORTWAY_SANDBOX_GATEWAY_URL", error.to_string()),
+        None => wrong.at(&["sandbox_gateway_url"], error.to_string()),
+    };
+    given.or(keys.gateway_url)?.parse::<RunnerUrl>().map_err(told).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::config::{Config, ConfigError, ServeArgs};
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn combine(sandbox: SandboxFlags, insecure: bool, file: &str) -> Result<Config, ConfigError> {
+        let args = ServeArgs { sandbox, insecure, ..ServeArgs::default() };
+        let environment = |name: &str| (name == TOKEN_VARIABLE).then(|| OsString::from(TOKEN));
+        Config::combine(args, PathBuf::from("data"), Path::new("portway.toml"), file, &environment)
+    }
+
+    fn url(text: &str) -> SandboxFlags {
+        SandboxFlags { sandbox_url: Some(text.to_owned()), ..SandboxFlags::default() }
+    }
+
+    #[test]
+    fn agents_work_on_this_machine_until_a_backend_is_named() {
+        assert!(combine(SandboxFlags::default(), false, "").unwrap().sandbox.is_none());
+        assert!(combine(url(""), false, "").unwrap().sandbox.is_none(), "an empty variable says nothing");
+        let file = "sandbox_url = \"https://file.example\"\nsandbox_gateway_url = \"wss://gateway.example\"";
+        let sandbox = combine(SandboxFlags::default(), false, file).unwrap().sandbox.unwrap();
+        assert_eq!((sandbox.url.to_string().as_str(), sandbox.token.reveal()), ("https://file.example", TOKEN));
+        assert_eq!(sandbox.gateway_url.unwrap().as_str(), "wss://gateway.example");
+        let sandbox = combine(url("https://flag.example"), false, file).unwrap().sandbox.unwrap();
+        assert_eq!(sandbox.url.to_string(), "https://flag.example");
+    }
+
+    #[test]
+    fn secrets_do_not_travel_readable_unless_demanded() {
+        let ConfigError(wrong) = combine(url("http://10.0.0.1:8788"), false, "").unwrap_err();
+        assert!(wrong.len() == 1 && wrong[0].contains("--sandbox-url") && wrong[0].contains("https"), "{wrong:?}");
+        assert!(combine(url("http://10.0.0.1:8788"), true, "").is_ok());
+        assert!(combine(url("http://127.0.0.1:8788"), false, "").is_ok());
+    }
+
+    #[test]
+    fn only_configured_agents_are_offered_by_a_backend() {
+        let file = "[agents.codex]\n[agents.mine]\ncommand = [\"m\"]";
+        let config = combine(url("https://host.example"), false, file).unwrap();
+        assert_eq!(config.agents.keys().collect::<Vec<_>>(), ["codex", "mine"]);
+    }
+
+    #[test]
+    fn a_token_has_to_be_there() {
+        let args = ServeArgs { sandbox: url("https://host.example"), ..ServeArgs::default() };
+        let nothing = |_: &str| None;
+        let place = (PathBuf::from("data"), Path::new("portway.toml"));
+        let ConfigError(wrong) = Config::combine(args, place.0, place.1, "", &nothing).unwrap_err();
+        assert!(wrong.len() == 1 && wrong[0].contains("PORTWAY_SANDBOX_TOKEN"), "{wrong:?}");
+    }
+}
