@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use self::mistakes::Mistakes;
 use self::sandbox::SandboxKeys;
 pub(crate) use self::sandbox::TOKEN_VARIABLE;
-pub use self::sandbox::{SandboxConfig, SandboxFlags};
+pub use self::sandbox::{SandboxConfig, SandboxFlags, SandboxToken};
 use crate::agents::{self, Environment, KnownAgent, Preset, Section, Source};
 use crate::gateway::DatabaseUrl;
 

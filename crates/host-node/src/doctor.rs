@@ -21,7 +21,7 @@ use clap::Args;
 
 use self::report::Report;
 use self::server::Server;
-use crate::config::{Config, PlaceArgs, ServeArgs};
+use crate::config::{Config, PlaceArgs, SandboxFlags, ServeArgs};
 use crate::gateway::DatabaseUrl;
 
 /// Flags of `portway doctor`.
@@ -36,6 +36,9 @@ pub struct DoctorArgs {
     /// Address that the gateway listens on, if it is not the configured one
     #[arg(long, env = "PORTWAY_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Where agents work, if not as configured.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -55,8 +58,8 @@ async fn examine(args: DoctorArgs) -> Report {
     let mut report = Report::default();
     let data = args.place.data_folder();
     // Who is asked where a gateway listens does not start one there.
-    let DoctorArgs { place, database, listen, json: _ } = args;
-    let serve = ServeArgs { place, database, listen, insecure: true, ..ServeArgs::default() };
+    let DoctorArgs { place, database, listen, sandbox, json: _ } = args;
+    let serve = ServeArgs { place, database, listen, sandbox, insecure: true, ..ServeArgs::default() };
     let config = match Config::load(serve) {
         Ok(config) => {
             report.fine("configuration", "it can be used");

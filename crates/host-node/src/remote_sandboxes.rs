@@ -12,10 +12,14 @@ use crate::child;
 use crate::config::{Config, DEMO_AGENT, SandboxConfig};
 use crate::gateway::{GatewayBuilder, reachable};
 use crate::http_client::ReqwestClient;
+use crate::secret_file::TokenError;
 
 /// Why a backend cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RemoteError {
+    /// There is no token to get in with.
+    #[error("the token of the sandbox backend: {0}")]
+    Token(#[from] TokenError),
     /// No request can be sent.
     #[error("requests to the sandbox backend cannot be sent: {0}")]
     Client(#[from] HttpError),
@@ -27,7 +31,7 @@ pub(crate) enum RemoteError {
 /// The adapter for a backend whose runners reach the gateway there.
 pub(crate) fn connect(sandbox: &SandboxConfig, gateway_url: RunnerUrl) -> Result<HttpSandboxes, RemoteError> {
     let client = Arc::new(ReqwestClient::new(sandbox.url.is_encrypted())?);
-    let options = HttpSandboxOptions { url: sandbox.url.clone(), token: sandbox.token.clone(), gateway_url };
+    let options = HttpSandboxOptions { url: sandbox.url.clone(), token: sandbox.token.read()?, gateway_url };
     Ok(HttpSandboxes::new(options, client, Arc::new(SystemClock::new())))
 }
 
@@ -79,8 +83,7 @@ mod tests {
             ..SandboxFlags::default()
         };
         let args = ServeArgs { sandbox, public_url: public_url.map(str::to_owned), ..ServeArgs::default() };
-        let environment = |name: &str| name.ends_with("_TOKEN").then(|| "0123456789abcdef0123456789abcdef".into());
-        let config = Config::combine(args, PathBuf::new(), Path::new("portway.toml"), "", &environment).unwrap();
+        let config = Config::combine(args, PathBuf::new(), Path::new("portway.toml"), "", &|_| None).unwrap();
         let url = super::gateway_url(&config, config.sandbox.as_ref().unwrap(), listen.parse().unwrap());
         url.unwrap().to_string()
     }

@@ -20,6 +20,12 @@ pub(crate) enum TokenError {
         /// Why.
         source: io::Error,
     },
+    /// Nothing says where one is.
+    #[error(
+        "a sandbox backend lets nobody in without its token: set PORTWAY_SANDBOX_TOKEN, or name a file with it in \
+         sandbox_token_file or --sandbox-token-file"
+    )]
+    Missing,
     /// What was found can be no token.
     #[error("a token has {MIN_CHARS} to {MAX_SECRET_BYTES} printable characters without a blank")]
     Malformed,

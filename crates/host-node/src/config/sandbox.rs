@@ -1,5 +1,6 @@
 //! Where agents work, if not on this machine.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,15 +9,12 @@ use portway_domain::tokens::TokenSecret;
 
 use super::Mistakes;
 use crate::agents::Environment;
-use crate::secret_file::{parse_token, read_token};
+use crate::secret_file::{TokenError, parse_token, read_token};
 
 /// The variable with the token itself.
 pub(crate) const TOKEN_VARIABLE: &str = "PORTWAY_SANDBOX_TOKEN";
 
 const READABLE: &str = "the token and the runners' secrets could be read on the way: use https, or say --insecure";
-
-const NO_TOKEN: &str = "the sandbox backend lets nobody in without its token: set PORTWAY_SANDBOX_TOKEN, or name a file \
-                        with it in sandbox_token_file";
 
 /// Flags of `portway serve` about sandboxes.
 #[derive(Debug, Clone, Default, Args)]
@@ -46,9 +44,44 @@ pub struct SandboxConfig {
     /// The backend.
     pub url: BackendUrl,
     /// What it lets the gateway in with.
-    pub token: TokenSecret,
+    pub token: SandboxToken,
     /// Where its runners reach the gateway, if that was said.
     pub gateway_url: Option<RunnerUrl>,
+}
+
+/// Where the backend's token is. It is read by those who need it: other commands may not be able to.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SandboxToken {
+    /// Nobody said.
+    Missing,
+    /// It is the text of a variable.
+    Variable(String),
+    /// It is in a file.
+    File(PathBuf),
+}
+
+impl SandboxToken {
+    /// The token.
+    ///
+    /// # Errors
+    /// [`TokenError`] says where to put one.
+    pub(crate) fn read(&self) -> Result<TokenSecret, TokenError> {
+        match self {
+            Self::Missing => Err(TokenError::Missing),
+            Self::Variable(text) => parse_token(text),
+            Self::File(path) => read_token(path),
+        }
+    }
+}
+
+impl fmt::Debug for SandboxToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("Missing"),
+            Self::Variable(_) => f.write_str("Variable(..)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 /// Puts flags, environment and file together; `None` without a backend, or where something is wrong.
@@ -76,33 +109,19 @@ pub(super) fn combine(
             return None;
         }
     };
-    let token = token(flags, keys, environment, wrong);
     let gateway_url = gateway_url(flags, keys, wrong);
-    Some(SandboxConfig { url, token: token?, gateway_url })
+    Some(SandboxConfig { url, token: token(flags, keys, environment), gateway_url })
 }
 
 /// The variable wins over files, since it is what a supervisor of containers sets.
-fn token(
-    flags: &SandboxFlags,
-    keys: SandboxKeys<'_>,
-    environment: Environment<'_>,
-    wrong: &mut Mistakes<'_>,
-) -> Option<TokenSecret> {
+fn token(flags: &SandboxFlags, keys: SandboxKeys<'_>, environment: Environment<'_>) -> SandboxToken {
     let variable = environment(TOKEN_VARIABLE).filter(|value| !value.is_empty());
-    if let Some(value) = variable {
-        let token = parse_token(&value.to_string_lossy());
-        return token.map_err(|error| wrong.beside(TOKEN_VARIABLE, error.to_string())).ok();
+    let file = flags.sandbox_token_file.as_deref().or(keys.token_file);
+    match (variable, file) {
+        (Some(value), _) => SandboxToken::Variable(value.to_string_lossy().into_owned()),
+        (None, Some(path)) => SandboxToken::File(path.to_owned()),
+        (None, None) => SandboxToken::Missing,
     }
-    let given = flags.sandbox_token_file.as_deref();
-    let Some(path) = given.or(keys.token_file) else {
-        wrong.beside("sandbox_url", NO_TOKEN);
-        return None;
-    };
-    let told = |error: crate::secret_file::TokenError| match given {
-        Some(_) => wrong.beside("--sandbox-token-file or PORTWAY_SANDBOX_TOKEN_FILE", error.to_string()),
-        None => wrong.at(&["sandbox_token_file"], error.to_string()),
-    };
-    read_token(path).map_err(told).ok()
 }
 
 fn gateway_url(flags: &SandboxFlags, keys: SandboxKeys<'_>, wrong: &mut Mistakes<'_>) -> Option<RunnerUrl> {
@@ -139,7 +158,8 @@ mod tests {
         assert!(combine(url(""), false, "").unwrap().sandbox.is_none(), "an empty variable says nothing");
         let file = "sandbox_url = \"https://file.example\"\nsandbox_gateway_url = \"wss://gateway.example\"";
         let sandbox = combine(SandboxFlags::default(), false, file).unwrap().sandbox.unwrap();
-        assert_eq!((sandbox.url.to_string().as_str(), sandbox.token.reveal()), ("https://file.example", TOKEN));
+        assert_eq!(sandbox.url.to_string(), "https://file.example");
+        assert_eq!(sandbox.token.read().unwrap().reveal(), TOKEN);
         assert_eq!(sandbox.gateway_url.unwrap().as_str(), "wss://gateway.example");
         let sandbox = combine(url("https://flag.example"), false, file).unwrap().sandbox.unwrap();
         assert_eq!(sandbox.url.to_string(), "https://flag.example");
@@ -161,11 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_to_be_there() {
-        let args = ServeArgs { sandbox: url("https://host.example"), ..ServeArgs::default() };
-        let nothing = |_: &str| None;
-        let place = (PathBuf::from("data"), Path::new("portway.toml"));
-        let ConfigError(wrong) = Config::combine(args, place.0, place.1, "", &nothing).unwrap_err();
-        assert!(wrong.len() == 1 && wrong[0].contains("PORTWAY_SANDBOX_TOKEN"), "{wrong:?}");
+    fn a_token_has_to_be_there_for_those_who_need_it() {
+        let args = || ServeArgs { sandbox: url("https://host.example"), ..ServeArgs::default() };
+        let token = |file: &str| {
+            let place = (PathBuf::from("data"), Path::new("portway.toml"));
+            Config::combine(args(), place.0, place.1, file, &|_| None).unwrap().sandbox.unwrap().token
+        };
+        let missing = token("").read().unwrap_err().to_string();
+        assert!(missing.contains("PORTWAY_SANDBOX_TOKEN") && missing.contains("sandbox_token_file"), "{missing}");
+        let file = token("sandbox_token_file = \"/does/not/exist\"");
+        assert!(file.read().unwrap_err().to_string().contains("/does/not/exist"));
+        assert_eq!(format!("{:?}", SandboxToken::Variable(TOKEN.to_owned())), "Variable(..)");
     }
 }
