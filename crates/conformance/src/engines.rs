@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portway_domain::engine::{Change, Engine, Link, QueuedPrompt, Runner, Timeouts, Turn};
-use portway_domain::ids::{NodeId, QuestionId, SessionId, SnapshotId};
+use portway_domain::ids::{NodeId, QuestionId, SandboxId, SessionId, SnapshotId};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::tokens::TokenHash;
@@ -29,6 +29,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
     engine.runner = Runner {
         generation: 3,
         node: Some(NodeId::parse("node")?),
+        sandbox: Some(SandboxId::parse("sandbox")?),
         link: Link::Lost { deadline: at(50) },
         token: Some(TokenHash::of("runner")),
         ready: true,

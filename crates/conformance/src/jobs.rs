@@ -1,6 +1,6 @@
 //! Jobs.
 
-use portway_domain::ids::JobId;
+use portway_domain::ids::{JobId, SandboxId};
 use portway_domain::jobs::{Job, Work};
 use portway_domain::time::Timestamp;
 use portway_ports::commit::Write;
@@ -32,7 +32,7 @@ async fn claim(f: &Fixture, now: i64, lease_until: i64) -> Outcome<Vec<Job>> {
 
 pub(crate) async fn every_kind_of_work_is_read_back(f: Fixture) -> Outcome {
     let mut jobs = [job(&f, 1), job(&f, 2)];
-    jobs[1].work = Work::StopSandbox { session: f.id(), generation: u32::MAX, sandbox: None };
+    jobs[1].work = Work::StopSandbox { session: f.id(), generation: u32::MAX, sandbox: SandboxId::parse("sb:1").ok() };
     f.done(jobs.clone().map(Write::AddJob)).await?;
     let expected: Vec<Job> = jobs.iter().map(|job| tried(job, 1)).collect();
     check_eq!(claim(&f, 5, 60).await?, expected);
