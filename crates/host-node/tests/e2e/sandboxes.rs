@@ -8,6 +8,7 @@ use crate::harness::agents::{Agent, custom_agent};
 use crate::harness::api::send;
 use crate::harness::backend::Backend;
 use crate::harness::gateway::{Gateway, Refused};
+use crate::harness::postgres::{POSTGRES, Server};
 use crate::harness::session::Session;
 use crate::harness::{eventually, processes};
 use crate::trials::Trials;
@@ -23,6 +24,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("sandboxes::a_session_rests_and_wakes", a_session_rests_and_wakes);
     trials.add("sandboxes::a_dead_runner_is_replaced", a_dead_runner_is_replaced);
     trials.add("sandboxes::a_stopped_gateway_leaves_nothing", a_stopped_gateway_leaves_nothing);
+    trials.add_for(POSTGRES, "sandboxes::gateways_share_a_backend", gateways_share_a_backend);
     trials.add("sandboxes::the_backend_decides_what_runs", the_backend_decides_what_runs);
     trials.add("sandboxes::the_backend_trusts_no_request", the_backend_trusts_no_request);
     trials.add("sandboxes::a_repeated_start_replaces_the_first", a_repeated_start_replaces_the_first);
@@ -92,7 +94,7 @@ async fn a_backend_that_is_down_is_waited_for() {
 
 async fn a_backend_that_stays_away_is_told() {
     let mut backend = Backend::start("").await;
-    let mut gateway = gateway_of(&backend, "[timeouts]\nstart = 2");
+    let mut gateway = gateway_of(&backend, "[timeouts]\nstart = 6");
     gateway.launch().await;
     backend.stop().await;
     let session = gateway.api().demo_session().await;
@@ -207,6 +209,27 @@ async fn a_stopped_gateway_leaves_nothing() {
     let prompt = socket.prompt("/say back", None).await;
     assert_eq!(socket.answer_to(&prompt).await.content, "back");
     session.terminate().await;
+    backend.no_descendants().await;
+}
+
+/// All of them reach all sandboxes, and each looks after those that it started.
+async fn gateways_share_a_backend(server: Server) {
+    let backend = Backend::start("").await;
+    let mut one = gateway_of(&backend, "").on_server(server);
+    one.launch().await;
+    let mut two = gateway_of(&backend, "").beside(&one);
+    two.launch().await;
+    let here = one.api().with_neighbours().demo_session().await;
+    here.reaches("running").await;
+    let runner = backend.runner(&here.id).await;
+    two.restart().await;
+    assert_eq!(backend.runner(&here.id).await, runner);
+    let there = Session::new(two.api().with_neighbours(), &here.id);
+    let mut socket = there.socket().await;
+    let prompt = socket.prompt("/say still here", None).await;
+    assert_eq!(socket.answer_to(&prompt).await.content, "still here");
+    assert_eq!(here.generation().await, 1);
+    there.terminate().await;
     backend.no_descendants().await;
 }
 
