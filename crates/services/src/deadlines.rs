@@ -26,7 +26,9 @@ impl Services {
                     let next = self.ports.store.next_deadline().await.unwrap_or_default();
                     let least = Duration::from_millis(10);
                     let span = next.map_or(POLL, |at| at.since(self.ports.clock.now()).clamp(least, POLL));
+                    // In a fixed order, as runs of the simulation have to be repeatable.
                     tokio::select! {
+                        biased;
                         () = woken => {}
                         () = self.ports.clock.sleep(span) => {}
                     }

@@ -47,7 +47,9 @@ impl Services {
         let next = self.ports.store.next_job_at(&self.node, self.ports.clock.now()).await.unwrap_or_default();
         let poll = if self.is_shared.load(Ordering::Relaxed) { SHARED_POLL } else { POLL };
         let span = next.map_or(poll, |at| at.since(self.ports.clock.now()).clamp(Duration::from_millis(10), poll));
+        // In a fixed order, as runs of the simulation have to be repeatable.
         tokio::select! {
+            biased;
             () = woken => {}
             () = self.ports.clock.sleep(span) => {}
         }

@@ -1,0 +1,335 @@
+//! People: they open sessions, talk to agents, answer, and change their minds. Their requests get lost like others.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use portway_domain::access::{Permission, SessionRole};
+use portway_domain::engine::Engine;
+use portway_domain::ids::{MessageId, SessionId};
+use portway_domain::questions::{AnswerValue, Question};
+use portway_domain::sessions::QueueMode;
+use portway_domain::tokens::TokenSecret;
+use portway_services::context::IdempotencyKey;
+use portway_services::error::Error;
+use portway_services::prompts::NewPrompt;
+use portway_services::sessions::NewSession;
+use portway_services::{Context, Services};
+use tokio::sync::oneshot;
+
+use crate::executor::Group;
+use crate::in_flight::InFlight;
+use crate::ledger::Acknowledged;
+use crate::node::Node;
+use crate::simulation::Simulation;
+
+/// How often a request is sent under its key until its outcome is known.
+const REPEATS: usize = 6;
+
+/// Who talks.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) simulation: Arc<Simulation>,
+    pub(crate) nodes: Arc<Vec<Arc<Node>>>,
+    pub(crate) key: TokenSecret,
+    pub(crate) number: u64,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    Done(T),
+    Refused(Error),
+    /// Nobody knows.
+    Lost,
+}
+
+/// A call of the services.
+type Call<T> = Box<dyn FnOnce(Arc<Services>, Context) -> BoxFuture<'static, Result<T, Error>> + Send>;
+
+fn call<T, F>(call: impl FnOnce(Arc<Services>, Context) -> F + Send + 'static) -> Call<T>
+where
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    Box::new(move |services, context| Box::pin(call(services, context)))
+}
+
+impl Person {
+    /// Talks until that time.
+    pub(crate) async fn talk(self, until: u64) {
+        let mut spoken = 0;
+        while self.simulation.now() < until {
+            self.simulation.pause(20, self.simulation.plan.rest).await;
+            spoken += 1;
+            self.act(spoken).await;
+        }
+    }
+
+    async fn act(&self, spoken: u64) {
+        let sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
+        let wants_more = sessions.len() < self.simulation.plan.sessions || self.simulation.draw(|r| r.chance(10));
+        let session = self.simulation.draw(|random| random.pick(&sessions).cloned());
+        let Some(session) = session.filter(|_| !wants_more) else {
+            return self.open(spoken).await;
+        };
+        match self.simulation.draw(|random| random.below(1_000)) {
+            0..450 => self.prompt(&session, spoken).await,
+            450..700 => self.answer(&session).await,
+            700..760 => self.withdraw(&session).await,
+            760..810 => self.promote(&session).await,
+            810..850 => self.abort(&session).await,
+            850..870 => self.clear(&session).await,
+            870..900 => self.rename(&session, spoken).await,
+            900..950 => self.rest(&session).await,
+            950..985 => self.wake(&session).await,
+            _ => self.terminate(&session).await,
+        }
+    }
+
+    /// Sends a request to some node.
+    async fn request<T: Send + 'static>(
+        &self,
+        permission: Permission,
+        idempotency: Option<IdempotencyKey>,
+        call: Call<T>,
+    ) -> Outcome<T> {
+        let node = self.simulation.draw(|random| random.pick(&self.nodes).cloned());
+        let Some(gateway) = node.and_then(|node| node.machine.gateway()) else {
+            return Outcome::Lost;
+        };
+        let faults = self.simulation.plan.faults.requests;
+        if self.simulation.strikes(faults) {
+            return Outcome::Lost;
+        }
+        let (answer, answered) = oneshot::channel();
+        let mut context = gateway.services.context(&self.key, permission);
+        context.idempotency = idempotency;
+        let is_answer_lost = self.simulation.strikes(faults);
+        let services = gateway.services;
+        self.simulation.spawn(gateway.group, async move {
+            let outcome = call(services, context).await;
+            if !is_answer_lost {
+                // Whoever asked may have given up.
+                let _ = answer.send(outcome);
+            }
+        });
+        tokio::select! {
+            biased;
+            outcome = answered => match outcome {
+                Ok(Ok(done)) => Outcome::Done(done),
+                Ok(Err(error)) => Outcome::Refused(error),
+                Err(_) => Outcome::Lost,
+            },
+            () = self.simulation.pause(10_000, 10_000) => Outcome::Lost,
+        }
+    }
+
+    async fn collaborate<T: Send + 'static>(&self, call: Call<T>) -> Outcome<T> {
+        self.request(Permission::Session(SessionRole::Owner), None, call).await
+    }
+
+    fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
+        let key = format!("{what}-{}-{spoken}", self.number);
+        IdempotencyKey { digest: key.clone(), key }
+    }
+
+    async fn open(&self, spoken: u64) {
+        let key = self.key("open", spoken);
+        let text = format!("first of {} {spoken}", self.number);
+        let says_something = self.simulation.draw(|random| random.chance(300));
+        for _ in 0..REPEATS {
+            let new = NewSession {
+                workspace: "simulated".to_owned(),
+                initial_prompt: says_something.then(|| text.clone()),
+                ..NewSession::default()
+            };
+            let opening = InFlight::opening(&self.simulation);
+            let open = call(move |services, context| async move {
+                let _opening = opening;
+                services.open_session(&context, new).await
+            });
+            match self.request(Permission::SignedIn, Some(key.clone()), open).await {
+                Outcome::Done(session) => {
+                    self.simulation.note(format_args!("person {} opened {}", self.number, session.id));
+                    return self.simulation.ledger(|ledger| {
+                        if !ledger.sessions.contains(&session.id) {
+                            ledger.sessions.push(session.id);
+                        }
+                    });
+                }
+                Outcome::Refused(Error::Unavailable { .. }) | Outcome::Lost => {
+                    self.simulation.pause(100, 2_000).await;
+                }
+                Outcome::Refused(_) => return,
+            }
+        }
+    }
+
+    async fn prompt(&self, session: &SessionId, spoken: u64) {
+        let content = format!("prompt {} {spoken}", self.number);
+        self.simulation.ledger(|ledger| ledger.said.insert(content.clone(), session.clone()));
+        let mode = match self.simulation.draw(|random| random.below(10)) {
+            0 => Some(QueueMode::Steer),
+            1..4 => Some(QueueMode::Collect),
+            4..6 => None,
+            _ => Some(QueueMode::Followup),
+        };
+        let key = self.simulation.draw(|random| random.chance(500)).then(|| self.key("prompt", spoken));
+        for _ in 0..REPEATS {
+            let dropping = (mode == Some(QueueMode::Steer)).then(|| InFlight::dropping(&self.simulation, session));
+            let new = NewPrompt { content: content.clone(), model: None, queue_mode: mode };
+            let id = session.clone();
+            let prompt = call(move |services, context| async move {
+                let _dropping = dropping;
+                services.prompt(&context, &id, new).await
+            });
+            let outcome =
+                self.request(Permission::Session(SessionRole::Collaborator), key.clone(), prompt).await;
+            self.simulation.note(format_args!("person {}: {content:?} {mode:?} is {outcome:?}", self.number));
+            match outcome {
+                Outcome::Done(id) => return self.acknowledged(id, session, content),
+                Outcome::Refused(Error::Unavailable { .. }) | Outcome::Lost if key.is_some() => {
+                    self.simulation.pause(50, 3_000).await;
+                }
+                Outcome::Refused(_) | Outcome::Lost => return,
+            }
+        }
+    }
+
+    fn acknowledged(&self, id: MessageId, session: &SessionId, content: String) {
+        let acknowledged = Acknowledged { session: session.clone(), content };
+        self.simulation.ledger(|ledger| ledger.acknowledged.insert(id, acknowledged));
+    }
+
+    /// The state of a session as a person sees it.
+    async fn look(&self, session: &SessionId) -> Option<Engine> {
+        let id = session.clone();
+        let look = call(move |services, context| async move {
+            services.transcript(&context, &id).await.map(|(_, transcript)| transcript.engine.value)
+        });
+        match self.collaborate(look).await {
+            Outcome::Done(engine) => Some(engine),
+            Outcome::Refused(_) | Outcome::Lost => None,
+        }
+    }
+
+    async fn answer(&self, session: &SessionId) {
+        let Some(engine) = self.look(session).await else {
+            return;
+        };
+        let Some(question) = self.simulation.draw(|random| random.pick(&engine.questions).cloned()) else {
+            return;
+        };
+        let answer = self.choose(&question);
+        let Ok(resolution) = question.resolve(&answer) else {
+            return;
+        };
+        let (id, asked) = (session.clone(), question.id.clone());
+        let outcome = self
+            .collaborate(call(move |services, context| async move {
+                services.answer(&context, &id, &asked, answer).await
+            }))
+            .await;
+        self.simulation.note(format_args!("person {} answers {}: {outcome:?}", self.number, question.id));
+        if let Outcome::Done(()) = outcome
+            && let Err(error) = self.simulation.ledger(|ledger| ledger.accept(&question.id, resolution))
+        {
+            self.simulation.violated(format_args!("{error}"));
+        }
+    }
+
+    fn choose(&self, question: &Question) -> AnswerValue {
+        let choice = self.simulation.draw(|random| random.pick(&question.choices).cloned());
+        AnswerValue::Text(choice.map_or_else(|| format!("text of {}", self.number), |choice| choice.id))
+    }
+
+    async fn waiting(&self, session: &SessionId) -> Option<MessageId> {
+        let engine = self.look(session).await?;
+        let waiting: Vec<MessageId> = engine.queue.iter().map(|queued| queued.id.clone()).collect();
+        self.simulation.draw(|random| random.pick(&waiting).cloned())
+    }
+
+    async fn withdraw(&self, session: &SessionId) {
+        let Some(prompt) = self.waiting(session).await else {
+            return;
+        };
+        let (id, named) = (session.clone(), prompt.clone());
+        let withdrawing = InFlight::withdrawing(&self.simulation, &prompt);
+        let outcome = self
+            .collaborate(call(move |services, context| async move {
+                let _withdrawing = withdrawing;
+                services.withdraw(&context, &id, &named).await
+            }))
+            .await;
+        self.simulation.note(format_args!("person {} withdraws {prompt}: {outcome:?}", self.number));
+    }
+
+    async fn promote(&self, session: &SessionId) {
+        let Some(prompt) = self.waiting(session).await else {
+            return;
+        };
+        self.simulation.ledger(|ledger| ledger.promoted.insert(prompt.clone()));
+        let (id, named) = (session.clone(), prompt.clone());
+        let promote =
+            call(move |services, context| async move { services.promote(&context, &id, &named).await });
+        let outcome = self.collaborate(promote).await;
+        self.simulation.note(format_args!("person {} promotes {prompt}: {outcome:?}", self.number));
+    }
+
+    async fn abort(&self, session: &SessionId) {
+        let (id, dropping) = (session.clone(), InFlight::dropping(&self.simulation, session));
+        let outcome = self
+            .collaborate(call(move |services, context| async move {
+                let _dropping = dropping;
+                services.abort(&context, &id).await
+            }))
+            .await;
+        self.simulation.note(format_args!("person {} aborts {session}: {outcome:?}", self.number));
+    }
+
+    async fn clear(&self, session: &SessionId) {
+        let (id, dropping) = (session.clone(), InFlight::dropping(&self.simulation, session));
+        let outcome = self
+            .collaborate(call(move |services, context| async move {
+                let _dropping = dropping;
+                services.clear_queue(&context, &id).await
+            }))
+            .await;
+        self.simulation.note(format_args!("person {} clears {session}: {outcome:?}", self.number));
+    }
+
+    async fn rename(&self, session: &SessionId, spoken: u64) {
+        let (id, title) = (session.clone(), format!("title {spoken}"));
+        let rename =
+            call(move |services, context| async move { services.rename_session(&context, &id, title).await });
+        self.collaborate(rename).await;
+    }
+
+    async fn rest(&self, session: &SessionId) {
+        let id = session.clone();
+        let rest = call(move |services, context| async move { services.hibernate_session(&context, &id).await });
+        let outcome = self.collaborate(rest).await;
+        self.simulation.note(format_args!("person {} puts {session} to rest: {outcome:?}", self.number));
+    }
+
+    async fn wake(&self, session: &SessionId) {
+        let id = session.clone();
+        let wake = call(move |services, context| async move { services.wake_session(&context, &id).await });
+        let outcome = self.collaborate(wake).await;
+        self.simulation.note(format_args!("person {} wakes {session}: {outcome:?}", self.number));
+    }
+
+    async fn terminate(&self, session: &SessionId) {
+        let id = session.clone();
+        let terminate =
+            call(move |services, context| async move { services.terminate_session(&context, &id).await });
+        let outcome = self.collaborate(terminate).await;
+        self.simulation.note(format_args!("person {} ends {session}: {outcome:?}", self.number));
+        // Another one takes its place.
+        self.simulation.ledger(|ledger| ledger.sessions.retain(|known| known != session));
+    }
+
+    /// Starts to talk.
+    pub(crate) fn begin(self, until: u64) {
+        self.simulation.clone().spawn(Group::WORLD, self.talk(until));
+    }
+}
