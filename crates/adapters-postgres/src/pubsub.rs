@@ -106,9 +106,11 @@ impl PubSub for PostgresPubSub {
         // Whoever subscribes reads the state afterwards, and must be told what comes after it.
         if let Topic::Session(session) = topic
             && self.company.is_there()
-            && let Ok(found) = self.store.engine_versions(std::slice::from_ref(session)).await
         {
-            found.into_iter().for_each(|(_, version)| self.local.begin(topic, version));
+            let found = self.store.engine_versions(std::slice::from_ref(session)).await.unwrap_or_default();
+            // Where the version cannot be read, the first one is what every watcher has read at least: whatever comes later
+            // leaves out some, so the watcher reads again instead of missing what was lost meanwhile.
+            self.local.begin(topic, found.first().map_or(1, |(_, version)| *version));
         }
         subscription
     }

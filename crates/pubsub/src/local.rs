@@ -421,6 +421,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_may_have_read_less_than_was_told_reads_again() {
+        let hub = LocalPubSub::new();
+        let mut watch = hub.subscribe(&topic("one")).await;
+        // All that is known is that the watcher reads the first version or a later one.
+        hub.begin(&topic("one"), 1);
+        hub.deliver(&topic("one"), step(9));
+        hub.deliver(&topic("one"), step(10));
+        assert_eq!(versions(watch.as_mut()).await, [None, Some(10)]);
+    }
+
+    #[tokio::test]
     async fn only_who_was_not_told_missed_what_was_lost() {
         let hub = LocalPubSub::new();
         let mut watch = hub.subscribe(&topic("one")).await;

@@ -125,6 +125,7 @@ impl Agent {
     fn begin_message(&self, turn: &mut Turn) {
         turn.message += 1;
         if let Some(message) = turn.message() {
+            self.simulation.ledger(|ledger| ledger.write(&message, self.generation, ""));
             self.report(RunnerReport::MessageCreated { message });
         }
     }

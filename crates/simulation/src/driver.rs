@@ -11,6 +11,9 @@ use portway_sql::row::Row;
 
 use crate::simulation::Simulation;
 
+/// The table that every step of a session writes.
+const ENGINES: &str = "engines";
+
 /// Until when the database does not work, in microseconds since the beginning.
 #[derive(Default)]
 pub(crate) struct Outage(AtomicU64);
@@ -78,8 +81,12 @@ impl SqlDriver for FaultyDriver {
             self.simulation.note(format_args!("node {} loses a write, and does not know", self.node));
             return unknown();
         }
+        // Others, such as claims of jobs, change no session.
+        let steps_a_session = steps.iter().any(|step| step.statement.text.contains(ENGINES));
         let outcome = self.database.write(steps).await;
-        self.simulation.wrote();
+        if steps_a_session {
+            self.simulation.wrote();
+        }
         self.latency().await;
         if is_unknown {
             self.simulation.note(format_args!("node {} wrote, and does not know", self.node));

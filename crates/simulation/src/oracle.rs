@@ -48,14 +48,19 @@ impl Oracle {
         self.seen.iter()
     }
 
+    /// The sessions in which a question is open.
+    pub(crate) fn asking(&self) -> Vec<SessionId> {
+        let asking = self.seen.iter().filter(|(_, stored)| !stored.value.questions.is_empty());
+        asking.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Something was written: every session that changed is looked at. Answers what is wrong.
     pub(crate) fn look(&mut self, ledger: &mut Ledger) -> Vec<String> {
         ledger.counts.writes += 1;
         if ledger.opening > 0 {
             self.find_sessions();
         }
-        let mut ids: Vec<SessionId> = self.seen.keys().cloned().collect();
-        ids.sort();
+        let ids: Vec<SessionId> = self.seen.keys().cloned().collect();
         let versions = self.store.engine_versions(&ids).now_or_never().and_then(Result::ok).unwrap_or_default();
         let mut findings = Vec::new();
         for (id, version) in versions {

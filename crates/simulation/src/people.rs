@@ -64,6 +64,16 @@ impl Person {
         }
     }
 
+    /// Answers whatever is asked, for ever.
+    pub(crate) async fn answer_all(self) {
+        loop {
+            self.simulation.pause(500, 1_500).await;
+            for session in self.simulation.oracle(|oracle| oracle.asking()) {
+                self.answer(&session).await;
+            }
+        }
+    }
+
     async fn act(&self, spoken: u64) {
         let sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
         let wants_more = sessions.len() < self.simulation.plan.sessions || self.simulation.draw(|r| r.chance(10));
@@ -331,5 +341,10 @@ impl Person {
     /// Starts to talk.
     pub(crate) fn begin(self, until: u64) {
         self.simulation.clone().spawn(Group::WORLD, self.talk(until));
+    }
+
+    /// Starts to answer.
+    pub(crate) fn begin_to_answer(self) {
+        self.simulation.clone().spawn(Group::WORLD, self.answer_all());
     }
 }

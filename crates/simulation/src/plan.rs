@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) people: u64,
     pub(crate) sessions: usize,
     pub(crate) watchers: u64,
+    /// Whether somebody answers what is still asked after the storm, or it expires.
+    pub(crate) answers_all: bool,
     /// How long things fail.
     pub(crate) storm: Duration,
     pub(crate) timeouts: Timeouts,
@@ -56,6 +58,7 @@ impl Plan {
             people: 1 + random.below(3),
             sessions: 1 + random.place(3),
             watchers: 1 + random.below(2),
+            answers_all: random.chance(850),
             storm: seconds(random, 25, 70),
             timeouts: Timeouts {
                 start: seconds(random, 10, 60),
@@ -77,6 +80,7 @@ impl Plan {
 
 impl Faults {
     fn draw(random: &mut Random) -> Self {
+        let between = 2_000 + random.below(12_000);
         let mut some = |most: u64| if random.chance(600) { 1 + random.below(most) } else { 0 };
         Self {
             unavailable: some(20),
@@ -87,7 +91,7 @@ impl Faults {
             starts: some(150),
             hangs: some(60),
             cuts: some(15),
-            blows: some(12_000),
+            blows: some(1) * between,
         }
     }
 }

@@ -99,10 +99,11 @@ impl PubSub for SharedPubSub {
 
     async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription> {
         let subscription = self.local.subscribe(topic).await;
-        if let Topic::Session(session) = topic
-            && let Ok(found) = self.store.engine_versions(std::slice::from_ref(session)).await
-        {
-            found.into_iter().for_each(|(_, version)| self.local.begin(topic, version));
+        if let Topic::Session(session) = topic {
+            let found = self.store.engine_versions(std::slice::from_ref(session)).await.unwrap_or_default();
+            // Every session has had its first version.
+            let version = found.first().map_or(1, |(_, version)| *version);
+            self.local.begin(topic, version);
         }
         subscription
     }

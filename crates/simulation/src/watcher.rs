@@ -176,6 +176,8 @@ impl Client {
     }
 
     fn draw(&self, screen: Screen) {
+        let (number, version) = (self.person.number, screen.version);
+        self.simulation.note(format_args!("watcher {number} reads {} at version {version}", self.session));
         lock(&self.screens).insert(self.person.number, (self.session.clone(), screen));
     }
 
@@ -187,6 +189,7 @@ impl Client {
         let Some((_, screen)) = screens.get_mut(&self.person.number) else {
             return;
         };
+        self.simulation.note(format_args!("watcher {} is told version {version}", self.person.number));
         let told = screen.tell(*version, notices);
         let screen = (told.is_ok() && version % 8 == 0).then(|| screen.clone());
         drop(screens);

@@ -50,6 +50,7 @@ struct World {
     simulation: Arc<Simulation>,
     nodes: Arc<Vec<Arc<Node>>>,
     screens: Screens,
+    key: TokenSecret,
     steps: u64,
 }
 
@@ -99,23 +100,22 @@ impl World {
             Ok(Node::new(&simulation, &database, Machine::new(number, name), &wire, &disk_full))
         };
         let nodes: Vec<Arc<Node>> = (0..plan.nodes).map(node).collect::<Result<_, _>>()?;
-        let world = Self { simulation, nodes: Arc::new(nodes), screens: Screens::default(), steps: 0 };
-        world.people(&key);
+        let world = Self { simulation, nodes: Arc::new(nodes), screens: Screens::default(), key, steps: 0 };
+        world.people();
         world.fate(disk_full);
         Ok(world)
     }
 
-    fn people(&self, key: &TokenSecret) {
+    fn person(&self, number: u64) -> Person {
+        let (simulation, nodes) = (self.simulation.clone(), self.nodes.clone());
+        Person { simulation, nodes, key: self.key.clone(), number }
+    }
+
+    fn people(&self) {
         let plan = &self.simulation.plan;
         let until = micros(plan.storm) + CALM;
-        let person = |number| Person {
-            simulation: self.simulation.clone(),
-            nodes: self.nodes.clone(),
-            key: key.clone(),
-            number,
-        };
-        (0..plan.people).for_each(|number| person(number).begin(until));
-        (0..plan.watchers).for_each(|number| person(number).watch(self.screens.clone()));
+        (0..plan.people).for_each(|number| self.person(number).begin(until));
+        (0..plan.watchers).for_each(|number| self.person(number).watch(self.screens.clone()));
     }
 
     fn fate(&self, disk_full: Arc<Outage>) {
@@ -136,6 +136,9 @@ impl World {
         self.nodes.iter().for_each(|node| node.start());
         if !self.pass_until(storm + CALM) {
             return;
+        }
+        if self.simulation.plan.answers_all {
+            self.person(0).begin_to_answer();
         }
         let end = self.simulation.now() + PATIENCE;
         while let Some(what) = self.unfinished() {
