@@ -59,7 +59,7 @@ impl Plan {
             sessions: 1 + random.place(3),
             watchers: 1 + random.below(2),
             answers_all: random.chance(850),
-            storm: seconds(random, 25, 70),
+            storm: seconds(random, 15, 50),
             timeouts: Timeouts {
                 start: seconds(random, 10, 60),
                 ready: seconds(random, 20, 60),

@@ -32,7 +32,7 @@ use crate::watcher::Screens;
 use crate::{Failure, Run, SetUpError};
 
 /// People go on for so long after the storm, in microseconds.
-const CALM: u64 = 15_000_000;
+const CALM: u64 = 8_000_000;
 
 /// After so long nothing may go on any more, in microseconds: the longest wait of a session is fifteen minutes.
 const PATIENCE: u64 = 2_400_000_000;
