@@ -36,6 +36,10 @@ wasm:
 worker *filter:
     cargo xtask worker test {{ filter }}
 
+# Run the services in simulated worlds.
+simulate *arguments:
+    cargo xtask simulate {{ arguments }}
+
 # Compare the workspace with the dependency rule.
 deps:
     cargo xtask check-deps

@@ -169,11 +169,7 @@ impl Agent {
     }
 
     fn plan(&self, turn: &Turn) {
-        let entry = PlanEntry {
-            content: "go on".to_owned(),
-            status: "pending".to_owned(),
-            priority: "low".to_owned(),
-        };
+        let entry = PlanEntry { content: "go on".to_owned(), status: "pending".to_owned(), priority: "low".to_owned() };
         if let Some(message) = turn.message() {
             self.report(RunnerReport::Plan { message, entries: vec![entry] });
         }

@@ -253,8 +253,7 @@ mod tests {
         while executor.step(5_000_000) != Progress::Done {}
         assert_eq!(executor.now(), 5_000_000);
         executor.close();
-        let order = lock(&seen).clone();
-        order
+        lock(&seen).clone()
     }
 
     #[test]

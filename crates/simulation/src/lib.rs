@@ -12,7 +12,7 @@
 //! * `executor.rs`: tasks and time. `driver.rs`, `pubsub.rs`, `sandboxes.rs`, `system.rs`: the ports.
 //! * `node.rs`: a gateway as the host wires it; `fate.rs`: what happens to it.
 //! * `runner.rs`, `outbox.rs`, `agent.rs`: what is in a sandbox; `link.rs`: the gateway's end of its connection.
-//! * `people.rs`, `watcher.rs`: who uses the gateway.
+//! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway.
 //! * `ledger.rs`: what was said. `oracle.rs`, `transcript.rs`: what must always be so. `liveness.rs`: what must become of
 //!   everything.
 
@@ -32,6 +32,7 @@ mod pipe;
 mod plan;
 mod pubsub;
 mod random;
+mod requests;
 mod runner;
 mod sandboxes;
 mod simulation;
@@ -91,18 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_is_the_same_run() {
-        let runs: Vec<Run> = (0..8).map(|seed| run(seed, false).unwrap()).collect();
+    fn the_same_seed_is_the_same_run_and_all_is_well_in_it() {
+        let runs: Vec<Run> = (0..6).map(|seed| run(seed, false).unwrap()).collect();
         for first in &runs {
+            assert_eq!(first.failure, None, "seed {}", first.seed);
             assert_eq!(*first, run(first.seed, false).unwrap());
         }
         assert!(runs.windows(2).all(|pair| pair[0].digest != pair[1].digest));
-    }
-
-    #[test]
-    fn something_happens_and_all_is_well() {
-        let runs: Vec<Run> = (0..8).map(|seed| run(seed, false).unwrap()).collect();
-        assert!(runs.iter().all(|run| run.failure.is_none()), "{runs:#?}");
         assert!(runs.iter().map(|run| run.turns).sum::<u64>() > 50, "{runs:#?}");
         assert!(runs.iter().map(|run| run.crashes).sum::<u64>() > 0, "{runs:#?}");
     }

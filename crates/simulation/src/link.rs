@@ -223,8 +223,7 @@ impl Link {
 
     async fn send_commands(&mut self) -> Result<(), End> {
         loop {
-            let page =
-                self.services.pending_commands(&self.caller.session, self.generation, self.sent_command).await?;
+            let page = self.services.pending_commands(&self.caller.session, self.generation, self.sent_command).await?;
             if page.is_empty() {
                 return Ok(());
             }

@@ -3,11 +3,11 @@
 use portway_domain::engine::Link;
 use portway_domain::sessions::SessionStatus;
 
+use crate::executor::lock;
+use crate::node::Node;
 use crate::simulation::Simulation;
 use crate::system::timestamp;
 use crate::watcher::Screens;
-use crate::node::Node;
-use crate::executor::lock;
 use std::sync::Arc;
 
 /// What is still going on, if anything is.

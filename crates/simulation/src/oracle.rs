@@ -133,8 +133,8 @@ impl Oracle {
 
     /// A turn that the runner reported to be over in the step in which it also proved to have taken it.
     fn note_ended(&mut self, before: &Engine, after: &Engine) {
-        let reported = after.runner.generation == before.runner.generation
-            && after.runner.last_frame > before.runner.last_frame;
+        let reported =
+            after.runner.generation == before.runner.generation && after.runner.last_frame > before.runner.last_frame;
         let waits = |prompt: &MessageId| after.queue.iter().any(|queued| queued.id == *prompt);
         for prompt in said(before) {
             if reported && !said(after).contains(&prompt) && !waits(prompt) {

@@ -1,57 +1,22 @@
 //! People: they open sessions, talk to agents, answer, and change their minds. Their requests get lost like others.
 
-use std::sync::Arc;
-
-use futures_util::future::BoxFuture;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::Engine;
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::questions::{AnswerValue, Question};
 use portway_domain::sessions::QueueMode;
-use portway_domain::tokens::TokenSecret;
 use portway_services::context::IdempotencyKey;
 use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::sessions::NewSession;
-use portway_services::{Context, Services};
-use tokio::sync::oneshot;
 
 use crate::executor::Group;
 use crate::in_flight::InFlight;
 use crate::ledger::Acknowledged;
-use crate::node::Node;
-use crate::simulation::Simulation;
+use crate::requests::{Outcome, Person, call};
 
 /// How often a request is sent under its key until its outcome is known.
 const REPEATS: usize = 6;
-
-/// Who talks.
-#[derive(Clone)]
-pub(crate) struct Person {
-    pub(crate) simulation: Arc<Simulation>,
-    pub(crate) nodes: Arc<Vec<Arc<Node>>>,
-    pub(crate) key: TokenSecret,
-    pub(crate) number: u64,
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub(crate) enum Outcome<T> {
-    Done(T),
-    Refused(Error),
-    /// Nobody knows.
-    Lost,
-}
-
-/// A call of the services.
-type Call<T> = Box<dyn FnOnce(Arc<Services>, Context) -> BoxFuture<'static, Result<T, Error>> + Send>;
-
-fn call<T, F>(call: impl FnOnce(Arc<Services>, Context) -> F + Send + 'static) -> Call<T>
-where
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    Box::new(move |services, context| Box::pin(call(services, context)))
-}
 
 impl Person {
     /// Talks until that time.
@@ -93,48 +58,6 @@ impl Person {
             950..985 => self.wake(&session).await,
             _ => self.terminate(&session).await,
         }
-    }
-
-    /// Sends a request to some node.
-    async fn request<T: Send + 'static>(
-        &self,
-        permission: Permission,
-        idempotency: Option<IdempotencyKey>,
-        call: Call<T>,
-    ) -> Outcome<T> {
-        let node = self.simulation.draw(|random| random.pick(&self.nodes).cloned());
-        let Some(gateway) = node.and_then(|node| node.machine.gateway()) else {
-            return Outcome::Lost;
-        };
-        let faults = self.simulation.plan.faults.requests;
-        if self.simulation.strikes(faults) {
-            return Outcome::Lost;
-        }
-        let (answer, answered) = oneshot::channel();
-        let mut context = gateway.services.context(&self.key, permission);
-        context.idempotency = idempotency;
-        let is_answer_lost = self.simulation.strikes(faults);
-        let services = gateway.services;
-        self.simulation.spawn(gateway.group, async move {
-            let outcome = call(services, context).await;
-            if !is_answer_lost {
-                // Whoever asked may have given up.
-                let _ = answer.send(outcome);
-            }
-        });
-        tokio::select! {
-            biased;
-            outcome = answered => match outcome {
-                Ok(Ok(done)) => Outcome::Done(done),
-                Ok(Err(error)) => Outcome::Refused(error),
-                Err(_) => Outcome::Lost,
-            },
-            () = self.simulation.pause(10_000, 10_000) => Outcome::Lost,
-        }
-    }
-
-    async fn collaborate<T: Send + 'static>(&self, call: Call<T>) -> Outcome<T> {
-        self.request(Permission::Session(SessionRole::Owner), None, call).await
     }
 
     fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
@@ -192,8 +115,7 @@ impl Person {
                 let _dropping = dropping;
                 services.prompt(&context, &id, new).await
             });
-            let outcome =
-                self.request(Permission::Session(SessionRole::Collaborator), key.clone(), prompt).await;
+            let outcome = self.request(Permission::Session(SessionRole::Collaborator), key.clone(), prompt).await;
             self.simulation.note(format_args!("person {}: {content:?} {mode:?} is {outcome:?}", self.number));
             match outcome {
                 Outcome::Done(id) => return self.acknowledged(id, session, content),
@@ -235,9 +157,9 @@ impl Person {
         };
         let (id, asked) = (session.clone(), question.id.clone());
         let outcome = self
-            .collaborate(call(move |services, context| async move {
-                services.answer(&context, &id, &asked, answer).await
-            }))
+            .collaborate(call(
+                move |services, context| async move { services.answer(&context, &id, &asked, answer).await },
+            ))
             .await;
         self.simulation.note(format_args!("person {} answers {}: {outcome:?}", self.number, question.id));
         if let Outcome::Done(()) = outcome
@@ -279,8 +201,7 @@ impl Person {
         };
         self.simulation.ledger(|ledger| ledger.promoted.insert(prompt.clone()));
         let (id, named) = (session.clone(), prompt.clone());
-        let promote =
-            call(move |services, context| async move { services.promote(&context, &id, &named).await });
+        let promote = call(move |services, context| async move { services.promote(&context, &id, &named).await });
         let outcome = self.collaborate(promote).await;
         self.simulation.note(format_args!("person {} promotes {prompt}: {outcome:?}", self.number));
     }
@@ -309,8 +230,7 @@ impl Person {
 
     async fn rename(&self, session: &SessionId, spoken: u64) {
         let (id, title) = (session.clone(), format!("title {spoken}"));
-        let rename =
-            call(move |services, context| async move { services.rename_session(&context, &id, title).await });
+        let rename = call(move |services, context| async move { services.rename_session(&context, &id, title).await });
         self.collaborate(rename).await;
     }
 
@@ -330,8 +250,7 @@ impl Person {
 
     async fn terminate(&self, session: &SessionId) {
         let id = session.clone();
-        let terminate =
-            call(move |services, context| async move { services.terminate_session(&context, &id).await });
+        let terminate = call(move |services, context| async move { services.terminate_session(&context, &id).await });
         let outcome = self.collaborate(terminate).await;
         self.simulation.note(format_args!("person {} ends {session}: {outcome:?}", self.number));
         // Another one takes its place.

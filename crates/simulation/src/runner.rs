@@ -51,6 +51,10 @@ pub(crate) async fn run(simulation: Arc<Simulation>, machine: Arc<Machine>, grou
     let (from_agent, reports) = mpsc::unbounded_channel();
     let agent = Agent::new(simulation.clone(), order.generation, to_agent, from_agent);
     simulation.spawn(group, agent::run(agent));
+    if simulation.strikes(simulation.plan.faults.hangs / 6) {
+        simulation.note(format_args!("runner {}/{} hangs", order.session, order.generation));
+        return std::future::pending().await;
+    }
     let mut runner =
         Runner { simulation, machine, order, outbox: Outbox::default(), taken: 0, turn: None, commands, reports };
     runner.stay_connected().await;
@@ -159,7 +163,8 @@ impl Runner {
             Some(ToRunner::Welcome(number)) => {
                 if !self.outbox.welcome(number) {
                     let (id, last) = (&self.order.session, self.outbox.last());
-                    self.simulation.violated(format_args!("session {id} has report {number} of a runner that made {last}"));
+                    self.simulation
+                        .violated(format_args!("session {id} has report {number} of a runner that made {last}"));
                     return Some(Ended::Exit);
                 }
                 *is_welcome = true;

@@ -37,13 +37,7 @@ struct Sandbox {
 
 impl Machine {
     pub(crate) fn new(number: usize, node: NodeId) -> Arc<Self> {
-        Arc::new(Self {
-            number,
-            node,
-            gateway: Mutex::default(),
-            sandboxes: Mutex::default(),
-            changed: Notify::new(),
-        })
+        Arc::new(Self { number, node, gateway: Mutex::default(), sandboxes: Mutex::default(), changed: Notify::new() })
     }
 
     /// The gateway, if it can be reached.
@@ -81,9 +75,10 @@ impl Machine {
     }
 
     fn begin(self: &Arc<Self>, simulation: &Arc<Simulation>, order: SandboxOrder) {
-        let older = self.living().into_iter().filter(|(id, generation)| {
-            *id == order.session && *generation <= order.generation
-        });
+        let older = self
+            .living()
+            .into_iter()
+            .filter(|(id, generation)| *id == order.session && *generation <= order.generation);
         for (session, generation) in older {
             self.end(simulation, &session, generation);
         }

@@ -49,7 +49,8 @@ fn check_answer(message: &Message, ledger: &Ledger) -> Result<(), String> {
     let is_whole = message.parts.contains(&Part::Finish { reason: FinishReason::EndTurn });
     let written = ledger.written.get(&message.id);
     let fits = |whole: &String| if is_whole { *whole == text } else { whole.starts_with(&text) };
-    let was_written = written.is_some_and(|written| written.values().any(fits)) || (text.is_empty() && written.is_none());
+    let was_written =
+        written.is_some_and(|written| written.values().any(fits)) || (text.is_empty() && written.is_none());
     if !was_written {
         return Err(format!("message {} is {text:?}, but the agent wrote {written:?}", message.id));
     }

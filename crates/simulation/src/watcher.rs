@@ -13,7 +13,7 @@ use portway_services::Services;
 use tokio::sync::oneshot;
 
 use crate::executor::{Group, lock};
-use crate::people::Person;
+use crate::requests::Person;
 use crate::simulation::Simulation;
 
 /// What of a message is shown.

@@ -9,11 +9,11 @@ use portway_domain::access::Permission;
 use portway_domain::ids::NodeId;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
+use portway_pubsub::LocalPubSub;
 use portway_services::identity::ProfileChange;
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
 use portway_sql::migrations::SQLITE;
-use portway_pubsub::LocalPubSub;
 
 use crate::driver::Outage;
 use crate::executor::{Group, Progress};
@@ -21,9 +21,9 @@ use crate::fate::Fate;
 use crate::liveness;
 use crate::node::{Node, options};
 use crate::oracle::Oracle;
-use crate::people::Person;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::requests::Person;
 use crate::sandboxes::{Machine, MachineSandboxes};
 use crate::simulation::Simulation;
 use crate::system::{Healthy, HeldSpawner, NodeClock, SeededEntropy};
@@ -88,7 +88,8 @@ impl World {
         let database = Arc::new(SqliteDatabase::in_memory().map_err(|error| SetUpError(error.to_string()))?);
         at_once(database.migrate(SQLITE))?.map_err(|error| SetUpError(error.to_string()))?;
         let secret = TokenSecret::runner([7; 32]);
-        let key = TokenSecret::chosen(&format!("sk_test_{}", secret.reveal())).map_err(|e| SetUpError(e.to_string()))?;
+        let key =
+            TokenSecret::chosen(&format!("sk_test_{}", secret.reveal())).map_err(|e| SetUpError(e.to_string()))?;
         let oracle = Oracle::new(database.clone(), key.hash());
         let simulation = Simulation::new(plan, random, oracle, trace);
         let plan = simulation.plan.clone();

@@ -17,6 +17,7 @@ mod manifests;
 mod npm;
 mod postgres;
 mod process;
+mod simulate;
 mod test;
 mod tidy;
 mod wasm;
@@ -81,6 +82,18 @@ enum Command {
         #[arg(long, env = "PORTWAY_FUZZ_SECONDS", default_value_t = 60)]
         seconds: u64,
     },
+    /// Run the services in simulated worlds, in which everything follows from a seed
+    Simulate {
+        /// How many seeds
+        #[arg(long, default_value_t = simulate::SEEDS, conflicts_with = "seed")]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0, conflicts_with = "seed")]
+        from: u64,
+        /// Only this seed, and print all that happens
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Check file sizes, code paths named in documents, and paths of one machine
     Tidy,
 }
@@ -106,6 +119,10 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Bench { quick, only } => bench::run(&workspace, *quick, only.as_deref()),
         Command::Copies { rows, debug } => copies::run(&workspace, *rows, *debug),
         Command::Fuzz { seconds } => fuzz::run(&workspace, *seconds),
+        Command::Simulate { seeds, from, seed } => {
+            let range = simulate::Seeds::Range { from: *from, count: *seeds };
+            simulate::run(&workspace, seed.map_or(range, simulate::Seeds::One))
+        }
         Command::Tidy => tidy::run(&workspace),
     }
 }

@@ -9,8 +9,9 @@ use cargo_metadata::TargetKind;
 use crate::agents::{TEST_AGENTS, Variables};
 use crate::failure::Failure;
 use crate::postgres::{self, PostgresServer};
+use crate::simulate::Seeds;
 use crate::workspace::{Workspace, folder};
-use crate::{dependency_rule, fuzz, process, tidy, wasm, worker};
+use crate::{dependency_rule, fuzz, process, simulate, tidy, wasm, worker};
 
 /// The crate whose integration tests are the end-to-end tests.
 const END_TO_END: &str = "host-node";
@@ -41,6 +42,7 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         stages.run("port suite on D1", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
         })?;
+        stages.run("simulation", || simulate::run(workspace, Seeds::Range { from: 0, count: simulation_seeds() }))?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {
             cargo(&["test", "--workspace", "--test", "examples", "--", "--ignored"])
@@ -159,6 +161,11 @@ pub(crate) fn is_ci() -> bool {
 fn fuzz_seconds() -> u64 {
     let chosen = env::var("PORTWAY_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     chosen.unwrap_or(if is_ci() { 60 } else { 3 })
+}
+
+/// How many worlds are simulated, always the same ones: all in continuous integration, some elsewhere.
+fn simulation_seeds() -> u64 {
+    if is_ci() { simulate::SEEDS } else { simulate::SEEDS / 10 }
 }
 
 fn says_yes(value: &str) -> bool {
