@@ -101,6 +101,11 @@ impl PubSub for PostgresPubSub {
         }
     }
 
+    /// Other nodes find out by themselves: see the poller.
+    fn missed(&self, topic: &Topic) {
+        self.local.missed(topic);
+    }
+
     async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription> {
         let subscription = self.local.subscribe(topic).await;
         // Whoever subscribes reads the state afterwards, and must be told what comes after it.

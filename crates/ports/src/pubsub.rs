@@ -57,12 +57,16 @@ pub enum Delivery {
 /// Publish and subscribe.
 ///
 /// Where several processes share a session, each version of its engine is published exactly once, by the process that
-/// committed it. Watchers are told versions in their order; one that cannot be told in its turn is
+/// committed it; one that does not know whether it did tells its watchers by [`PubSub::missed`]. Watchers are told versions in their order; one that cannot be told in its turn is
 /// [`Delivery::Missed`]. What one process publishes about a topic without a version keeps its order.
 #[async_trait]
 pub trait PubSub: Send + Sync {
     /// Tells everybody who watches `topic`. Never blocks and never fails: a hint that cannot be delivered is lost.
     fn publish(&self, topic: &Topic, hint: Hint);
+
+    /// Whoever watches `topic` in this process gets [`Delivery::Missed`]: something may have happened of which nobody here
+    /// knows, so it cannot be published. Never blocks and never fails.
+    fn missed(&self, topic: &Topic);
 
     /// Watches `topic` from now on: every hint that is published after this returns is delivered, or
     /// [`Delivery::Missed`] in its place. Each watcher is buffered up to a bound.

@@ -128,6 +128,10 @@ impl PubSub for LocalPubSub {
         }
     }
 
+    fn missed(&self, topic: &Topic) {
+        self.lost(topic, None);
+    }
+
     async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription> {
         let queue = Arc::new(Queue::default());
         let mut watched = self.topics.write();

@@ -173,7 +173,9 @@ impl Services {
             Ok(Commit::Done) => Ok(true),
             Ok(Commit::Conflict { .. }) => Ok(false),
             Err(StoreError::Unknown(_)) => {
-                let found = self.load_engine(&engine.session).await?;
+                let found = self.load_engine(&engine.session).await;
+                // Nobody publishes what nobody knows of, so whoever watches has to look.
+                let found = found.inspect_err(|_| self.ports.pubsub.missed(&Topic::Session(engine.session.clone())))?;
                 Ok(found.version == version + 1 && found.value == *engine)
             }
             Err(error) => Err(error.into()),

@@ -76,7 +76,14 @@ impl SqlDriver for FaultyDriver {
             return Err(SqlError::Unavailable("simulated: the disk is full".to_owned()));
         }
         let is_unknown = self.simulation.strikes(self.simulation.plan.faults.unknown);
-        let unknown = || Err(SqlError::Unknown("simulated".to_owned()));
+        let unknown = || {
+            // What took the answer away may last.
+            if self.simulation.strikes(300) {
+                let span = self.simulation.draw(|random| random.below(3_000_000));
+                self.cut_off.set(self.simulation.now() + span);
+            }
+            Err(SqlError::Unknown("simulated".to_owned()))
+        };
         if is_unknown && self.simulation.strikes(500) {
             self.simulation.note(format_args!("node {} loses a write, and does not know", self.node));
             return unknown();

@@ -23,6 +23,8 @@ pub(crate) struct Given {
 pub(crate) struct Ledger {
     /// All sessions whose opening was acknowledged.
     pub(crate) sessions: Vec<SessionId>,
+    /// How many people talk.
+    pub(crate) talking: u32,
     /// How many requests to open a session are going on.
     pub(crate) opening: u32,
     pub(crate) acknowledged: BTreeMap<MessageId, Acknowledged>,

@@ -16,6 +16,9 @@ pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option
     if let Some(node) = nodes.iter().find(|node| !node.is_up() || node.machine.gateway().is_none()) {
         return Some(format!("node {} is not up", node.machine.number));
     }
+    if simulation.ledger(|ledger| ledger.talking > 0) {
+        return Some("somebody talks".to_owned());
+    }
     simulation.oracle(|oracle| {
         for node in nodes {
             if let Some(at) = oracle.next_job(&node.machine.node, now) {

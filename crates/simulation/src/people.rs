@@ -22,11 +22,13 @@ impl Person {
     /// Talks until that time.
     pub(crate) async fn talk(self, until: u64) {
         let mut spoken = 0;
+        self.simulation.ledger(|ledger| ledger.talking += 1);
         while self.simulation.now() < until {
             self.simulation.pause(20, self.simulation.plan.rest).await;
             spoken += 1;
             self.act(spoken).await;
         }
+        self.simulation.ledger(|ledger| ledger.talking -= 1);
     }
 
     /// Answers whatever is asked, for ever.

@@ -97,6 +97,10 @@ impl PubSub for SharedPubSub {
         }
     }
 
+    fn missed(&self, topic: &Topic) {
+        self.local.missed(topic);
+    }
+
     async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription> {
         let subscription = self.local.subscribe(topic).await;
         if let Topic::Session(session) = topic {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use portway_domain::ids::SessionId;
+use portway_ports::pubsub::Topic;
 use portway_ports::sessions::MessageRange;
 
 use super::world::{Fault, World, faulty};
@@ -26,6 +27,18 @@ async fn a_lost_answer_is_looked_up_and_a_lost_race_repeated() {
         assert_eq!(prompts(&world, &id).await, 1, "{fault:?}");
         assert_eq!(world.engine(&id).await.runner.last_command, 1, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn watchers_read_again_when_nobody_knows_what_happened() {
+    let (world, faults) = faulty().await;
+    let id = world.open_ready().await;
+    faults.send(Fault::LostTwice).unwrap();
+    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let refused = world.services.prompt(&world.as_owner(), &id, say).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    assert_eq!(prompts(&world, &id).await, 1, "it happened");
+    assert_eq!(world.hints.missed(), [Topic::Session(id)]);
 }
 
 #[tokio::test]

@@ -324,11 +324,19 @@ impl Sandboxes for FakeSandboxes {
 
 /// Remembers every hint that was published.
 #[derive(Default)]
-pub(super) struct RecordedHints(Mutex<Vec<(Topic, Hint)>>);
+pub(super) struct RecordedHints {
+    published: Mutex<Vec<(Topic, Hint)>>,
+    missed: Mutex<Vec<Topic>>,
+}
 
 impl RecordedHints {
     pub(super) fn all(&self) -> Vec<(Topic, Hint)> {
-        self.0.lock().unwrap().clone()
+        self.published.lock().unwrap().clone()
+    }
+
+    /// What watchers were told to read again.
+    pub(super) fn missed(&self) -> Vec<Topic> {
+        self.missed.lock().unwrap().clone()
     }
 }
 
@@ -344,7 +352,11 @@ impl Subscription for Silent {
 #[async_trait]
 impl PubSub for RecordedHints {
     fn publish(&self, topic: &Topic, hint: Hint) {
-        self.0.lock().unwrap().push((topic.clone(), hint));
+        self.published.lock().unwrap().push((topic.clone(), hint));
+    }
+
+    fn missed(&self, topic: &Topic) {
+        self.missed.lock().unwrap().push(topic.clone());
     }
 
     async fn subscribe(&self, _: &Topic) -> Box<dyn Subscription> {
@@ -361,6 +373,8 @@ pub(super) enum Fault {
     LostAnswer,
     /// It does not happen, and the answer is lost.
     LostRequest,
+    /// It happens, and neither its answer nor that of the next read comes through.
+    LostTwice,
     /// Somebody else was faster.
     Conflict,
 }
@@ -369,12 +383,13 @@ pub(super) enum Fault {
 pub(super) struct FaultyDriver {
     inner: Arc<dyn SqlDriver>,
     faults: Mutex<mpsc::UnboundedReceiver<Fault>>,
+    next_read_fails: AtomicBool,
 }
 
 impl FaultyDriver {
     pub(super) fn over(inner: Arc<dyn SqlDriver>) -> (Arc<dyn SqlDriver>, mpsc::UnboundedSender<Fault>) {
         let (send, receive) = mpsc::unbounded_channel();
-        (Arc::new(Self { inner, faults: Mutex::new(receive) }), send)
+        (Arc::new(Self { inner, faults: Mutex::new(receive), next_read_fails: AtomicBool::new(false) }), send)
     }
 }
 
@@ -397,6 +412,9 @@ impl SqlDriver for FaultyDriver {
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Vec<Row>>, SqlError> {
+        if self.next_read_fails.swap(false, Ordering::SeqCst) {
+            return Err(SqlError::Unavailable("it is being tested".to_owned()));
+        }
         self.inner.read(read).await
     }
 
@@ -409,6 +427,10 @@ impl SqlDriver for FaultyDriver {
             Some(Fault::Unavailable) => Err(SqlError::Unavailable("it is being tested".to_owned())),
             Some(Fault::LostAnswer) => self.inner.write(steps).await.and_then(|_| lost()),
             Some(Fault::LostRequest) => lost(),
+            Some(Fault::LostTwice) => {
+                self.next_read_fails.store(true, Ordering::SeqCst);
+                self.inner.write(steps).await.and_then(|_| lost())
+            }
             Some(Fault::Conflict) => Ok(WriteOutcome::Conflict { step: 0 }),
         }
     }
