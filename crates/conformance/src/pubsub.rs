@@ -58,6 +58,7 @@ pub fn pubsub_cases() -> Vec<PubSubCase> {
         topics_are_told_apart,
         nodes_that_take_turns_are_told_once,
         versions_without_news_are_not_told,
+        what_nobody_knows_of_is_missed,
         a_large_hint_is_told_or_missed,
         a_slow_watcher_misses,
         what_a_broken_connection_may_have_lost_is_missed,
@@ -236,6 +237,16 @@ async fn a_large_hint_is_told_or_missed(nodes: Arc<dyn Nodes>) -> Outcome {
         None => return Err(Failure::new("the watch ended")),
     }
     expect(there.as_mut(), [3]).await
+}
+
+async fn what_nobody_knows_of_is_missed(nodes: Arc<dyn Nodes>) -> Outcome {
+    let node = nodes.join().await?;
+    let (topic, other) = (session(), session());
+    let (mut watch, mut elsewhere) = (node.subscribe(&topic).await, node.subscribe(&other).await);
+    node.missed(&topic);
+    node.publish(&other, title(1));
+    check!(matches!(watch.next().await, Some(Delivery::Missed)));
+    expect(elsewhere.as_mut(), [1]).await
 }
 
 async fn a_slow_watcher_misses(nodes: Arc<dyn Nodes>) -> Outcome {
