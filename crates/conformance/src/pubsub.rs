@@ -241,7 +241,7 @@ async fn a_large_hint_is_told_or_missed(nodes: Arc<dyn Nodes>) -> Outcome {
 
 async fn what_nobody_knows_of_is_missed(nodes: Arc<dyn Nodes>) -> Outcome {
     let node = nodes.join().await?;
-    let (topic, other) = (session(), session());
+    let (topic, other) = (session(), Topic::User(draw()));
     let (mut watch, mut elsewhere) = (node.subscribe(&topic).await, node.subscribe(&other).await);
     node.missed(&topic);
     node.publish(&other, title(1));
