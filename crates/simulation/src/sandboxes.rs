@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use portway_domain::ids::{NodeId, SessionId};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, Sandboxes};
+use portway_domain::ids::{NodeId, SandboxId, SessionId};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use portway_services::Services;
 use tokio::sync::Notify;
 
@@ -113,7 +113,7 @@ impl MachineSandboxes {
 
 #[async_trait]
 impl Sandboxes for MachineSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<(), SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
         self.work().await?;
         if self.simulation.strikes(self.simulation.plan.faults.starts / 16) {
             return Err(SandboxError::Refused("simulated".to_owned()));
@@ -124,27 +124,27 @@ impl Sandboxes for MachineSandboxes {
         if self.simulation.strikes(self.simulation.plan.faults.starts / 4) {
             return Err(SandboxError::Unavailable("simulated: it was started, and nobody knows".to_owned()));
         }
-        Ok(())
+        Ok(None)
     }
 
-    async fn stop(&self, session: &SessionId, generation: u32) -> Result<(), SandboxError> {
+    async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
         self.work().await?;
-        self.machine.end(&self.simulation, session, generation);
+        self.machine.end(&self.simulation, &sandbox.session, sandbox.generation);
         Ok(())
     }
 
-    async fn is_alive(&self, session: &SessionId, generation: u32) -> bool {
-        self.machine.is_alive(session, generation)
+    async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
+        Ok(self.machine.is_alive(&sandbox.session, sandbox.generation))
     }
 
-    async fn was_here(&self, session: &SessionId, generation: u32) -> bool {
-        lock(&self.machine.sandboxes).contains_key(&(session.clone(), generation))
+    async fn was_here(&self, sandbox: &SandboxRef) -> bool {
+        lock(&self.machine.sandboxes).contains_key(&(sandbox.session.clone(), sandbox.generation))
     }
 
-    async fn ended(&self, session: &SessionId, generation: u32) -> String {
+    async fn ended(&self, sandbox: &SandboxRef) -> String {
         loop {
             let changed = self.machine.changed.notified();
-            if !self.machine.is_alive(session, generation) {
+            if !self.machine.is_alive(&sandbox.session, sandbox.generation) {
                 return "simulated".to_owned();
             }
             changed.await;

@@ -8,7 +8,6 @@ use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
 use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::memories::MemoryFilter;
-use portway_ports::system::Clock;
 
 use super::world::{Fault, World, faulty};
 use crate::error::Error;
