@@ -57,8 +57,9 @@ pub enum Delivery {
 /// Publish and subscribe.
 ///
 /// Where several processes share a session, each version of its engine is published exactly once, by the process that
-/// committed it; one that does not know whether it did tells its watchers by [`PubSub::missed`]. Watchers are told versions in their order; one that cannot be told in its turn is
-/// [`Delivery::Missed`]. What one process publishes about a topic without a version keeps its order.
+/// committed it; one that does not know whether it did tells its watchers by [`PubSub::missed`]. Watchers are told
+/// versions in their order; one that cannot be told in its turn is [`Delivery::Missed`]. What one process publishes about
+/// a topic without a version keeps its order.
 #[async_trait]
 pub trait PubSub: Send + Sync {
     /// Tells everybody who watches `topic`. Never blocks and never fails: a hint that cannot be delivered is lost.
