@@ -112,10 +112,12 @@ impl PubSub for PostgresPubSub {
         if let Topic::Session(session) = topic
             && self.company.is_there()
         {
-            let found = self.store.engine_versions(std::slice::from_ref(session)).await.unwrap_or_default();
-            // Where the version cannot be read, the first one is what every watcher has read at least: whatever comes later
-            // leaves out some, so the watcher reads again instead of missing what was lost meanwhile.
-            self.local.begin(topic, found.first().map_or(1, |(_, version)| *version));
+            match self.store.engine_versions(std::slice::from_ref(session)).await {
+                Ok(found) => found.iter().for_each(|(_, version)| self.local.begin(topic, *version)),
+                // The first version is what every watcher has read at least: whatever comes later leaves out some, so the
+                // watcher reads again instead of missing what was lost meanwhile.
+                Err(_) => self.local.begin(topic, 1),
+            }
         }
         subscription
     }

@@ -83,6 +83,7 @@ pub mod sharing;
 pub mod steps;
 #[cfg(test)]
 mod tests;
+mod unpublished;
 pub mod watch;
 
 use std::collections::BTreeMap;

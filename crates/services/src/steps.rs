@@ -12,6 +12,7 @@ use portway_ports::{StoreError, Stored};
 
 use crate::error::Error;
 use crate::locks::SessionLock;
+use crate::unpublished::Unpublished;
 use crate::{Context, Services};
 
 /// How often anything is tried again after a lost race before the caller is told to come back.
@@ -152,7 +153,10 @@ impl Services {
             return Ok(Some(Stepped { engine, refused, is_written: false }));
         }
         let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
-        if !self.commit_step(set, &engine, stored.version).await? {
+        let unpublished = Unpublished::begin(&self.ports, &engine.session);
+        let is_committed = self.commit_step(set, &engine, stored.version).await;
+        unpublished.end();
+        if !is_committed? {
             return Ok(None);
         }
         let version = stored.version + 1;

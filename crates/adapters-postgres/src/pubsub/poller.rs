@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portway_ports::StoreError;
 use portway_ports::pubsub::Topic;
 use portway_ports::sessions::SessionStore;
 use portway_pubsub::LocalPubSub;
@@ -21,26 +22,41 @@ const PORTION: usize = 1_000;
 
 /// Looks for ever.
 pub(super) async fn run(local: LocalPubSub, store: Arc<dyn SessionStore>, company: Arc<Company>) {
+    let mut had_company = false;
     loop {
         sleep(LOOK - ON_ITS_WAY).await;
-        if company.is_there() {
-            look(&local, &*store).await;
-        } else {
+        if !company.is_there() {
+            had_company = false;
             sleep(ON_ITS_WAY).await;
+            continue;
+        }
+        match versions(&local, &*store).await {
+            Ok(found) => {
+                sleep(ON_ITS_WAY).await;
+                found.into_iter().for_each(|(topic, version)| tell(&local, &topic, version, had_company));
+                had_company = true;
+            }
+            Err(error) => tracing::debug!(%error, "the versions of sessions could not be read"),
         }
     }
 }
 
-async fn look(local: &LocalPubSub, store: &dyn SessionStore) {
+/// The versions of all that is watched.
+async fn versions(local: &LocalPubSub, store: &dyn SessionStore) -> Result<Vec<(Topic, u64)>, StoreError> {
     let mut found = Vec::new();
     for portion in local.sessions().chunks(PORTION) {
-        match store.engine_versions(portion).await {
-            Ok(versions) => found.extend(versions),
-            Err(error) => tracing::debug!(%error, "the versions of sessions could not be read"),
-        }
+        let versions = store.engine_versions(portion).await?;
+        found.extend(versions.into_iter().map(|(session, version)| (Topic::Session(session), version)));
     }
-    sleep(ON_ITS_WAY).await;
-    for (session, version) in found {
-        local.reached(&Topic::Session(session), version);
+    Ok(found)
+}
+
+/// A session has that version. Whoever began to watch while nobody else was there has no place that is known, and a
+/// newcomer may have changed what they read: so at first they read again.
+fn tell(local: &LocalPubSub, topic: &Topic, version: u64, had_company: bool) {
+    if had_company {
+        local.reached(topic, version);
+    } else {
+        local.lost(topic, Some(version));
     }
 }

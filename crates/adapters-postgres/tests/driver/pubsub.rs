@@ -100,6 +100,20 @@ pub(crate) async fn a_version_that_nobody_told_is_found() {
     scratch.remove().await;
 }
 
+/// Somebody began to watch while nobody else was there, so the watch has no place yet.
+pub(crate) async fn a_version_that_a_newcomer_did_not_tell_is_found() {
+    let scratch = Scratch::create().await;
+    let one = Node::join(&scratch, "one").await;
+    let engine = session(&one.store).await;
+    let mut watch = one.pubsub.subscribe(&Topic::Session(engine.session.clone())).await;
+    let two = Node::join(&scratch, "two").await;
+    two.store.commit(ChangeSet::new().with(Write::SetEngine { engine, version: 1 })).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    one.close().await;
+    two.close().await;
+    scratch.remove().await;
+}
+
 /// When a node last sent something.
 async fn last_said(scratch: &Scratch, other: &mut PgConnection) -> String {
     let name = &scratch.name;

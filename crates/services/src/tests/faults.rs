@@ -42,6 +42,30 @@ async fn watchers_read_again_when_nobody_knows_what_happened() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_given_up_is_looked_for() {
+    let (world, faults) = faulty().await;
+    let id = world.open_ready().await;
+    faults.send(Fault::Silent).unwrap();
+    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let happens = async {
+        while prompts(&world, &id).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let context = world.as_owner();
+    tokio::select! {
+        answer = world.services.prompt(&context, &id, say) => panic!("{answer:?}"),
+        () = happens => {}
+    }
+    assert_eq!(world.hints.missed(), [], "not before it can have happened");
+    while world.hints.missed().is_empty() {
+        tokio::task::yield_now().await;
+        world.clock.advance(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(world.hints.missed()[0], Topic::Session(id));
+}
+
+#[tokio::test]
 async fn an_unavailable_store_changes_nothing_and_says_so() {
     let (world, faults) = faulty().await;
     let id = world.open_ready().await;

@@ -375,6 +375,8 @@ pub(super) enum Fault {
     LostRequest,
     /// It happens, and neither its answer nor that of the next read comes through.
     LostTwice,
+    /// It happens, and an answer never comes.
+    Silent,
     /// Somebody else was faster.
     Conflict,
 }
@@ -430,6 +432,10 @@ impl SqlDriver for FaultyDriver {
             Some(Fault::LostTwice) => {
                 self.next_read_fails.store(true, Ordering::SeqCst);
                 self.inner.write(steps).await.and_then(|_| lost())
+            }
+            Some(Fault::Silent) => {
+                self.inner.write(steps).await?;
+                std::future::pending().await
             }
             Some(Fault::Conflict) => Ok(WriteOutcome::Conflict { step: 0 }),
         }
