@@ -6,7 +6,6 @@ use portway_domain::sessions::{Session, SessionStatus};
 use portway_domain::sharing::ParticipantRole;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_domain::users::Profile;
 use portway_ports::pages::{Cursor, PageRequest};
 use portway_ports::sessions::{SessionAccess, SessionListItem};
 use sea_query::{Expr, ExprTrait, Order, Query, QueryStatementWriter, SelectStatement, Value};
@@ -20,7 +19,6 @@ use crate::row::Row;
 use crate::shape::{Parameter, Shape};
 use crate::subquery::scalar;
 use crate::tokens::user_of;
-use crate::users::ProfileRow;
 use crate::value::IntoValue;
 
 pub(crate) const TABLE: &str = SessionRow::TABLE;
@@ -38,6 +36,15 @@ record! {
         error_message: Option<String>,
         created_at: Timestamp,
         last_active_at: Timestamp,
+    }
+}
+
+record! {
+    // No column has the name of one of the session: D1 answers with objects.
+    struct OwnerRow in "users" {
+        email: String,
+        name: Option<String>,
+        avatar_url: Option<String>,
     }
 }
 
@@ -197,9 +204,9 @@ pub(crate) fn shared(
         let participant = |column| (participants::TABLE, column);
         let select = SessionRow::select()
             .expr_as(participants::listed(dialect), "participants")
-            .columns(ProfileRow::COLUMNS.iter().map(|column| (ProfileRow::TABLE, *column)))
+            .columns(OwnerRow::COLUMNS.iter().map(|column| (OwnerRow::TABLE, *column)))
             .inner_join(participants::TABLE, Expr::col((participants::TABLE, "session_id")).equals((TABLE, "id")))
-            .inner_join(ProfileRow::TABLE, Expr::col((ProfileRow::TABLE, "id")).equals((TABLE, "owner_id")))
+            .inner_join(OwnerRow::TABLE, Expr::col((OwnerRow::TABLE, "id")).equals((TABLE, "owner_id")))
             .and_where(Expr::col(participant("user_id")).eq(user_of(caller)))
             .take();
         (select, [participant("session_created_at"), participant("session_id")])
@@ -227,7 +234,7 @@ pub(crate) fn decode_shared(rows: Vec<Row>) -> Result<Vec<SessionListItem>, SqlE
         let mut cells = Cells::new(row);
         let session = SessionRow::decode_cells(&mut cells)?.into();
         let participants = participants::decode_listed(&mut cells)?;
-        let owner: Profile = ProfileRow::decode_cells(&mut cells)?.into();
+        let owner = OwnerRow::decode_cells(&mut cells)?;
         Ok(SessionListItem {
             session,
             participants,
