@@ -12,7 +12,7 @@ use crate::tokens::hex;
 /// Most people who take part in one session besides its owner.
 pub const MAX_PARTICIPANTS: usize = 100;
 
-/// Most share links of one session that can still be used.
+/// Most share links of one session that are not revoked; those that have expired or are used up count too.
 pub const MAX_SHARE_LINKS: usize = 50;
 
 /// The role of somebody who takes part in a session that is another's.

@@ -10,4 +10,5 @@ mod reads;
 mod recovery;
 mod search;
 mod sessions;
+mod sharing;
 mod world;
