@@ -1,5 +1,7 @@
 //! What must become of everything once nothing fails any more.
 
+use std::sync::Arc;
+
 use portway_domain::engine::Link;
 use portway_domain::sessions::SessionStatus;
 
@@ -8,7 +10,6 @@ use crate::node::Node;
 use crate::simulation::Simulation;
 use crate::system::timestamp;
 use crate::watcher::Screens;
-use std::sync::Arc;
 
 /// What is still going on, if anything is.
 pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option<String> {

@@ -79,7 +79,9 @@ pub(crate) fn decode_page(rows: Vec<Row>) -> Result<Vec<AuditEntry>, SqlError> {
 
 /// The entries in the answer to [`newest`], oldest first.
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Vec<AuditEntry>, SqlError> {
-    Ok(AuditRow::decode_all(rows)?.into_iter().rev().map(AuditEntry::from).collect())
+    let mut entries = decode_page(rows)?;
+    entries.reverse();
+    Ok(entries)
 }
 
 /// Adds an entry.

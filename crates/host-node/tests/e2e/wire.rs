@@ -142,7 +142,7 @@ async fn a_failure() {
 }
 
 async fn a_rest() {
-    let (gateway, session, mut recorder) = watched().await;
+    let (_gateway, session, mut recorder) = watched().await;
     session.api.post(&session.path("/hibernate"), &json!({})).await.expect(200);
     recorder.until(|frame| frame["data"]["status"] == "hibernated").await;
     session.api.post(&session.path("/wake"), &json!({})).await.expect(200);
@@ -151,7 +151,6 @@ async fn a_rest() {
     recorder.until(|frame| frame["data"]["status"] == "terminated").await;
     recorder.until(|frame| frame["entry"]["eventType"] == "session.terminated").await;
     recorder.compare("a_rest");
-    drop(gateway);
 }
 
 async fn a_visit() {
