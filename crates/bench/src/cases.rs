@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::{Connection, Request};
 use crate::failure::Failure;
+use crate::fan_out;
 use crate::library;
 use crate::load::{self, Load, Sample, median};
 use crate::postgres::Calls;
@@ -56,6 +57,12 @@ pub(crate) enum Group {
     Rest,
     /// Memory of idle sockets.
     Sockets,
+    /// One session that many watch.
+    FanOut,
+    /// The same for ten minutes, for its memory; in no document.
+    Soak,
+    /// Memory of ten times as many idle sockets; in no document.
+    ManySockets,
     /// Reads next to the floor.
     Reads,
     /// Lists beside sessions of other people.
@@ -74,6 +81,24 @@ pub(crate) enum Group {
     PostgresSearches,
 }
 
+impl Group {
+    /// What the document has.
+    pub(crate) const OF_THE_DOCUMENT: &[Self] = &[
+        Self::Starts,
+        Self::Rest,
+        Self::Sockets,
+        Self::FanOut,
+        Self::Reads,
+        Self::Crowd,
+        Self::Log,
+        Self::Inserts,
+        Self::Prompts,
+        Self::Searches,
+        Self::Driver,
+        Self::PostgresSearches,
+    ];
+}
+
 /// Runs the cases of the groups.
 pub(crate) async fn run(world: &World, effort: Effort, groups: &[Group]) -> Result<Report, Failure> {
     let mut report = Report::default();
@@ -82,7 +107,12 @@ pub(crate) async fn run(world: &World, effort: Effort, groups: &[Group]) -> Resu
         match group {
             Group::Starts => starts(world, effort, &mut report)?,
             Group::Rest => at_rest(world, &mut report).await?,
-            Group::Sockets => sockets(world, &mut report).await?,
+            Group::Sockets => sockets(world, "idle client socket, one of 1,000", SOCKETS, &mut report).await?,
+            Group::ManySockets => {
+                sockets(world, "idle client socket, one of 10,000", 10 * SOCKETS, &mut report).await?;
+            }
+            Group::FanOut => fan_out::beside_the_floor(world, effort, &mut report).await?,
+            Group::Soak => fan_out::soak(world, effort, &mut report).await?,
             Group::Reads => bench.reads().await?,
             Group::Crowd => bench.crowd().await?,
             Group::Log => bench.access_log().await?,
@@ -389,8 +419,8 @@ async fn at_rest(world: &World, report: &mut Report) -> Result<(), Failure> {
     portway.stop()
 }
 
-async fn sockets(world: &World, report: &mut Report) -> Result<(), Failure> {
-    check_open_files()?;
+async fn sockets(world: &World, case: &'static str, count: usize, report: &mut Report) -> Result<(), Failure> {
+    check_open_files(count)?;
     let portway = world.portway(People::Alone, AccessLog::Off)?.start()?;
     let sessions = &world.seeded.sessions;
     let open = async |number: usize| -> Result<tokio::net::TcpStream, Failure> {
@@ -403,15 +433,15 @@ async fn sockets(world: &World, report: &mut Report) -> Result<(), Failure> {
     }
     tokio::time::sleep(REST).await;
     let before = portway.resident_bytes()?;
-    let mut sockets = Vec::with_capacity(SOCKETS);
-    for number in 0..SOCKETS {
+    let mut sockets = Vec::with_capacity(count);
+    for number in 0..count {
         sockets.push(open(number).await?);
     }
     tokio::time::sleep(REST).await;
-    let each = (portway.resident_bytes()? - before) / SOCKETS as f64;
+    let each = (portway.resident_bytes()? - before) / count as f64;
     drop(sockets);
     report.rows.push(Row {
-        case: "idle client socket, one of 1,000",
+        case,
         unit: Unit::KibiBytes,
         against: None,
         portway: each / KIB,
@@ -421,12 +451,12 @@ async fn sockets(world: &World, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Both ends of a socket are open files of a process each.
-fn check_open_files() -> Result<(), Failure> {
+pub(crate) fn check_open_files(sockets: usize) -> Result<(), Failure> {
     let limits = std::fs::read_to_string("/proc/self/limits").map_err(Failure::io("reading the limits"))?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    if soft.is_some_and(|soft| soft < SOCKETS + 200) {
-        return Err(Failure::Server("too few files may be open at once: say `ulimit -n 4096` first".into()));
+    if soft.is_some_and(|soft| soft < sockets + 200) {
+        return Err(Failure::Server("too few files may be open at once: say `ulimit -n 12000` first".into()));
     }
     Ok(())
 }

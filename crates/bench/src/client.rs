@@ -30,6 +30,12 @@ impl Request {
         Self { head, body: body.to_owned() }
     }
 
+    /// `PATCH` of a path with JSON.
+    pub(crate) fn patch(path: &str, body: &str) -> Self {
+        let Self { head, body } = Self::post(path, body);
+        Self { head: head.replacen("POST", "PATCH", 1), body }
+    }
+
     /// With the token of its caller.
     pub(crate) fn by(mut self, token: &str) -> Self {
         self.head.push_str(&format!("Authorization: Bearer {token}\r\n"));

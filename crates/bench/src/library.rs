@@ -69,6 +69,7 @@ impl Seed {
                     content: random.text(),
                     parts: Vec::new(),
                     author: None,
+                    channel: None,
                     created_at: self.now(),
                 };
                 set.push(Write::Session { id: session.clone(), change: Change::MessageAdded(message) });

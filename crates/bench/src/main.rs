@@ -9,6 +9,7 @@
 mod cases;
 mod client;
 mod failure;
+mod fan_out;
 mod library;
 mod load;
 mod machine;
@@ -21,7 +22,7 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum as _};
+use clap::Parser;
 
 use crate::cases::{Effort, Group};
 use crate::failure::Failure;
@@ -73,7 +74,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let world = World::make(arguments.portway, arguments.floor, &arguments.scratch, postgres).await?;
     let machine = Machine::look(world.folder())?;
     println!("asking");
-    let groups = if arguments.only.is_empty() { Group::value_variants() } else { &arguments.only };
+    let groups = if arguments.only.is_empty() { Group::OF_THE_DOCUMENT } else { &arguments.only };
     let report = cases::run(&world, effort, groups).await?;
     if !arguments.only.is_empty() {
         println!("{}", report.tables());

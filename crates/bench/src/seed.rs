@@ -202,6 +202,7 @@ impl Seed {
                 content: "What does the parser do with a comment at the end of the file? ".repeat(4),
                 parts: Vec::new(),
                 author: None,
+                channel: None,
                 created_at: self.now,
             };
             set.push(Write::Session { id: session.clone(), change: Change::MessageAdded(message) });

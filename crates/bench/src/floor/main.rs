@@ -6,6 +6,7 @@
 
 mod database;
 mod views;
+mod watch;
 mod writer;
 
 use std::net::SocketAddr;
@@ -17,13 +18,14 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use clap::Parser;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::database::{Caller, Database, hex};
 use crate::views::{Accepted, Health, NewKey, timestamp};
+use crate::watch::Watchers;
 use crate::writer::{Key, Said, Writer};
 
 /// Rows of a page unless the request says otherwise.
@@ -69,9 +71,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/health", get(health))
         .route("/api/sessions", get(list))
-        .route("/api/sessions/{id}", get(one))
+        .route("/api/sessions/{id}", get(one).patch(watch::rename))
+        .route("/api/sessions/{id}/ws", get(watch::watch))
         .route("/api/sessions/{id}/messages", post(say))
         .route("/api/api-keys", post(create_key))
+        .layer(Extension(Watchers::new()))
         .with_state(floor);
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     axum::serve(listener, router).await?;

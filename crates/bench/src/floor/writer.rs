@@ -19,6 +19,8 @@ const SAY: &str = "INSERT INTO messages (session_id, id, seq, position, role, co
 
 const TOUCH: &str = "UPDATE sessions SET last_active_at = ?2 WHERE id = ?1";
 
+const RENAME: &str = "UPDATE sessions SET title = ?2, last_active_at = ?3 WHERE id = ?1";
+
 /// Behind the messages that are there.
 static POSITION: AtomicI64 = AtomicI64::new(1_000);
 
@@ -82,6 +84,7 @@ fn new_id(millis: u64) -> Option<String> {
 enum Job {
     Key(Key),
     Said(Said),
+    Rename { session: String, title: String },
 }
 
 /// A handle on the thread that writes.
@@ -101,6 +104,7 @@ impl Writer {
                 let written = match &job {
                     Job::Key(key) => insert(&connection, key),
                     Job::Said(said) => say(&connection, said),
+                    Job::Rename { session, title } => rename(&connection, session, title),
                 };
                 let _ = reply.send(written.is_ok());
             }
@@ -116,6 +120,11 @@ impl Writer {
     /// Writes a message; `true` once it is on disk.
     pub(crate) async fn say(&self, said: Said) -> bool {
         self.write(Job::Said(said)).await
+    }
+
+    /// Writes a title; `true` once it is on disk.
+    pub(crate) async fn rename(&self, session: String, title: String) -> bool {
+        self.write(Job::Rename { session, title }).await
     }
 
     async fn write(&self, job: Job) -> bool {
@@ -137,4 +146,9 @@ fn say(connection: &Connection, said: &Said) -> rusqlite::Result<usize> {
     let touched = transaction.prepare_cached(TOUCH)?.execute((&said.session, said.created_at))?;
     transaction.commit()?;
     Ok(touched)
+}
+
+fn rename(connection: &Connection, session: &str, title: &str) -> rusqlite::Result<usize> {
+    let now = jiff::Timestamp::now().as_microsecond();
+    connection.prepare_cached(RENAME)?.execute((session, title, now))
 }
