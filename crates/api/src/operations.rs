@@ -13,6 +13,7 @@ mod sharing;
 
 use std::sync::Arc;
 
+use portway_domain::channels::{Channel, InvalidChannel};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_services::Services;
 use portway_services::error::Error;
@@ -53,6 +54,20 @@ struct Success {
 }
 
 const SUCCESS: Success = Success { success: true };
+
+/// The channel that a prompt came from.
+pub(crate) fn channel(kind: Option<String>, id: Option<String>) -> Result<Option<Channel>, Error> {
+    let invalid = |field: &str, message: String| Error::Invalid { field: field.to_owned(), message };
+    match (kind, id) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(invalid("channelId", "expected together with channelType".to_owned())),
+        (None, Some(_)) => Err(invalid("channelType", "expected together with channelId".to_owned())),
+        (Some(kind), Some(id)) => Channel::new(kind, id).map(Some).map_err(|error| {
+            let field = if error == InvalidChannel::Kind { "channelType" } else { "channelId" };
+            invalid(field, error.to_string())
+        }),
+    }
+}
 
 /// The session that a path names. What cannot be an id names no session.
 fn session_id(text: &str) -> Result<SessionId, Error> {

@@ -23,6 +23,9 @@ use crate::rate::RateClass;
 use crate::row::TableError;
 use crate::socket::ServeSocket;
 
+/// Close code of RFC 6455 for a peer that may not go on.
+const CLOSE_POLICY: u16 = 1008;
+
 /// The endpoint table.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portway_domain::channels::Channel;
 use portway_domain::engine::{Change, Engine, Link, QueuedPrompt, Runner, Timeouts, Turn};
 use portway_domain::ids::{NodeId, QuestionId, SandboxId, SessionId, SnapshotId};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
@@ -19,8 +20,12 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         id: f.id(),
         author: Some(session.owner.clone()),
         model: Some("large \u{1F980}".to_owned()),
+        channel: Some(Channel::new("chat", "room 7")?),
         is_collected: true,
+        held_until: None,
     };
+    let later =
+        QueuedPrompt { id: f.id(), author: None, model: None, channel: None, is_collected: true, held_until: Some(at(51)) };
     let choice = Choice { id: "yes".to_owned(), label: "Ja, \"gern\"\0".to_owned(), kind: ChoiceKind::AllowAlways };
     let question = Question::asked(QuestionId::parse("q:1")?, "May I?\n", vec![choice], at(4));
     let mut engine = Engine::new(session.id.clone(), session.owner.clone(), QueueMode::Steer, at(1));
@@ -54,8 +59,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         last_question: 7,
         ends_after: Some(18),
     });
-    engine.queue.extend([queued, QueuedPrompt { id: f.id(), author: None, model: None, is_collected: false }]);
-    engine.collecting = Some(at(51));
+    engine.queue.extend([queued, later]);
     engine.questions.push(question);
     engine.losses.extend([at(-5), at(-4)]);
     engine.timeouts = Timeouts { silence: Duration::new(7, 123_456_789), ..Timeouts::default() };

@@ -102,6 +102,7 @@ pub fn cases() -> Vec<Case> {
             a_taken_id_or_hash_conflicts,
             a_token_needs_its_user,
             a_token_is_revoked_once_and_by_its_owner,
+            tokens_are_looked_at_together,
         ]
         durable = false strangers: [
             an_unknown_token_sees_nothing,

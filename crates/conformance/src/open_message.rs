@@ -1,5 +1,6 @@
 //! The message that an agent is writing.
 
+use portway_domain::channels::Channel;
 use portway_domain::engine::{Change, OpenMessage};
 use portway_domain::messages::{FinishReason, Message, Part, PlanEntry, Segment, TextKind, ToolCall, ToolStatus};
 use portway_domain::sessions::Session;
@@ -19,7 +20,8 @@ struct Writer {
 
 impl Writer {
     async fn begin(f: &Fixture, session: &Session, position: u64) -> Outcome<Self> {
-        let open = OpenMessage::new(f.id(), position, at(3));
+        let channel = Some(Channel::new("chat", "7")?);
+        let open = OpenMessage { channel, ..OpenMessage::new(f.id(), position, at(3)) };
         f.changed(&session.id, [Change::MessageAdded(open.snapshot(position))]).await?;
         Ok(Self { session: session.clone(), open, seq: position })
     }

@@ -2,6 +2,7 @@
 
 use portway_domain::access::Role;
 use portway_domain::engine::AuditEntry;
+use portway_domain::channels::InvalidChannel;
 use portway_domain::ids::{AuditId, IdStream, InvalidId, MessageId, NodeId, SessionId, TokenId, UserId};
 use portway_domain::messages::{Author, Message, MessageRole, Segment, TextKind, ToolCall, ToolStatus};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
@@ -12,6 +13,13 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::fixture::at;
+
+impl From<InvalidChannel> for Failure {
+    #[track_caller]
+    fn from(error: InvalidChannel) -> Self {
+        Self::new(error)
+    }
+}
 
 impl From<InvalidId> for Failure {
     #[track_caller]
@@ -101,6 +109,7 @@ pub(crate) fn note(id: MessageId, position: u64) -> Message {
         content: format!("note {position}"),
         parts: Vec::new(),
         author: None,
+        channel: None,
         created_at: at(0),
     }
 }

@@ -131,3 +131,21 @@ pub(crate) async fn a_token_is_revoked_once_and_by_its_owner(f: Fixture) -> Outc
     check!(f.store.principal(bob.hash()).await?.is_some());
     Ok(())
 }
+
+pub(crate) async fn tokens_are_looked_at_together(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let ends = [None, Some(at(10)), Some(at(11)), None];
+    let keys: Vec<AccessToken> =
+        ends.into_iter().map(|expires_at| AccessToken { expires_at, ..api_key(&f, &ada, 0) }).collect();
+    f.done(keys.iter().cloned().map(Write::AddToken)).await?;
+    f.done([Write::RevokeToken { id: keys[3].id.clone(), user: ada.user.id.clone(), at: at(5) }]).await?;
+    let mut asked: Vec<TokenId> = keys.iter().map(|key| key.id.clone()).collect();
+    asked.extend((asked.len()..50).map(|_| f.id()));
+    let mut valid = f.store.valid_tokens(&asked, at(10)).await?;
+    valid.sort();
+    let mut expected = [keys[0].id.clone(), keys[2].id.clone()];
+    expected.sort();
+    check_eq!(valid, expected, "one ends at that moment, one is revoked, the others do not exist");
+    check_eq!(f.store.valid_tokens(&[], at(10)).await?, []);
+    Ok(())
+}

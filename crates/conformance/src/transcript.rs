@@ -1,5 +1,6 @@
 //! Messages that are finished, and the audit log.
 
+use portway_domain::channels::Channel;
 use portway_domain::engine::{AuditEntry, Change};
 use portway_domain::ids::MessageId;
 use portway_domain::messages::{Author, FinishReason, Message, MessageRole, Part, PlanEntry, ToolStatus};
@@ -61,12 +62,14 @@ pub(crate) async fn every_field_of_a_message_is_read_back(f: Fixture) -> Outcome
         name: None,
         avatar_url: Some("https://example.org/a.png".to_owned()),
     };
+    let channel = Channel::new("chat", "room \u{1F980}")?;
     let messages = [
         Message { author: Some(author), created_at: at(-3), ..prompt(f.id(), 1, "Hi", &ada.user) },
         prompt(f.id(), 2, "Again", &ada.user),
         Message { author: None, ..prompt(f.id(), 3, "Nobody in particular", &ada.user) },
-        Message { role: MessageRole::Assistant, parts, seq: 9, ..note(f.id(), 4) },
-        note(f.id(), 5),
+        Message { channel: Some(channel), ..prompt(f.id(), 4, "From elsewhere", &ada.user) },
+        Message { role: MessageRole::Assistant, parts, seq: 9, ..note(f.id(), 5) },
+        note(f.id(), 6),
     ];
     f.changed(&session.id, messages.clone().map(Change::MessageAdded)).await?;
     let read = transcript(&f, &ada, &session).await?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Channel;
 use crate::ids::{MessageId, UserId};
 use crate::time::Timestamp;
 
@@ -74,6 +75,9 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// Who wrote it, if a person did.
     pub author: Option<Author>,
+    /// Where it came from, or the prompt that it answers, if not from a client of the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     /// When it was made.
     pub created_at: Timestamp,
 }

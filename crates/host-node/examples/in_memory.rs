@@ -66,7 +66,7 @@ async fn talk(services: &Services, key: &TokenSecret) -> Outcome<Vec<(MessageRol
     let session = services.open_session(&services.context(key, Permission::SignedIn), new).await?.id;
     for text in ["How many letters has Portway?", "And now?"] {
         let context = services.context(key, Permission::Session(SessionRole::Collaborator));
-        let prompt = NewPrompt { content: text.to_owned(), model: None, queue_mode: None };
+        let prompt = NewPrompt { content: text.to_owned(), ..NewPrompt::default() };
         services.prompt(&context, &session, prompt).await?;
         answered(services, key, &session).await?;
     }

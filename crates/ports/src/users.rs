@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portway_domain::access::Principal;
-use portway_domain::ids::UserId;
+use portway_domain::ids::{TokenId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenHash};
 use portway_domain::users::User;
@@ -31,6 +31,9 @@ pub trait UserStore: Send + Sync {
 
     /// The caller's tokens made for programs that are not revoked, newest first, at most `limit`.
     async fn tokens(&self, caller: &TokenHash, limit: u32) -> Result<Seen<Vec<TokenListItem>>, StoreError>;
+
+    /// Those of at most 50 tokens that sign somebody in at `now`: they exist, were not revoked and have not expired.
+    async fn valid_tokens(&self, tokens: &[TokenId], now: Timestamp) -> Result<Vec<TokenId>, StoreError>;
 
     /// A user, for the gateway's own work.
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError>;

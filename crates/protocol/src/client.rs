@@ -20,6 +20,12 @@ pub enum ClientFrame {
         /// Images and sounds that go with the text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
+        /// The kind of channel that it came from, such as `telegram`; only together with `channelId`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
     },
     /// Answers a question.
     Answer {

@@ -39,6 +39,12 @@ pub struct Message {
     /// Where that user's picture is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author_avatar_url: Option<String>,
+    /// The kind of channel that it came from, or the prompt that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<String>,
+    /// The channel's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<String>,
     /// When it was made, in whole seconds since the epoch.
     pub created_at: i64,
 }

@@ -28,8 +28,13 @@ fn clients_say() {
         queue_mode: Some(QueueMode::Steer),
         model: Some("a/b".to_owned()),
         attachments: Vec::new(),
+        channel_type: Some("chat".to_owned()),
+        channel_id: Some("7".to_owned()),
     };
-    both_ways(&prompt, json!({"type": "prompt", "content": "hi", "queueMode": "steer", "model": "a/b"}));
+    let wire = json!({
+        "type": "prompt", "content": "hi", "queueMode": "steer", "model": "a/b", "channelType": "chat", "channelId": "7",
+    });
+    both_ways(&prompt, wire);
     let answer = |answer| ClientFrame::Answer { question_id: "q1".to_owned(), answer };
     both_ways(&answer(AnswerValue::Flag(true)), json!({"type": "answer", "questionId": "q1", "answer": true}));
     let text = AnswerValue::Text("Allow".to_owned());
@@ -63,6 +68,8 @@ fn clients_are_told_of_messages() {
         author_email: None,
         author_name: None,
         author_avatar_url: None,
+        channel_type: None,
+        channel_id: None,
         created_at: 1_771_927_200,
     };
     let wire = json!({"type": "message", "data": {

@@ -142,7 +142,8 @@ impl Services {
         }
     }
 
-    /// Revokes one of the caller's tokens. It is refused from then on.
+    /// Revokes one of the caller's tokens. It is refused from then on, and sockets that were opened with it end: those of
+    /// this process at once.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the caller has no such token that is not revoked.
@@ -150,7 +151,10 @@ impl Services {
         let principal = self.principal(context).await?;
         let write = Write::RevokeToken { id: id.clone(), user: principal.user, at: context.now };
         match self.commit(ChangeSet::new().with(write)).await? {
-            Commit::Done => Ok(()),
+            Commit::Done => {
+                self.end_sockets_of(id);
+                Ok(())
+            }
             Commit::Conflict { .. } => Err(Error::NotFound { resource: "API key", id: id.to_string() }),
         }
     }
@@ -165,12 +169,18 @@ impl Services {
         if keys.iter().any(|item| item.token.id == principal.token) {
             return Ok(());
         }
+        let token = principal.token.clone();
         let write = Write::RevokeToken { id: principal.token, user: principal.user, at: context.now };
         self.commit(ChangeSet::new().with(write)).await?;
+        self.end_sockets_of(&token);
         Ok(())
     }
 
-    pub(crate) async fn principal(&self, context: &Context) -> Result<Principal, Error> {
+    /// Who the caller is.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] without a valid token.
+    pub async fn principal(&self, context: &Context) -> Result<Principal, Error> {
         context.admit(self.ports.store.principal(context.token()?).await?)
     }
 }

@@ -23,7 +23,7 @@
 //!     let session = services.open_session(&services.context(key, Permission::SignedIn), new).await?.id;
 //!
 //!     let collaborator = services.context(key, Permission::Session(SessionRole::Collaborator));
-//!     let prompt = NewPrompt { content: question.to_owned(), model: None, queue_mode: None };
+//!     let prompt = NewPrompt { content: question.to_owned(), ..NewPrompt::default() };
 //!     services.prompt(&collaborator, &session, prompt).await?;
 //!
 //!     let viewer = || services.context(key, Permission::Session(SessionRole::Viewer));
@@ -80,6 +80,7 @@ pub mod runners;
 pub mod search;
 pub mod sessions;
 pub mod sharing;
+pub mod sign_ins;
 pub mod steps;
 #[cfg(test)]
 mod tests;
@@ -146,6 +147,7 @@ pub struct Services {
     pub(crate) is_leaving: AtomicBool,
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
+    pub(crate) event_sockets: sign_ins::EventSockets,
     pub(crate) new_work: Notify,
     pub(crate) last_probe: health::LastProbe,
     pub(crate) counters: metrics::Counters,
@@ -167,6 +169,7 @@ impl Services {
             options,
             locks: locks::SessionLocks::default(),
             presence: presence::PresenceList::new(now),
+            event_sockets: sign_ins::EventSockets::default(),
             new_work: Notify::new(),
             last_probe: health::LastProbe::default(),
             counters: metrics::Counters::default(),

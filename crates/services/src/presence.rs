@@ -3,12 +3,12 @@
 //! What this process has open it knows by itself. Where several share a store, each of its sockets has a row there as
 //! well, for the others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portway_domain::access::Principal;
-use portway_domain::ids::{NodeId, SessionId, UserId};
+use portway_domain::ids::{NodeId, SessionId, TokenId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::users::Profile;
 use portway_ports::presence::OpenSocket;
@@ -36,7 +36,7 @@ struct Sockets {
 
 struct Socket {
     number: u64,
-    user: Profile,
+    principal: Arc<Principal>,
     has_row: bool,
 }
 
@@ -44,7 +44,7 @@ struct Socket {
 pub struct PresenceGuard {
     services: Arc<Services>,
     session: SessionId,
-    user: UserId,
+    principal: Arc<Principal>,
     number: u64,
 }
 
@@ -59,14 +59,28 @@ impl PresenceList {
     fn lock(&self) -> MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// With which tokens the sockets were opened.
+    pub(crate) fn tokens(&self) -> BTreeSet<TokenId> {
+        self.lock().sessions.values().flatten().map(|socket| socket.principal.token.clone()).collect()
+    }
+
+    /// The sessions that are open with a token.
+    pub(crate) fn sessions_of(&self, token: &TokenId) -> Vec<SessionId> {
+        let sockets = self.lock();
+        let open = sockets.sessions.iter();
+        open.filter(|(_, sockets)| sockets.iter().any(|socket| socket.principal.token == *token))
+            .map(|(session, _)| session.clone())
+            .collect()
+    }
 }
 
 impl Sockets {
-    fn open(&mut self, session: &SessionId, user: Profile) -> u64 {
+    fn open(&mut self, session: &SessionId, principal: Arc<Principal>) -> u64 {
         self.next += 1;
         // Most sessions are open once.
         let sockets = self.sessions.entry(session.clone()).or_insert_with(|| Vec::with_capacity(1));
-        sockets.push(Socket { number: self.next, user, has_row: false });
+        sockets.push(Socket { number: self.next, principal, has_row: false });
         self.next
     }
 
@@ -81,7 +95,7 @@ impl Sockets {
 
     /// Who is behind each socket of a session.
     fn users(&self, session: &SessionId) -> Vec<Profile> {
-        self.sessions.get(session).into_iter().flatten().map(|socket| socket.user.clone()).collect()
+        self.sessions.get(session).into_iter().flatten().map(|socket| profile(&socket.principal)).collect()
     }
 
     fn without_row(&self, node: &NodeId) -> Vec<OpenSocket> {
@@ -89,7 +103,7 @@ impl Sockets {
             node: node.clone(),
             number: socket.number,
             session: session.clone(),
-            user: socket.user.id.clone(),
+            user: socket.principal.user.clone(),
         };
         let of = |(session, sockets): (&SessionId, &Vec<Socket>)| -> Vec<OpenSocket> {
             sockets.iter().filter(|socket| !socket.has_row).map(|socket| open(session, socket)).collect()
@@ -111,6 +125,15 @@ impl Sockets {
     }
 }
 
+fn profile(principal: &Principal) -> Profile {
+    Profile {
+        id: principal.user.clone(),
+        name: principal.name.clone(),
+        email: principal.email.clone(),
+        avatar_url: principal.avatar_url.clone(),
+    }
+}
+
 /// Each user once, in the order of their first sockets.
 fn people(users: Vec<Profile>) -> Vec<Profile> {
     let mut people: Vec<Profile> = Vec::new();
@@ -125,19 +148,12 @@ fn people(users: Vec<Profile>) -> Vec<Profile> {
 impl Services {
     /// Announces a client socket. Keep the guard for as long as the socket is open.
     #[must_use]
-    pub fn join(self: &Arc<Self>, session: &SessionId, principal: &Principal) -> PresenceGuard {
-        let user = Profile {
-            id: principal.user.clone(),
-            name: principal.name.clone(),
-            email: principal.email.clone(),
-            avatar_url: principal.avatar_url.clone(),
-        };
-        let number = self.presence.lock().open(session, user);
-        let guard =
-            PresenceGuard { services: self.clone(), session: session.clone(), user: principal.user.clone(), number };
+    pub fn join(self: &Arc<Self>, session: &SessionId, principal: Arc<Principal>) -> PresenceGuard {
+        let number = self.presence.lock().open(session, principal.clone());
+        let guard = PresenceGuard { services: self.clone(), session: session.clone(), principal, number };
         if self.is_shared() {
             // The socket does not wait for the store.
-            let (services, session, user) = (self.clone(), guard.session.clone(), guard.user.clone());
+            let (services, session, user) = (self.clone(), guard.session.clone(), guard.principal.user.clone());
             self.ports.spawner.spawn(Box::pin(async move {
                 services.write_presence_or_warn().await;
                 let (users, _) = services.present(&session).await;
@@ -145,7 +161,7 @@ impl Services {
             }));
         } else {
             let users = people(self.presence.lock().users(session));
-            self.announce(session, &principal.user, true, users);
+            self.announce(session, &guard.principal.user, true, users);
         }
         guard
     }
@@ -264,7 +280,7 @@ impl Drop for PresenceGuard {
         let mut sockets = self.services.presence.lock();
         sockets.close(&self.session, self.number);
         if self.services.is_shared() {
-            let (session, user) = (self.session.clone(), self.user.clone());
+            let (session, user) = (self.session.clone(), self.principal.user.clone());
             let node = self.services.node.clone();
             sockets.closed.push(OpenSocket { node, number: self.number, session, user });
             drop(sockets);
@@ -274,8 +290,9 @@ impl Drop for PresenceGuard {
         }
         let present = people(sockets.users(&self.session));
         drop(sockets);
-        if !present.iter().any(|user| user.id == self.user) {
-            self.services.announce(&self.session, &self.user, false, present);
+        let user = &self.principal.user;
+        if !present.iter().any(|present| present.id == *user) {
+            self.services.announce(&self.session, user, false, present);
         }
     }
 }

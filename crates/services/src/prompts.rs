@@ -1,6 +1,7 @@
 //! Talking to the agent: prompts, answers, aborts.
 
 use portway_domain::access::Principal;
+use portway_domain::channels::Channel;
 use portway_domain::engine::{Event, Prompt};
 use portway_domain::ids::{MessageId, QuestionId, SessionId};
 use portway_domain::messages::{Author, MAX_PROMPT_CHARS};
@@ -13,7 +14,7 @@ use crate::steps::{MAX_ATTEMPTS, Moment, contended};
 use crate::{Context, Services};
 
 /// Something to say to the agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewPrompt {
     /// The text.
     pub content: String,
@@ -21,6 +22,8 @@ pub struct NewPrompt {
     pub model: Option<String>,
     /// What to do while the agent is busy.
     pub queue_mode: Option<QueueMode>,
+    /// Where it came from, if not from a client of the gateway.
+    pub channel: Option<Channel>,
 }
 
 impl Services {
@@ -45,6 +48,7 @@ impl Services {
                 author: Some(author(&principal)),
                 model: new.model.clone(),
                 queue_mode: new.queue_mode,
+                channel: new.channel.clone(),
             })];
             let more: Vec<_> = context.remember(&principal.user, &message)?.into_iter().collect();
             let moment = Moment { now: context.now, ids: ids.clone() };

@@ -167,7 +167,9 @@ impl Services {
         engine.timeouts = Timeouts { idle: Some(idle), ..self.options.timeouts };
         let mut events = vec![Event::Opened { title: session.title.clone() }];
         if let Some(content) = new.initial_prompt {
-            let prompt = Prompt { id: ids.draw(), content, author: None, model: new.initial_model, queue_mode: None };
+            let id = ids.draw();
+            let prompt =
+                Prompt { id, content, author: None, model: new.initial_model, queue_mode: None, channel: None };
             events.push(Event::Prompted(prompt));
         }
         let mut effects = Effects::default();

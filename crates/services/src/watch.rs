@@ -1,11 +1,14 @@
 //! Watching a session, or everything of one's own.
 
+use std::sync::Arc;
+
 use portway_domain::access::Principal;
 use portway_domain::ids::SessionId;
 use portway_ports::pubsub::{Subscription, Topic};
 use portway_ports::sessions::Transcript;
 
 use crate::error::Error;
+use crate::sign_ins::EventSocketGuard;
 use crate::steps::session_not_found;
 use crate::{Context, Services};
 
@@ -15,11 +18,20 @@ const AUDIT_ENTRIES: u32 = 100;
 /// A watch of a session: everything that happens after `transcript` comes through `subscription`.
 pub struct SessionWatch {
     /// Who watches.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// The state to begin with.
     pub transcript: Transcript,
     /// What comes after it. Some of it may already be in `transcript`: the version of its engine tells.
     pub subscription: Box<dyn Subscription>,
+}
+
+/// A watch of everything that happens to one's sessions.
+pub struct UserWatch {
+    /// What happens. After [`Delivery::Missed`](portway_ports::pubsub::Delivery::Missed) the caller may not be signed in
+    /// any more.
+    pub subscription: Box<dyn Subscription>,
+    /// Keep it for as long as the watch goes on.
+    pub guard: EventSocketGuard,
 }
 
 impl Services {
@@ -31,7 +43,7 @@ impl Services {
         context.token()?;
         let subscription = self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await;
         let (principal, transcript) = self.transcript(context, id).await?;
-        Ok(SessionWatch { principal, transcript, subscription })
+        Ok(SessionWatch { principal: Arc::new(principal), transcript, subscription })
     }
 
     /// The state of a session with its whole transcript.
@@ -55,9 +67,9 @@ impl Services {
     ///
     /// # Errors
     /// [`Error::Unauthorized`] without a valid token.
-    pub async fn watch_user(&self, context: &Context) -> Result<(Principal, Box<dyn Subscription>), Error> {
+    pub async fn watch_user(self: &Arc<Self>, context: &Context) -> Result<UserWatch, Error> {
         let principal = self.principal(context).await?;
         let subscription = self.ports.pubsub.subscribe(&Topic::User(principal.user.clone())).await;
-        Ok((principal, subscription))
+        Ok(UserWatch { subscription, guard: self.open_event_socket(Arc::new(principal)) })
     }
 }

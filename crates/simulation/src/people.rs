@@ -111,7 +111,7 @@ impl Person {
         let key = self.simulation.draw(|random| random.chance(500)).then(|| self.key("prompt", spoken));
         for _ in 0..REPEATS {
             let dropping = (mode == Some(QueueMode::Steer)).then(|| InFlight::dropping(&self.simulation, session));
-            let new = NewPrompt { content: content.clone(), model: None, queue_mode: mode };
+            let new = NewPrompt { content: content.clone(), queue_mode: mode, ..NewPrompt::default() };
             let id = session.clone();
             let prompt = call(move |services, context| async move {
                 let _dropping = dropping;

@@ -158,7 +158,7 @@ impl Client {
         let Ok(watch) = self.services.watch_session(&context, &self.session).await else {
             return;
         };
-        let _presence = self.services.join(&self.session, &watch.principal);
+        let _presence = self.services.join(&self.session, watch.principal.clone());
         let mut subscription = watch.subscription;
         self.draw(Screen::of(watch.transcript));
         while let Some(delivery) = subscription.next().await {

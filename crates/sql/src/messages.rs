@@ -1,5 +1,6 @@
 //! The table `messages`.
 
+use portway_domain::channels::Channel;
 use portway_domain::ids::{MessageId, SessionId, UserId};
 use portway_domain::messages::{Author, Message, MessageRole, Part};
 use portway_domain::time::Timestamp;
@@ -34,6 +35,8 @@ record! {
         author_email: Option<String>,
         author_name: Option<String>,
         author_avatar_url: Option<String>,
+        channel_type: Option<String>,
+        channel_id: Option<String>,
         is_open: bool,
         created_at: Timestamp,
     }
@@ -63,6 +66,8 @@ impl MessageRow {
             author_email,
             author_name,
             author_avatar_url,
+            channel_type: message.channel.as_ref().map(|channel| channel.kind().to_owned()),
+            channel_id: message.channel.map(|channel| channel.id().to_owned()),
             is_open,
             created_at: message.created_at,
         }
@@ -83,11 +88,23 @@ impl MessageRow {
     }
 }
 
+impl MessageRow {
+    fn channel(&mut self) -> Result<Option<Channel>, SqlError> {
+        let channel = match (self.channel_type.take(), self.channel_id.take()) {
+            (Some(kind), Some(id)) => Channel::new(kind, id).map(Some).map_err(|error| error.to_string()),
+            (None, None) => Ok(None),
+            _ => Err("a channel has a type and an id, or there is none".to_owned()),
+        };
+        channel.map_err(|detail| SqlError::Corrupt { table: TABLE, column: "channel_id".into(), detail })
+    }
+}
+
 impl TryFrom<MessageRow> for Message {
     type Error = SqlError;
 
     fn try_from(mut row: MessageRow) -> Result<Self, SqlError> {
         let author = row.author()?;
+        let channel = row.channel()?;
         Ok(Self {
             id: row.id,
             seq: row.seq,
@@ -96,6 +113,7 @@ impl TryFrom<MessageRow> for Message {
             content: row.content,
             parts: row.parts.0,
             author,
+            channel,
             created_at: row.created_at,
         })
     }

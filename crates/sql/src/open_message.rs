@@ -127,7 +127,8 @@ pub(crate) fn decode(message: Vec<Row>, parts: Vec<Row>, segments: Vec<Row>) -> 
         seq = Ord::max(seq, row.seq);
         insert(&mut rebuilt, row)?;
     }
-    let mut open = OpenMessage::new(message.id, message.position, message.created_at);
+    let channel = message.channel;
+    let mut open = OpenMessage { channel, ..OpenMessage::new(message.id, message.position, message.created_at) };
     for (expected, (index, part)) in (0..).zip(rebuilt) {
         if index != expected {
             return Err(corrupt(PartRow::TABLE, "part_index", "a part is missing"));

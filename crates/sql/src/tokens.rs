@@ -124,6 +124,24 @@ pub(crate) fn decode_principal(rows: Vec<Row>) -> Result<Option<Principal>, SqlE
     }))
 }
 
+/// Those of some tokens that sign somebody in at `now`.
+pub(crate) fn valid(dialect: Dialect, tokens: &[TokenId], now: Timestamp) -> Statement {
+    let expiry = || Expr::col("expires_at");
+    let select = Query::select()
+        .column("id")
+        .from(TABLE)
+        .and_where(Expr::col("id").is_in(tokens.iter().map(TokenId::as_str)))
+        .and_where(Expr::col("revoked_at").is_null())
+        .and_where(expiry().is_null().or(expiry().gt(Expr::val(dialect.time(now)))))
+        .take();
+    dialect.statement(&select)
+}
+
+/// The tokens in the answer to [`valid`].
+pub(crate) fn decode_valid(rows: Vec<Row>) -> Result<Vec<TokenId>, SqlError> {
+    rows.into_iter().map(|row| Cells::new(row).take(TABLE, "id")).collect()
+}
+
 /// The caller's tokens made for programs, newest first.
 pub(crate) fn list(dialect: Dialect, caller: &TokenHash, limit: u32) -> Statement {
     static LIST: Shape = Shape::new();

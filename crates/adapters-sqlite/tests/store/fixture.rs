@@ -181,6 +181,7 @@ fn message(id: &MessageId, position: u64, role: MessageRole, author: Option<Auth
         content: String::new(),
         parts: Vec::new(),
         author,
+        channel: None,
         created_at: now(),
     }
 }

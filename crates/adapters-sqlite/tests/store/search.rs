@@ -61,6 +61,7 @@ async fn filled() -> Fixture {
             content: text.to_owned(),
             parts: Vec::new(),
             author: None,
+            channel: None,
             created_at: now(),
         })
     });

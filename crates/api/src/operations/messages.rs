@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::QueueModeName;
 use super::sessions::SessionPath;
-use super::{Answer, SUCCESS, State, Success, prompt_id, session_id};
+use super::{Answer, SUCCESS, State, Success, channel, prompt_id, session_id};
 use crate::operation::Operation;
 use crate::rate::RateClass;
 use crate::sockets::frames;
@@ -101,6 +101,12 @@ struct MessageView {
     author_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     author_avatar_url: Option<String>,
+    /// The kind of channel that it came from, or the prompt that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_type: Option<String>,
+    /// The channel's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<String>,
     /// The session's change counter when the message last changed.
     seq: u64,
     created_at: String,
@@ -147,6 +153,8 @@ fn view(session: &str, message: Message) -> MessageView {
         author_email: wire.author_email,
         author_name: wire.author_name,
         author_avatar_url: wire.author_avatar_url,
+        channel_type: wire.channel_type,
+        channel_id: wire.channel_id,
         seq,
         created_at,
     }
@@ -171,6 +179,12 @@ struct CreateMessage {
     #[garde(skip)]
     #[serde(default)]
     interrupt: bool,
+    /// The kind of channel that it came from, such as `telegram`; only together with `channelId`.
+    #[garde(skip)]
+    channel_type: Option<String>,
+    /// The channel's name, up to 500 characters.
+    #[garde(skip)]
+    channel_id: Option<String>,
     /// Not served yet: refused rather than ignored.
     #[garde(length(max = 0))]
     #[serde(default)]
@@ -200,7 +214,8 @@ struct Created {
 async fn create(services: State, context: Context, input: CreateMessage) -> Answer<Created> {
     let chosen = input.queue_mode.map(Into::into);
     let queue_mode = if input.interrupt { Some(QueueMode::Steer) } else { chosen };
-    let prompt = NewPrompt { content: input.content, model: input.model, queue_mode };
+    let channel = channel(input.channel_type, input.channel_id)?;
+    let prompt = NewPrompt { content: input.content, model: input.model, queue_mode, channel };
     let message = services.prompt(&context, &session_id(&input.id)?, prompt).await?;
     Ok(Created { success: true, message_id: message.into() })
 }

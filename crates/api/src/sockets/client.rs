@@ -15,14 +15,11 @@ use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::{Context, Services};
 
-use super::frames;
+use super::{CLOSE_POLICY, frames};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::refuse_nul;
-use crate::operations::prompt_id;
+use crate::operations::{channel, prompt_id};
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
-
-/// Close code of RFC 6455 for a peer that may not go on.
-const CLOSE_POLICY: u16 = 1008;
 
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
     let watch = services.watch_session(&context, &id).await?;
@@ -35,7 +32,7 @@ struct Client {
     services: Arc<Services>,
     context: Context,
     id: SessionId,
-    principal: Principal,
+    principal: Arc<Principal>,
     /// Version of the state that the client has: older hints are part of it.
     known: u64,
 }
@@ -60,7 +57,7 @@ impl Client {
         subscription: &mut dyn Subscription,
     ) -> Result<(), SocketClosed> {
         Box::pin(self.send_state(socket, transcript)).await?;
-        let _presence = self.services.join(&self.id, &self.principal);
+        let _presence = self.services.join(&self.id, self.principal.clone());
         loop {
             tokio::select! {
                 incoming = socket.receive() => match incoming {
@@ -145,9 +142,14 @@ impl Client {
             ClientFrame::Prompt { attachments, .. } if !attachments.is_empty() => {
                 return send(socket, &not_available("Attachments are")).await;
             }
-            ClientFrame::Prompt { content, queue_mode, model, .. } => {
-                let prompt = NewPrompt { content, model, queue_mode: queue_mode.map(mode) };
-                self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
+            ClientFrame::Prompt { content, queue_mode, model, channel_type, channel_id, .. } => {
+                match channel(channel_type, channel_id) {
+                    Ok(channel) => {
+                        let prompt = NewPrompt { content, model, queue_mode: queue_mode.map(mode), channel };
+                        self.prompt(prompt).await
+                    }
+                    Err(error) => Err(error),
+                }
             }
             ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
             ClientFrame::Withdraw { message_id } => self.withdraw(message_id).await,
@@ -164,6 +166,10 @@ impl Client {
             Ok(()) => Ok(()),
             Err(error) => send(socket, &refusal(&ApiError::from(error))).await,
         }
+    }
+
+    async fn prompt(&self, prompt: NewPrompt) -> Result<(), Error> {
+        self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
     }
 
     async fn answer(&self, question: String, answer: AnswerFrame) -> Result<(), Error> {

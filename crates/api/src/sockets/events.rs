@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use portway_domain::access::Permission;
 use portway_domain::engine::BusEvent;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_services::error::Error;
+use portway_services::watch::UserWatch;
 use portway_services::{Context, Services};
 use serde::Serialize;
 
+use super::CLOSE_POLICY;
+use super::frames::frame_context;
 use crate::error::ApiError;
 use crate::input::NoInput;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -23,14 +28,20 @@ struct EventFrame<'a> {
 }
 
 pub(super) async fn open(services: Arc<Services>, context: Context, _: NoInput) -> Result<ServeSocket, ApiError> {
-    let (_, subscription) = services.watch_user(&context).await?;
+    let UserWatch { subscription, guard } = services.watch_user(&context).await?;
     Ok(serve_socket(move |mut socket| async move {
+        let _guard = guard;
         // The peer being gone is the ordinary end.
-        let _ = run(&mut *socket, subscription).await;
+        let _ = run(&mut *socket, subscription, &services, &context).await;
     }))
 }
 
-async fn run(socket: &mut dyn Socket, mut subscription: Box<dyn Subscription>) -> Result<(), SocketClosed> {
+async fn run(
+    socket: &mut dyn Socket,
+    mut subscription: Box<dyn Subscription>,
+    services: &Services,
+    context: &Context,
+) -> Result<(), SocketClosed> {
     loop {
         tokio::select! {
             incoming = socket.receive() => match incoming {
@@ -45,10 +56,21 @@ async fn run(socket: &mut dyn Socket, mut subscription: Box<dyn Subscription>) -
                     }
                 }
                 // Events are hints: whoever needs the state asks for it.
-                Some(Delivery::Missed) => {}
+                Some(Delivery::Missed) => Box::pin(check(socket, services, context)).await?,
                 None => return Ok(()),
             },
         }
+    }
+}
+
+/// Ends the socket of somebody who is not signed in any more.
+async fn check(socket: &mut dyn Socket, services: &Services, context: &Context) -> Result<(), SocketClosed> {
+    match services.principal(&frame_context(context, Permission::SignedIn, services.moment())).await {
+        Err(Error::Unauthorized) => {
+            socket.close(CLOSE_POLICY, "Access was withdrawn").await;
+            Err(SocketClosed)
+        }
+        _ => Ok(()),
     }
 }
 

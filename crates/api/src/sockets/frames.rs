@@ -28,6 +28,8 @@ pub(crate) fn message(message: Message) -> wire::Message {
         author_email: author.as_ref().map(|author| author.email.clone()),
         author_name: author.as_ref().and_then(|author| author.name.clone()),
         author_avatar_url: author.and_then(|author| author.avatar_url),
+        channel_type: message.channel.as_ref().map(|channel| channel.kind().to_owned()),
+        channel_id: message.channel.map(|channel| channel.id().to_owned()),
         created_at: message.created_at.as_seconds(),
     }
 }

@@ -23,7 +23,7 @@ impl Engine {
         // A runner that is out of reach cannot end its turn: the deadline of its return comes first.
         let turn = self.turn.as_ref().filter(|_| self.is_connected());
         let turn = turn.map(|turn| turn.abort_deadline.unwrap_or(turn.check_at));
-        link.into_iter().chain(questions).chain(turn).chain(self.collecting).chain(self.idle_deadline()).min()
+        link.into_iter().chain(questions).chain(turn).chain(self.first_release()).chain(self.idle_deadline()).min()
     }
 
     pub(super) fn waits_for_sandbox(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What can happen to a session.
 
+use crate::channels::Channel;
 use crate::engine::AgentStatus;
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
@@ -198,6 +199,8 @@ pub struct Prompt {
     pub model: Option<String>,
     /// What to do while the agent is busy; the session's mode if absent.
     pub queue_mode: Option<QueueMode>,
+    /// Where it came from, if not from a client of the gateway.
+    pub channel: Option<Channel>,
 }
 
 /// How a runner introduced itself.

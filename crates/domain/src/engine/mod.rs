@@ -32,6 +32,7 @@ pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effe
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::open_message::{OpenMessage, OpenPart};
 
+use crate::channels::Channel;
 use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
@@ -126,9 +127,6 @@ pub struct Engine {
     pub turn: Option<Turn>,
     /// Prompts that wait, first to go first.
     pub queue: VecDeque<QueuedPrompt>,
-    /// Until when the collected prompts at the end of the queue are held back, since more of them may come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collecting: Option<Timestamp>,
     /// Questions that wait for an answer.
     pub questions: Vec<Question>,
     /// When runners were lost lately.
@@ -258,9 +256,15 @@ pub struct QueuedPrompt {
     pub author: Option<UserId>,
     /// Which model to use.
     pub model: Option<String>,
-    /// It goes to the agent together with the collected prompts next to it.
+    /// Where it came from, if not from a client of the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// It goes to the agent together with the collected prompts next to it that came from the same place.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_collected: bool,
+    /// Until when it is held back, since more of them may come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -295,7 +299,6 @@ impl Engine {
             },
             turn: None,
             queue: VecDeque::new(),
-            collecting: None,
             questions: Vec::new(),
             losses: Vec::new(),
             cooling: None,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::channels::Channel;
 use crate::ids::MessageId;
 use crate::messages::{
     Author, FinishReason, MAX_MESSAGE_BYTES, Message, MessageRole, Part, PlanEntry, Segment, TextKind, ToolCall, prose,
@@ -27,6 +28,8 @@ pub struct OpenMessage {
     pub position: u64,
     /// When it was begun.
     pub created_at: Timestamp,
+    /// Where the prompt came from that it answers.
+    pub channel: Option<Channel>,
     /// Its parts so far.
     pub parts: Vec<OpenPart>,
     /// Bytes of text so far.
@@ -48,7 +51,7 @@ impl OpenMessage {
     /// A message without parts.
     #[must_use]
     pub fn new(id: MessageId, position: u64, created_at: Timestamp) -> Self {
-        Self { id, position, created_at, parts: Vec::new(), text_bytes: 0 }
+        Self { id, position, created_at, channel: None, parts: Vec::new(), text_bytes: 0 }
     }
 
     /// Appends text; a new part begins when the last one is of another kind. Text past the bound is cut, and `None` is
@@ -160,6 +163,7 @@ impl OpenMessage {
             content: prose(&parts),
             parts,
             author: None::<Author>,
+            channel: self.channel.clone(),
             created_at: self.created_at,
         }
     }

@@ -6,6 +6,7 @@ use super::{
     Actor, AgentStatus, Change, Command, Link, MAX_QUEUED, Notice, Prompt, QueuedPrompt, Refusal, StatusNotice, Step,
     Turn,
 };
+use crate::channels::Channel;
 use crate::messages::{FinishReason, Message, MessageRole};
 use crate::sessions::QueueMode;
 
@@ -16,14 +17,17 @@ impl Step<'_> {
     pub(super) fn prompted(&mut self, prompt: Prompt) -> Result<(), Refusal> {
         self.refuse_when_ended()?;
         let mode = prompt.queue_mode.unwrap_or(self.engine.queue_mode);
-        let steers = mode == QueueMode::Steer && self.engine.turn.is_some();
+        let steers = mode == QueueMode::Steer && self.may_steer(prompt.channel.as_ref());
         if !steers && self.engine.queue.len() >= MAX_QUEUED {
             return Err(Refusal::QueueFull);
         }
         self.engine.last_activity = self.now;
         let actor = prompt.author.as_ref().map(|author| author.id.clone());
         if steers {
-            self.drop_queue();
+            match &prompt.channel {
+                Some(channel) => self.drop_queue_of(channel),
+                None => self.drop_queue(),
+            }
             self.begin_abort();
             self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
             self.audit("user.abort", "Turn aborted by a new prompt", actor.clone());
@@ -33,7 +37,9 @@ impl Step<'_> {
             id: prompt.id.clone(),
             author: actor.clone(),
             model: prompt.model.clone(),
+            channel: prompt.channel.clone(),
             is_collected: mode == QueueMode::Collect,
+            held_until: None,
         };
         self.add_user_message(prompt);
         self.audit("user.prompt", &summary, actor);
@@ -45,6 +51,11 @@ impl Step<'_> {
             self.enqueue(queued);
         }
         Ok(())
+    }
+
+    /// Whether a prompt ends the turn that goes on: one of a channel does not end what another channel asked for.
+    fn may_steer(&self, channel: Option<&Channel>) -> bool {
+        self.engine.turn.as_ref().is_some_and(|turn| channel.is_none() || turn.queued.channel.as_ref() == channel)
     }
 
     pub(super) fn aborted(&mut self, by: &Actor) -> Result<(), Refusal> {
@@ -151,6 +162,7 @@ impl Step<'_> {
             content: prompt.content,
             parts: Vec::new(),
             author: prompt.author,
+            channel: prompt.channel,
             created_at: self.now,
         };
         self.add_message(message);

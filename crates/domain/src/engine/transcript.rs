@@ -49,7 +49,8 @@ impl Step<'_> {
         }
         self.finish_open_message(FinishReason::Canceled, None);
         let seq = self.next_seq();
-        let open = OpenMessage::new(id.clone(), seq, self.now);
+        let channel = self.engine.turn.as_ref().and_then(|turn| turn.queued.channel.clone());
+        let open = OpenMessage { channel, ..OpenMessage::new(id.clone(), seq, self.now) };
         self.add_message(open.snapshot(seq));
         self.engine.open = Some(open);
         if let Some(turn) = self.engine.turn.as_mut() {
@@ -121,6 +122,7 @@ impl Step<'_> {
             content: format!("Error: {error}"),
             parts: Vec::new(),
             author: None,
+            channel: None,
             created_at: self.now,
         };
         let id = message.id.clone();

@@ -197,7 +197,7 @@ async fn sessions_go_on_with_the_next_gateway() {
     let owner = || second.services().context(&key, Permission::Session(SessionRole::Owner));
     let detail = second.services().session(&owner(), &id).await.unwrap();
     assert_ne!(detail.session.status, SessionStatus::Error);
-    let again = NewPrompt { content: "again".to_owned(), model: None, queue_mode: None };
+    let again = NewPrompt { content: "again".to_owned(), ..NewPrompt::default() };
     second.services().prompt(&owner(), &id, again).await.unwrap();
     assert_eq!(calls.recv().await, Some(Call::Start(id, 2)));
     work.abort();

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::events::close_code;
 use crate::harness::gateway::Gateway;
+use crate::harness::session::Session;
+use crate::harness::socket::{CLOSE_POLICY, connect};
 use crate::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials) {
@@ -30,14 +33,18 @@ async fn are_made_listed_and_revoked() {
     assert_eq!(me["user"]["role"], "admin");
     let session = program.demo_session().await;
     let mut socket = session.socket().await;
+    let mut events = connect(&program, "/api/events/ws").await.unwrap();
+    let mut others = Session::new(api.clone(), &session.id).socket().await;
 
     let path = format!("/api/api-keys/{}", made["id"].as_str().unwrap());
     api.delete(&path).await.expect(200);
     program.get("/api/auth/me").await.refused(401, "UNAUTHORIZED");
     program.get("/api/sessions").await.refused(401, "UNAUTHORIZED");
     assert!(session.try_socket().await.is_none(), "no new socket");
-    socket.send_text(r#"{"type":"prompt","content":"/say hello"}"#).await;
-    assert_eq!(socket.refusal().await, "UNAUTHORIZED");
+    assert_eq!(socket.close_code().await, Some(CLOSE_POLICY), "an open one ends");
+    assert_eq!(close_code(&mut events).await, Some(CLOSE_POLICY), "so does that of events");
+    let prompt = others.prompt("/say hello", None).await;
+    assert_eq!(others.answer_to(&prompt).await.content, "hello", "those of other keys go on");
     api.delete(&path).await.refused(404, "NOT_FOUND");
     let left = api.get("/api/api-keys").await.expect(200);
     assert_eq!(left["keys"].as_array().map(Vec::len), Some(1), "{left}");

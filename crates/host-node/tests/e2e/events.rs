@@ -38,6 +38,18 @@ pub(crate) async fn event(stream: &mut Stream, kind: &str) -> Value {
     }
 }
 
+/// Reads to the end; answers with the code that the gateway closed the socket with.
+pub(crate) async fn close_code(stream: &mut Stream) -> Option<u16> {
+    let reading = async {
+        loop {
+            if let Message::Close(frame) = stream.next().await?.ok()? {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("the socket is not closed")
+}
+
 async fn the_owner_is_told() {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;

@@ -15,6 +15,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("queue::clearing_drops_what_waits", clearing_drops_what_waits);
     trials.add("queue::an_abort_drops_what_waits", an_abort_drops_what_waits);
     trials.add("queue::collected_prompts_go_as_one", collected_prompts_go_as_one);
+    trials.add("queue::each_channel_collects_by_itself", each_channel_collects_by_itself);
     trials.add("queue::a_waiting_prompt_is_withdrawn", a_waiting_prompt_is_withdrawn);
     trials.add("queue::a_waiting_prompt_is_promoted", a_waiting_prompt_is_promoted);
     trials.add("queue::prompts_wait_for_the_agent_to_start", prompts_wait_for_the_agent_to_start);
@@ -116,6 +117,31 @@ async fn collected_prompts_go_as_one() {
     assert_eq!((said, transcript.len()), (vec!["/say one", "two"], 3), "one answer to both");
     assert_eq!(transcript[2].content, "one\n\n---\n\ntwo");
     assert_eq!(transcript, socket.mirror.messages);
+}
+
+async fn each_channel_collects_by_itself() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let from = |channel: &str, text: &str| {
+        json!({"content": text, "queueMode": "collect", "channelType": "chat", "channelId": channel})
+    };
+    session.prompt_with(from("a", "/say one")).await;
+    let other = session.prompt_with(from("b", "/say other")).await;
+    let last = session.prompt_with(from("a", "two")).await;
+    assert_eq!(socket.answer_to(&last).await.content, "one\n\n---\n\ntwo");
+    assert_eq!(socket.answer_to(&other).await.content, "other");
+    let messages = session.api.get(&session.path("/messages")).await.expect(200)["messages"].take();
+    let channels: Vec<_> = messages.as_array().unwrap().iter().map(|message| message["channelId"].clone()).collect();
+    let answers = if messages[3]["content"] == "other" { ["b", "a"] } else { ["a", "b"] };
+    assert_eq!(channels, [["a", "b", "a"].as_slice(), &answers].concat(), "answers have the channel of their prompt");
+
+    let mut half = from("a", "no");
+    half.as_object_mut().unwrap().remove("channelType");
+    for (body, field) in [(half, "channelType"), (from("", "no"), "channelId")] {
+        let refused = session.try_prompt(body).await.expect(400);
+        assert_eq!((&refused["code"], &refused["details"]["fields"][0]["field"]), (&json!("VALIDATION_ERROR"), &json!(field)));
+    }
 }
 
 async fn a_waiting_prompt_is_withdrawn() {

@@ -8,11 +8,8 @@ use crate::harness::api::{Api, Reply, send};
 use crate::harness::database::add_member;
 use crate::harness::gateway::Gateway;
 use crate::harness::session::Session;
-use crate::harness::socket::connect;
+use crate::harness::socket::{CLOSE_POLICY, connect};
 use crate::trials::Trials;
-
-/// Close code of RFC 6455 for a peer that may not go on.
-const CLOSE_POLICY: u16 = 1008;
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("sharing::roles_decide_on_every_operation", roles_decide_on_every_operation);
@@ -124,6 +121,8 @@ async fn roles_decide_on_every_frame() {
                 queue_mode: None,
                 model: None,
                 attachments: Vec::new(),
+                channel_type: None,
+                channel_id: None,
             },
             ClientFrame::Answer { question_id: "q".to_owned(), answer: AnswerValue::Flag(true) },
             ClientFrame::Withdraw { message_id: said.clone() },

@@ -22,7 +22,7 @@ async fn a_lost_answer_is_looked_up_and_a_lost_race_repeated() {
         let (world, faults) = faulty().await;
         let id = world.open_ready().await;
         faults.send(fault).unwrap();
-        let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+        let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
         world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
         assert_eq!(prompts(&world, &id).await, 1, "{fault:?}");
         assert_eq!(world.engine(&id).await.runner.last_command, 1, "{fault:?}");
@@ -34,7 +34,7 @@ async fn watchers_read_again_when_nobody_knows_what_happened() {
     let (world, faults) = faulty().await;
     let id = world.open_ready().await;
     faults.send(Fault::LostTwice).unwrap();
-    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
     let refused = world.services.prompt(&world.as_owner(), &id, say).await;
     assert!(matches!(refused, Err(Error::Unavailable { .. })));
     assert_eq!(prompts(&world, &id).await, 1, "it happened");
@@ -46,7 +46,7 @@ async fn a_request_that_is_given_up_is_looked_for() {
     let (world, faults) = faulty().await;
     let id = world.open_ready().await;
     faults.send(Fault::Silent).unwrap();
-    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
     let happens = async {
         while prompts(&world, &id).await == 0 {
             tokio::task::yield_now().await;
@@ -70,7 +70,7 @@ async fn an_unavailable_store_changes_nothing_and_says_so() {
     let (world, faults) = faulty().await;
     let id = world.open_ready().await;
     faults.send(Fault::Unavailable).unwrap();
-    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
     let refused = world.services.prompt(&world.as_owner(), &id, say).await;
     assert!(matches!(refused, Err(Error::Unavailable { .. })));
     assert_eq!(prompts(&world, &id).await, 0);
@@ -98,7 +98,7 @@ async fn endless_conflicts_end_with_an_error() {
     for _ in 0..64 {
         faults.send(Fault::Conflict).unwrap();
     }
-    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
     let refused = world.services.prompt(&world.as_owner(), &id, say).await;
     assert!(matches!(refused, Err(Error::Unavailable { .. })));
 }

@@ -14,7 +14,7 @@ async fn becomes(world: &World, id: &SessionId, status: SessionStatus) {
 }
 
 fn say(text: &str) -> NewPrompt {
-    NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
+    NewPrompt { content: text.to_owned(), ..NewPrompt::default() }
 }
 
 #[tokio::test]

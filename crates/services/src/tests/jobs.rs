@@ -84,7 +84,7 @@ async fn a_dead_sandbox_is_noticed_and_replaced_when_a_prompt_comes() {
         }
         tokio::task::yield_now().await;
     }
-    let say = crate::prompts::NewPrompt { content: "again".to_owned(), model: None, queue_mode: None };
+    let say = crate::prompts::NewPrompt { content: "again".to_owned(), ..crate::prompts::NewPrompt::default() };
     let prompt = world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
     world.sandboxes.started(&id, 2).await;
     assert_eq!(world.sandboxes.conversation.lock().unwrap().as_deref(), Some("talk 1"), "it is gone on with");

@@ -14,7 +14,7 @@ async fn a_census_counts_sessions_turns_and_prompts() {
     let id = world.open_ready().await;
     world.open().await;
     for _ in 0..3 {
-        let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+        let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
         world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
     }
     assert_eq!(world.services.census().await.unwrap(), Census::default(), "an answer is good for some seconds");

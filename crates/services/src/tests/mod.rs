@@ -11,4 +11,5 @@ mod recovery;
 mod search;
 mod sessions;
 mod sharing;
+mod sign_ins;
 mod world;

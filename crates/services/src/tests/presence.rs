@@ -1,5 +1,6 @@
 //! Who has a session open, on one node and on several.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use portway_domain::access::{Permission, Principal};
@@ -9,8 +10,8 @@ use portway_ports::pubsub::{Hint, Topic};
 use super::world::{Fault, World, faulty};
 use crate::nodes::NODE_LEASE;
 
-async fn administrator(world: &World) -> Principal {
-    world.services.principal(&world.context(Permission::SignedIn)).await.unwrap()
+async fn administrator(world: &World) -> Arc<Principal> {
+    Arc::new(world.services.principal(&world.context(Permission::SignedIn)).await.unwrap())
 }
 
 /// What was announced about a session on a node: whether somebody came, and how many people were there then.
@@ -57,8 +58,8 @@ async fn presence_counts_people_once() {
     let world = World::new().await;
     let session = world.open().await.id;
     let principal = administrator(&world).await;
-    let first = world.services.join(&session, &principal);
-    let second = world.services.join(&session, &principal);
+    let first = world.services.join(&session, principal.clone());
+    let second = world.services.join(&session, principal.clone());
     assert_eq!(sockets(&world, &session).await, (1, 2));
     drop(first);
     drop(second);
@@ -70,8 +71,8 @@ async fn presence_counts_people_once() {
 async fn who_is_there_is_known_on_each_node() {
     let (first, second, session) = two(World::new().await).await;
     let principal = administrator(&first).await;
-    let here = first.services.join(&session, &principal);
-    let there = second.services.join(&session, &principal);
+    let here = first.services.join(&session, principal.clone());
+    let there = second.services.join(&session, principal.clone());
     assert_eq!(sockets(&first, &session).await, (1, 2));
     assert_eq!(sockets(&second, &session).await, (1, 2));
     drop(here);
@@ -86,7 +87,7 @@ async fn who_is_there_is_known_on_each_node() {
 async fn who_was_there_through_a_node_that_is_gone_leaves() {
     let (first, second, session) = two(World::new().await).await;
     let principal = administrator(&first).await;
-    let _lost = first.services.join(&session, &principal);
+    let _lost = first.services.join(&session, principal.clone());
     let later = second.services.moment().now.plus(NODE_LEASE);
     second.store.be_there(&second.node(), later.plus(NODE_LEASE)).await.unwrap();
     second.clock.advance(NODE_LEASE);
@@ -100,7 +101,7 @@ async fn who_was_there_through_a_node_that_is_gone_leaves() {
 async fn a_node_that_leaves_takes_its_people_along() {
     let (first, second, session) = two(World::new().await).await;
     let principal = administrator(&first).await;
-    let _open = first.services.join(&session, &principal);
+    let _open = first.services.join(&session, principal.clone());
     assert_eq!(sockets(&second, &session).await, (1, 1));
     first.services.leave_node().await.unwrap();
     assert_eq!(sockets(&second, &session).await, (0, 0));
@@ -110,10 +111,10 @@ async fn a_node_that_leaves_takes_its_people_along() {
 async fn a_node_that_starts_again_forgets_whom_it_had() {
     let (first, second, session) = two(World::new().await).await;
     let principal = administrator(&first).await;
-    let _before = first.services.join(&session, &principal);
+    let _before = first.services.join(&session, principal.clone());
     let again = first.again();
     again.services.is_shared.store(true, Ordering::Relaxed);
-    let now = again.services.join(&session, &principal);
+    let now = again.services.join(&session, principal.clone());
     assert_eq!(sockets(&second, &session).await, (1, 2));
     again.services.forget_earlier_presence().await.unwrap();
     again.services.write_presence().await.unwrap();
@@ -129,7 +130,7 @@ async fn what_could_not_be_written_is_written_later() {
     let principal = administrator(&first).await;
     // Nobody else was known to be on the store yet.
     first.services.is_shared.store(false, Ordering::Relaxed);
-    let [one, other] = [first.services.join(&session, &principal), first.services.join(&session, &principal)];
+    let [one, other] = [first.services.join(&session, principal.clone()), first.services.join(&session, principal.clone())];
     first.services.is_shared.store(true, Ordering::Relaxed);
     faults.send(Fault::Unavailable).unwrap();
     assert!(first.services.write_presence().await.is_err());

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::prompts::NewPrompt;
 
 fn say(text: &str) -> NewPrompt {
-    NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
+    NewPrompt { content: text.to_owned(), ..NewPrompt::default() }
 }
 
 async fn contents(world: &World, id: &SessionId) -> Vec<String> {

@@ -98,7 +98,7 @@ async fn what_writes_asks_once_and_writes_once() {
     let id = world.open_ready().await;
     let services = &world.services;
     let new = NewSession { workspace: "w".to_owned(), ..NewSession::default() };
-    let say = NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = NewPrompt { content: "hello".to_owned(), ..NewPrompt::default() };
     let asked = [
         ("prompt", asked(&counts, services.prompt(&world.as_owner(), &id, say)).await),
         ("rename", asked(&counts, services.rename_session(&world.as_owner(), &id, "title".to_owned())).await),

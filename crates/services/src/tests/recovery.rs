@@ -13,7 +13,7 @@ use crate::prompts::NewPrompt;
 use crate::recovery::Tenancy;
 
 fn say(text: &str) -> NewPrompt {
-    NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
+    NewPrompt { content: text.to_owned(), ..NewPrompt::default() }
 }
 
 #[tokio::test]

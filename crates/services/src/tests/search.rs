@@ -16,7 +16,7 @@ async fn a_prompt_is_found_with_its_highlights() {
     let world = World::new().await;
     let id = world.open_ready().await;
     let content = "Where are the needles, and why?".to_owned();
-    let say = NewPrompt { content: content.clone(), model: None, queue_mode: None };
+    let say = NewPrompt { content: content.clone(), ..NewPrompt::default() };
     let message = world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
     let hits = world.services.search_messages(&world.signed_in(), &search("needle why")).await.unwrap();
     let [hit] = &*hits else { panic!("{hits:?}") };

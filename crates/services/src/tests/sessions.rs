@@ -108,7 +108,7 @@ async fn a_terminated_session_loses_its_sandbox_and_stays_terminated() {
 async fn a_session_that_ends_in_mid_turn_is_no_longer_busy() {
     let world = World::new().await;
     let id = world.open_ready().await;
-    let say = crate::prompts::NewPrompt { content: "hello".to_owned(), model: None, queue_mode: None };
+    let say = crate::prompts::NewPrompt { content: "hello".to_owned(), ..crate::prompts::NewPrompt::default() };
     world.services.prompt(&world.as_owner(), &id, say).await.unwrap();
     world.services.commands_taken(&id, 1, 1).await.unwrap();
     assert!(world.services.is_busy());

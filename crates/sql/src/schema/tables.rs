@@ -153,6 +153,8 @@ pub const TABLES: &[Table] = &[
             text("author_email").nullable(),
             text("author_name").nullable(),
             text("author_avatar_url").nullable(),
+            text("channel_type").nullable().since(11),
+            text("channel_id").nullable().since(11),
             flag("is_open"),
             time("created_at"),
         ],

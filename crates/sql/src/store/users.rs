@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use portway_domain::access::Principal;
-use portway_domain::ids::UserId;
+use portway_domain::ids::{TokenId, UserId};
+use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
 use portway_ports::users::{TokenListItem, UserStore};
@@ -36,6 +37,11 @@ impl UserStore for SqlStore {
         let list = tokens::decode_list(answers.next()?)?;
         let Seen { caller, value } = seen(principal, |_| Some(list));
         Ok(Seen { caller, value: value.unwrap_or_default() })
+    }
+
+    async fn valid_tokens(&self, tokens: &[TokenId], now: Timestamp) -> Result<Vec<TokenId>, StoreError> {
+        let statement = tokens::valid(self.driver.dialect(), tokens, now);
+        Ok(tokens::decode_valid(self.read(Read::bounded(vec![statement])).await?.next()?)?)
     }
 
     async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, choice, message, node, person, prompt, question, tool, yes_or_no};
+use super::rig::{Rig, actor, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
@@ -17,7 +17,8 @@ use crate::tokens::TokenHash;
 pub(super) enum Op {
     /// The runner does what an honest one does next.
     Work(u8),
-    Prompt(Option<QueueMode>),
+    /// How, and from which channel, if any.
+    Prompt(Option<QueueMode>, Option<&'static str>),
     Answer(u8, AnswerValue),
     Abort,
     Clear,
@@ -85,9 +86,10 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     let off = || prop_oneof![6 => Just(0_i64), 1 => -3_i64..0, 1 => 1_i64..3];
     let mode =
         select(vec![None, None, None, Some(QueueMode::Steer), Some(QueueMode::Collect), Some(QueueMode::Collect)]);
+    let channel = select(vec![None, None, Some("a"), Some("b")]);
     prop_oneof![
         40 => any::<u8>().prop_map(Op::Work),
-        12 => mode.prop_map(Op::Prompt),
+        12 => (mode, channel).prop_map(|(mode, channel)| Op::Prompt(mode, channel)),
         4 => (any::<u8>(), answer()).prop_map(|(which, value)| Op::Answer(which, value)),
         3 => Just(Op::Abort),
         1 => Just(Op::Clear),
@@ -174,7 +176,8 @@ impl Op {
         let runner = &rig.engine.runner;
         Some(match self {
             Self::Work(variant) => work(rig, step, variant)?,
-            Self::Prompt(mode) => Event::Prompted(prompt(&format!("p{step}"), mode)),
+            Self::Prompt(mode, None) => Event::Prompted(prompt(&format!("p{step}"), mode)),
+            Self::Prompt(mode, Some(channel)) => prompt_from(channel, &format!("p{step}"), mode),
             Self::Answer(which, answer) => {
                 let open = &rig.engine.questions;
                 let id = open.get(usize::from(which) % open.len().max(1)).map(|question| question.id.clone());

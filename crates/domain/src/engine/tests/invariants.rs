@@ -24,12 +24,16 @@ pub(super) fn check_state(rig: &Rig) {
         None => {
             assert!(engine.questions.is_empty(), "nobody waits for an answer");
             let free = engine.is_connected() && engine.runner.ready;
-            let held = engine.collecting.is_some() && engine.queue.iter().all(|queued| queued.is_collected);
-            assert!(!free || held || engine.queue.is_empty(), "nothing waits for a free agent");
+            let held = engine.queue.iter().all(|queued| queued.held_until.is_some());
+            assert!(!free || held, "nothing waits for a free agent");
         }
     }
-    let collects = engine.queue.back().is_some_and(|queued| queued.is_collected);
-    assert!(engine.collecting.is_none() || collects, "something is collected");
+    let held = engine.queue.iter().filter(|queued| queued.held_until.is_some());
+    assert!(held.clone().all(|queued| queued.is_collected), "only what is collected is held back");
+    for queued in held {
+        let same = engine.queue.iter().rev().find(|other| other.channel == queued.channel);
+        assert_eq!(same.unwrap().held_until, queued.held_until, "a channel has one collection, at its end");
+    }
     let wanted: BTreeSet<u32> = engine.has_sandbox().then_some(rig.generation()).into_iter().collect();
     let ordered: BTreeSet<u32> = rig.store.ordered.iter().copied().collect();
     let parting = matches!(engine.runner.link, Link::Parting { .. });

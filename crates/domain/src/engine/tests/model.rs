@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::rig::Rig;
-use crate::engine::{Change, Command, Effects, Engine, Event, RunnerReport};
+use crate::channels::Channel;
+use crate::engine::{Change, Command, Effects, Engine, Event, Prompt, RunnerReport};
 use crate::ids::MessageId;
 use crate::sessions::QueueMode;
+use crate::time::Timestamp;
 
 /// Where the accepted prompts are: each is in one place.
 #[derive(Debug, Default)]
@@ -23,7 +25,9 @@ pub(super) struct Model {
 #[derive(Debug, Clone)]
 struct Waiting {
     prompt: MessageId,
+    channel: Option<Channel>,
     is_collected: bool,
+    held_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -41,26 +45,37 @@ struct ModelTurn {
 
 impl Model {
     /// Follows an event that was applied. What time decides (aborts, losses, the end) is read from the effects.
-    pub(super) fn follow(&mut self, event: &Event, effects: &Effects, before: &Engine, after: &Engine) {
+    pub(super) fn follow(
+        &mut self,
+        event: &Event,
+        effects: &Effects,
+        before: &Engine,
+        after: &Engine,
+        now: Timestamp,
+    ) {
         match event {
             Event::Prompted(prompt) => {
-                let steers = prompt.queue_mode == Some(QueueMode::Steer) && self.turn.is_some();
-                if steers {
-                    self.drop_queue();
+                let channel = prompt.channel.as_ref();
+                let ends = |turn: &ModelTurn| channel.is_none_or(|_| turn.said.last().unwrap().channel.as_ref() == channel);
+                if prompt.queue_mode == Some(QueueMode::Steer) && self.turn.as_ref().is_some_and(ends) {
+                    self.drop_waiting(|waiting| channel.is_none() || waiting.channel.as_ref() == channel);
                 }
                 self.accepted.insert(prompt.id.clone());
-                let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
-                self.queue.push_back(Waiting { prompt: prompt.id.clone(), is_collected });
+                self.wait_for_turn(prompt, now.plus(after.timeouts.collect));
             }
             Event::PromptWithdrawn { prompt, .. } => {
                 let withdrawn = self.pull(prompt);
                 self.dropped.extend(withdrawn.map(|waiting| waiting.prompt));
             }
             Event::PromptPromoted { prompt, .. } => {
-                let promoted = self.pull(prompt).map(|waiting| Waiting { is_collected: false, ..waiting });
+                let promoted = self.pull(prompt).map(|waiting| Waiting { is_collected: false, held_until: None, ..waiting });
                 promoted.into_iter().for_each(|promoted| self.queue.push_front(promoted));
             }
             Event::Aborted { .. } | Event::QueueCleared => self.drop_queue(),
+            Event::Due => {
+                let due = self.queue.iter_mut().filter(|waiting| waiting.held_until.is_some_and(|until| until <= now));
+                due.for_each(|waiting| waiting.held_until = None);
+            }
             Event::CommandsTaken { command, .. } => self.take(*command),
             Event::RunnerConnected(hello) => {
                 self.take(hello.last_command);
@@ -105,6 +120,17 @@ impl Model {
         }
     }
 
+    /// A prompt goes to the end of the queue. Those that were collected before it in its channel are held back with it, or
+    /// no longer.
+    fn wait_for_turn(&mut self, prompt: &Prompt, until: Timestamp) {
+        let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
+        let held_until = is_collected.then_some(until);
+        let before = self.queue.iter_mut().rev().filter(|waiting| waiting.channel == prompt.channel);
+        before.take_while(|waiting| waiting.is_collected).for_each(|waiting| waiting.held_until = held_until);
+        let (prompt, channel) = (prompt.id.clone(), prompt.channel.clone());
+        self.queue.push_back(Waiting { prompt, channel, is_collected, held_until });
+    }
+
     fn pull(&mut self, prompt: &MessageId) -> Option<Waiting> {
         let place = self.queue.iter().position(|waiting| waiting.prompt == *prompt)?;
         self.queue.remove(place)
@@ -118,17 +144,17 @@ impl Model {
             _ => None,
         });
         let given: Vec<_> = given.collect();
-        let held = after.collecting.is_some() && self.queue.iter().all(|waiting| waiting.is_collected);
-        let free = !held && self.turn.is_none() && after.is_connected() && after.runner.ready;
-        let Some(first) = self.queue.pop_front_if(|_| free) else {
+        let free = self.turn.is_none() && after.is_connected() && after.runner.ready;
+        let first = self.queue.iter().position(|waiting| free && waiting.held_until.is_none());
+        let Some(first) = first.and_then(|place| self.queue.remove(place)) else {
             assert_eq!(given, [], "nothing was to be given");
             return;
         };
-        let mut said = vec![first];
-        while said.iter().all(|waiting| waiting.is_collected) {
-            let Some(next) = self.queue.pop_front_if(|waiting| waiting.is_collected) else { break };
-            said.push(next);
-        }
+        let joins = first.is_collected;
+        let same = self.queue.iter().filter(|waiting| waiting.channel == first.channel);
+        let next = same.take_while(|waiting| joins && waiting.is_collected && waiting.held_until.is_none());
+        let said: Vec<Waiting> = [first.clone()].into_iter().chain(next.cloned()).collect();
+        self.queue.retain(|waiting| said.iter().all(|said| said.prompt != waiting.prompt));
         assert_eq!(given.len(), 1, "{said:?} was to be given, once");
         assert!(given[0].0.iter().copied().eq(said.iter().map(|waiting| &waiting.prompt)), "{said:?}");
         let command = given[0].1;
@@ -193,14 +219,21 @@ impl Model {
     }
 
     fn drop_queue(&mut self) {
-        self.dropped.extend(self.queue.drain(..).map(|waiting| waiting.prompt));
+        self.drop_waiting(|_| true);
+    }
+
+    fn drop_waiting(&mut self, which: impl Fn(&Waiting) -> bool) {
+        let (gone, left) = self.queue.drain(..).partition::<Vec<_>, _>(which);
+        self.queue.extend(left);
+        self.dropped.extend(gone.into_iter().map(|waiting| waiting.prompt));
     }
 
     /// Compares with the engine and counts the prompts.
     pub(super) fn compare(&self, rig: &Rig) {
         let engine = &rig.engine;
-        let known = self.queue.iter().map(|waiting| (&waiting.prompt, waiting.is_collected));
-        assert!(engine.queue.iter().map(|queued| (&queued.id, queued.is_collected)).eq(known), "the queue");
+        let known = self.queue.iter().map(|waiting| (&waiting.prompt, waiting.is_collected, waiting.held_until));
+        let real = engine.queue.iter().map(|queued| (&queued.id, queued.is_collected, queued.held_until));
+        assert!(real.eq(known), "the queue");
         let known = self.turn.as_ref().map(|turn| (&turn.prompt, turn.command, turn.taken, turn.aborting));
         let taken = |command: u64| command <= engine.runner.taken_command;
         let real = engine.turn.as_ref();

@@ -22,7 +22,7 @@ fn live(start: Rig, ops: Vec<Op>) {
         let before = rig.engine.clone();
         if let Ok(effects) = rig.apply(event.clone()) {
             check_step(&before, &event, &effects, &rig);
-            model.follow(&event, &effects, &before, &rig.engine);
+            model.follow(&event, &effects, &before, &rig.engine, rig.now);
         }
         model.compare(&rig);
         check_state(&rig);

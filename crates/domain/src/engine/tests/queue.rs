@@ -1,9 +1,10 @@
 //! Prompts that wait: collected, withdrawn, promoted.
 
-use super::rig::{Rig, actor, commands, message, notices, prompt};
-use crate::engine::{Actor, Event, Refusal};
+use super::rig::{Rig, actor, commands, message, notices, prompt, prompt_from};
+use crate::engine::{Actor, Event, Refusal, RunnerReport};
 use crate::ids::UserId;
 use crate::messages::Author;
+use crate::sessions::QueueMode;
 
 #[test]
 fn collected_prompts_go_together_after_a_moment() {
@@ -18,7 +19,6 @@ fn collected_prompts_go_together_after_a_moment() {
     assert_eq!(commands(&effects), ["prompt a+b"]);
     assert_eq!(notices(&effects), ["collecting 0", "dequeued 0"]);
     assert_eq!((rig.turn(), rig.queue()), (Some("b"), vec![]));
-    assert_eq!(rig.engine.collecting, None);
 }
 
 #[test]
@@ -74,6 +74,62 @@ fn collected_prompts_are_dropped_like_others() {
     let cleared = rig.ok(Event::QueueCleared);
     assert_eq!(notices(&cleared), ["collecting 0", "cleared 1", "agent idle"]);
     assert_eq!(rig.seconds_left(), None);
+}
+
+#[test]
+fn each_channel_collects_by_itself() {
+    let mut rig = Rig::ready();
+    let collect = |channel, id| prompt_from(channel, id, Some(QueueMode::Collect));
+    rig.ok(collect("a", "a1"));
+    rig.wait(1);
+    rig.ok(collect("b", "b1"));
+    rig.wait(1);
+    rig.ok(collect("a", "a2"));
+    assert_eq!(notices(&rig.collect("c")).last().unwrap(), "collecting 4");
+    rig.wait(1);
+    assert_eq!(commands(&rig.due_after(1)), ["prompt b1"], "the others were said later");
+    rig.take_all();
+    assert_eq!(notices(&rig.due_after(1)), ["collecting 0", "queued 3"]);
+    assert_eq!(commands(&rig.complete("b1")), ["prompt a1+a2"], "with what came from somewhere else in between");
+    assert_eq!(rig.queue(), ["c"]);
+}
+
+#[test]
+fn a_plain_prompt_goes_before_what_other_channels_collect() {
+    let mut rig = Rig::ready();
+    rig.ok(prompt_from("a", "a", Some(QueueMode::Collect)));
+    assert_eq!(commands(&rig.say("p")), ["prompt p"]);
+    rig.take_all();
+    rig.ok(prompt_from("b", "b", Some(QueueMode::Collect)));
+    let effects = rig.ok(prompt_from("a", "c", None));
+    assert_eq!(notices(&effects)[2..], ["collecting 1", "[prompt.queued]", "queued 3"], "it ends its own collection");
+    assert_eq!(commands(&rig.complete("p")), ["prompt a"]);
+    assert_eq!(rig.queue(), ["b", "c"]);
+}
+
+#[test]
+fn a_channel_steers_its_own_turn_and_drops_what_waits_of_it() {
+    let mut rig = Rig::ready();
+    let steer = |channel, id| prompt_from(channel, id, Some(QueueMode::Steer));
+    rig.ok(prompt_from("a", "a", None));
+    rig.take_all();
+    rig.ok(prompt_from("a", "later", None));
+    rig.ok(prompt_from("b", "other", None));
+    assert_eq!(commands(&rig.ok(steer("b", "b"))), [""; 0], "it is not the turn of that channel");
+    assert_eq!(commands(&rig.ok(steer("a", "now"))), ["abort a"]);
+    assert_eq!(rig.queue(), ["other", "b", "now"]);
+    rig.steer("all");
+    assert_eq!(rig.queue(), ["all"], "who is in no channel steers everything");
+}
+
+#[test]
+fn answers_belong_to_the_channel_of_their_prompt() {
+    let mut rig = Rig::ready();
+    rig.ok(prompt_from("a", "a", None));
+    rig.take_all();
+    rig.report(RunnerReport::MessageCreated { message: message("a.1") });
+    let channel = |id: &str| rig.store.messages[&message(id)].channel.as_ref().map(ToString::to_string);
+    assert_eq!((channel("a"), channel("a.1")), (Some("chat:a".to_owned()), Some("chat:a".to_owned())));
 }
 
 #[test]

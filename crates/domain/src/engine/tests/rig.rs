@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::store::Store;
+use crate::channels::Channel;
 use crate::engine::{
     Actor, Change, Command, Effects, Engine, Event, Link, Notice, Prompt, Refusal, RunnerHello, RunnerReport,
     StatusNotice,
@@ -45,7 +46,12 @@ pub(super) fn person(number: u8) -> Actor {
 }
 
 pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
-    Prompt { id: message(id), content: format!("do {id}"), author: None, model: None, queue_mode: mode }
+    Prompt { id: message(id), content: format!("do {id}"), author: None, model: None, queue_mode: mode, channel: None }
+}
+
+/// A prompt from the channel of that name.
+pub(super) fn prompt_from(channel: &str, id: &str, mode: Option<QueueMode>) -> Event {
+    Event::Prompted(Prompt { channel: Some(Channel::new("chat", channel).unwrap()), ..prompt(id, mode) })
 }
 
 pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {

@@ -186,7 +186,8 @@ impl Store {
             row.put(&mut parts);
         }
         assert!(parts.keys().copied().eq(0..parts.len() as u32), "parts are numbered without gaps");
-        let mut open = OpenMessage::new(id.clone(), message.position, message.created_at);
+        let channel = message.channel.clone();
+        let mut open = OpenMessage { channel, ..OpenMessage::new(id.clone(), message.position, message.created_at) };
         parts.into_values().for_each(|part| open.restore(part));
         Some(open)
     }

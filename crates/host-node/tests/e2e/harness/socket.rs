@@ -17,6 +17,9 @@ use super::replacement::Replacement;
 /// A WebSocket of the gateway.
 pub(crate) type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Close code of RFC 6455 for a peer that may not go on.
+pub(crate) const CLOSE_POLICY: u16 = 1008;
+
 /// Opens a WebSocket with the caller's key.
 pub(crate) async fn connect(api: &Api, path: &str) -> Result<Stream, Error> {
     let mut request = format!("ws://{}{path}", api.address()).into_client_request()?;
@@ -307,7 +310,14 @@ impl ClientSocket {
     /// Says something and waits until it is in the transcript; answers with its id.
     pub(crate) async fn prompt(&mut self, text: &str, queue_mode: Option<QueueMode>) -> String {
         let before = self.mirror.messages.len();
-        self.send(&ClientFrame::Prompt { content: text.to_owned(), queue_mode, model: None, attachments: Vec::new() })
+        self.send(&ClientFrame::Prompt {
+            content: text.to_owned(),
+            queue_mode,
+            model: None,
+            attachments: Vec::new(),
+            channel_type: None,
+            channel_id: None,
+        })
             .await;
         let said = |mirror: &Mirror| {
             let mut new = mirror.messages.iter().skip(before);
