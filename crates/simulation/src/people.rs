@@ -16,7 +16,7 @@ use crate::ledger::Acknowledged;
 use crate::requests::{Outcome, Person, call};
 
 /// How often a request is sent under its key until its outcome is known.
-const REPEATS: usize = 6;
+pub(crate) const REPEATS: usize = 6;
 
 impl Person {
     /// Talks until that time.
@@ -42,7 +42,9 @@ impl Person {
     }
 
     async fn act(&self, spoken: u64) {
-        let sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
+        let mut sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
+        // Children end with their parents.
+        sessions.retain(|session| self.simulation.oracle(|oracle| !oracle.has_ended(session)));
         let wants_more = sessions.len() < self.simulation.plan.sessions || self.simulation.draw(|r| r.chance(10));
         let session = self.simulation.draw(|random| random.pick(&sessions).cloned());
         let Some(session) = session.filter(|_| !wants_more) else {
@@ -50,7 +52,8 @@ impl Person {
         };
         match self.simulation.draw(|random| random.below(1_000)) {
             0..450 => self.prompt(&session, spoken).await,
-            450..700 => self.answer(&session).await,
+            450..660 => self.answer(&session).await,
+            660..700 => self.open_child(&session, spoken).await,
             700..760 => self.withdraw(&session).await,
             760..810 => self.promote(&session).await,
             810..850 => self.abort(&session).await,
@@ -62,7 +65,7 @@ impl Person {
         }
     }
 
-    fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
+    pub(crate) fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
         let key = format!("{what}-{}-{spoken}", self.number);
         IdempotencyKey { digest: key.clone(), key }
     }

@@ -93,7 +93,7 @@ impl Step<'_> {
         }
     }
 
-    fn end_collection(&mut self) {
+    pub(super) fn end_collection(&mut self) {
         if self.engine.collecting.take().is_some() {
             self.status(StatusNotice::Collecting { count: 0 });
         }

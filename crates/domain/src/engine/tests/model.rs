@@ -52,6 +52,16 @@ impl Model {
                 let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
                 self.queue.push_back(Waiting { prompt: prompt.id.clone(), is_collected });
             }
+            Event::ChildTold { .. } => {
+                let kept = effects.changes.iter().find_map(|change| match change {
+                    Change::MessageAdded(message) => Some(message.id.clone()),
+                    _ => None,
+                });
+                if let Some(prompt) = kept {
+                    self.accepted.insert(prompt.clone());
+                    self.queue.push_back(Waiting { prompt, is_collected: false });
+                }
+            }
             Event::PromptWithdrawn { prompt, .. } => {
                 let withdrawn = self.pull(prompt);
                 self.dropped.extend(withdrawn.map(|waiting| waiting.prompt));
