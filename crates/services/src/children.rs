@@ -87,6 +87,9 @@ impl Services {
     /// A child as it begins: what was not said is as in its parent.
     pub(crate) fn born(&self, birth: Birth<'_>, moment: &Moment) -> Result<Fresh, Error> {
         let Birth { parent, family, opener, new } = birth;
+        if parent.status.is_ended() {
+            return Err(Error::SessionEnded { status: parent.status.as_str() });
+        }
         let limit = self.options.max_children;
         if family.live >= limit {
             return Err(Error::ChildQuota { live: family.live, limit });

@@ -1,5 +1,7 @@
 //! Sessions that a session opens, and what its agent asks of others.
 
+use std::time::Duration;
+
 use portway_domain::access::{Permission, Role};
 use portway_domain::children::ParentStop;
 use portway_domain::engine::{Event, RunnerReport};
@@ -102,6 +104,7 @@ async fn a_child_is_opened_once_and_is_like_its_parent() {
     assert_eq!(found.parent.as_ref(), Some(&parent.id));
     assert_eq!((found.owner, found.workspace, found.agent), (parent.owner, parent.workspace, parent.agent));
     assert_eq!(world.transcript_of(&child).await[0].content, "do it");
+    world.clock.advance(Duration::from_secs(1));
     let named = ChildTask { workspace: Some("other".to_owned()), title: Some("T".to_owned()), ..task("x") };
     let third = world.services.spawn_child(&request(&parent.id, "r3"), named).await.unwrap();
     let third = world.session_of(&third).await;
