@@ -1,7 +1,7 @@
 //! People: they open sessions, talk to agents, answer, and change their minds. Their requests get lost like others.
 
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::engine::Engine;
+use portway_domain::engine::{Engine, QueuedPrompt};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::questions::{AnswerValue, Question};
 use portway_domain::sessions::QueueMode;
@@ -179,14 +179,16 @@ impl Person {
         AnswerValue::Text(choice.map_or_else(|| format!("text of {}", self.number), |choice| choice.id))
     }
 
-    async fn waiting(&self, session: &SessionId) -> Option<MessageId> {
+    async fn waiting(&self, session: &SessionId, is_meant: fn(&QueuedPrompt) -> bool) -> Option<MessageId> {
         let engine = self.look(session).await?;
-        let waiting: Vec<MessageId> = engine.queue.iter().map(|queued| queued.id.clone()).collect();
+        let meant = engine.queue.iter().filter(|queued| is_meant(queued));
+        let waiting: Vec<MessageId> = meant.map(|queued| queued.id.clone()).collect();
         self.simulation.draw(|random| random.pick(&waiting).cloned())
     }
 
     async fn withdraw(&self, session: &SessionId) {
-        let Some(prompt) = self.waiting(session).await else {
+        // What children tell is counted in the end, so it stays.
+        let Some(prompt) = self.waiting(session, |queued| queued.author.is_some()).await else {
             return;
         };
         let (id, named) = (session.clone(), prompt.clone());
@@ -201,7 +203,7 @@ impl Person {
     }
 
     async fn promote(&self, session: &SessionId) {
-        let Some(prompt) = self.waiting(session).await else {
+        let Some(prompt) = self.waiting(session, |_| true).await else {
             return;
         };
         self.simulation.ledger(|ledger| ledger.promoted.insert(prompt.clone()));
