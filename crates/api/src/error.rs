@@ -277,7 +277,7 @@ impl From<Error> for ApiError {
             Error::SessionEnded { .. } => ErrorCode::SessionTerminated,
             Error::Conflict(_) => ErrorCode::Conflict,
             Error::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
-            Error::SessionQuota { .. } => ErrorCode::SessionQuotaExceeded,
+            Error::SessionQuota { .. } | Error::ChildQuota { .. } => ErrorCode::SessionQuotaExceeded,
             Error::TooMany(_) => ErrorCode::RateLimitExceeded,
             Error::Unavailable { .. } => ErrorCode::Unavailable,
             Error::Internal(_) => ErrorCode::InternalError,
@@ -288,7 +288,7 @@ impl From<Error> for ApiError {
             Error::Invalid { field, message } => Self::field(field, message),
             Error::Unavailable { retry_after, .. } => Self::new(code, text).with_retry_after(retry_after),
             Error::TooMany(_) => Self::new(code, text).with_retry_after(QUEUE_RETRY_SECONDS),
-            Error::SessionQuota { active, limit } => {
+            Error::SessionQuota { active, limit } | Error::ChildQuota { live: active, limit } => {
                 let mut mapped = Self::new(code, text).with_retry_after(QUOTA_RETRY_SECONDS);
                 mapped.quota = Some(Quota { active_count: active, limit });
                 mapped
@@ -337,6 +337,7 @@ mod tests {
             (Error::SessionEnded { status: "archived" }, 409),
             (Error::Conflict("busy".into()), 409),
             (Error::IdempotencyKeyReused, 409),
+            (Error::ChildQuota { live: 10, limit: 10 }, 429),
             (Error::TooMany("queue full"), 429),
             (Error::Unavailable { message: "later".into(), retry_after: 7 }, 503),
             (Error::Internal("x".into()), 500),

@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod children;
 mod health;
 mod hibernation;
 mod identity;
@@ -36,6 +37,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(sessions::rows())
             .chain(hibernation::rows())
             .chain(sharing::rows())
+            .chain(children::rows())
             .chain(audit::rows())
             .chain(messages::rows())
             .chain(search::rows())

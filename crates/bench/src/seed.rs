@@ -187,6 +187,7 @@ impl Seed {
             error_message: None,
             created_at: at,
             last_active_at: at.plus(Duration::from_secs(SPACING / 2)),
+            parent: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! All or nothing, and in order.
 
 use portway_domain::access::Role;
+use portway_domain::children::ChildEvent;
 use portway_domain::engine::{Change, Engine};
 use portway_domain::jobs::{Job, Work};
 use portway_domain::questions::Question;
@@ -141,12 +142,14 @@ pub(crate) async fn a_repeated_set_conflicts_with_its_own_rows(f: Fixture) -> Ou
     is_complete(&f, &person, &session).await
 }
 
-pub(crate) async fn sandbox_changes_are_refused(f: Fixture) -> Outcome {
+pub(crate) async fn changes_that_are_work_are_refused(f: Fixture) -> Outcome {
     let (person, new, writes) = everything(&f);
     for change in [
         Change::SandboxOrdered { generation: 1, node: None },
         Change::SandboxHibernated { generation: 1, node: None, sandbox: None },
         Change::SandboxDismissed { generation: 1, node: None, sandbox: None },
+        Change::ParentTold { parent: f.id(), event: ChildEvent::Idle },
+        Change::ChildrenStopped,
     ] {
         let mut broken = writes.clone();
         broken.push(of(&new.id, change));

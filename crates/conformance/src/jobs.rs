@@ -1,5 +1,6 @@
 //! Jobs.
 
+use portway_domain::children::ChildEvent;
 use portway_domain::ids::{JobId, SandboxId};
 use portway_domain::jobs::{Job, Work};
 use portway_domain::time::Timestamp;
@@ -31,8 +32,11 @@ async fn claim(f: &Fixture, now: i64, lease_until: i64) -> Outcome<Vec<Job>> {
 }
 
 pub(crate) async fn every_kind_of_work_is_read_back(f: Fixture) -> Outcome {
-    let mut jobs = [job(&f, 1), job(&f, 2)];
+    let mut jobs = [job(&f, 1), job(&f, 2), job(&f, 3), job(&f, 4)];
     jobs[1].work = Work::StopSandbox { session: f.id(), generation: u32::MAX, sandbox: SandboxId::parse("sb:1").ok() };
+    let event = ChildEvent::Error { error: "out of \u{1F980}".to_owned() };
+    jobs[2].work = Work::TellParent { parent: f.id(), child: f.id(), event };
+    jobs[3].work = Work::StopChildren { session: f.id() };
     f.done(jobs.clone().map(Write::AddJob)).await?;
     let expected: Vec<Job> = jobs.iter().map(|job| tried(job, 1)).collect();
     check_eq!(claim(&f, 5, 60).await?, expected);

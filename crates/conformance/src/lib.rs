@@ -19,6 +19,7 @@ mod failure;
 
 mod backend;
 mod change_sets;
+mod children;
 mod commands;
 mod deadlines;
 mod diagnosis;
@@ -135,6 +136,15 @@ pub fn cases() -> Vec<Case> {
             a_new_status_clears_the_error,
             a_touch_needs_the_session,
             active_sessions_are_counted,
+        ]
+        durable = false children: [
+            children_are_listed_newest_first_and_counted_on_every_page,
+            children_are_filtered_by_what_they_are,
+            only_who_takes_part_sees_children,
+            a_child_names_its_parent_and_is_no_active_session_of_its_owner,
+            a_family_is_an_owner_and_the_children_that_live,
+            the_gateway_reads_messages_of_any_session,
+            a_child_is_not_opened_by_a_session_that_ends_at_the_same_time,
         ]
         durable = false paging: [
             every_page_size_gives_every_row_once,
@@ -282,7 +292,7 @@ pub fn cases() -> Vec<Case> {
             the_first_failed_guard_is_named,
             a_failed_guard_undoes_every_table,
             a_repeated_set_conflicts_with_its_own_rows,
-            sandbox_changes_are_refused,
+            changes_that_are_work_are_refused,
             an_engine_of_another_session_is_refused,
         ]
         durable = false races: [

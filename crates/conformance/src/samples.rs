@@ -83,6 +83,7 @@ pub(crate) fn session(id: SessionId, owner: &UserId, created_at: Timestamp) -> S
         error_message: None,
         created_at,
         last_active_at: created_at,
+        parent: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::children::ChildEvent;
 use crate::ids::{JobId, NodeId, SandboxId, SessionId};
 use crate::time::Timestamp;
 
@@ -33,6 +34,20 @@ pub enum Work {
         /// How its backend calls it, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sandbox: Option<SandboxId>,
+    },
+    /// Tell a session what one that it opened has to say.
+    TellParent {
+        /// The session that is told.
+        parent: SessionId,
+        /// The one that has something to say.
+        child: SessionId,
+        /// What.
+        event: ChildEvent,
+    },
+    /// End the sessions that one opened which has ended.
+    StopChildren {
+        /// The session that has ended.
+        session: SessionId,
     },
     /// Remove the sandbox of a generation of a session.
     StopSandbox {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod channels;
+pub mod children;
 pub mod engine;
 pub mod ids;
 pub mod jobs;

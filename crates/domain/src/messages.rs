@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channels::Channel;
-use crate::ids::{MessageId, UserId};
+use crate::ids::{MessageId, SessionId, UserId};
 use crate::time::Timestamp;
 
 /// Longest prompt, in characters.
@@ -113,6 +113,28 @@ pub enum Part {
         /// In words.
         message: String,
     },
+    /// The message was copied from another session.
+    Forwarded(Provenance),
+    /// What a message of the gateway is headed with.
+    Label {
+        /// Its title.
+        title: String,
+        /// The name of the picture beside it.
+        avatar_key: String,
+    },
+}
+
+/// Where a copied message is from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The session.
+    pub session: SessionId,
+    /// How people call it.
+    pub title: String,
+    /// Who the message was from.
+    pub role: MessageRole,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// A use of a tool.

@@ -43,6 +43,10 @@ impl SessionStatus {
     /// The ones that count against a user's limit of active sessions.
     pub const ACTIVE: [Self; 3] = [Self::Initializing, Self::Running, Self::Restoring];
 
+    /// The ones of a session that has not ended.
+    pub const LIVE: [Self; 5] =
+        [Self::Initializing, Self::Running, Self::Hibernating, Self::Hibernated, Self::Restoring];
+
     /// The status' name on the wire and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -144,6 +148,9 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When its status, title or last turn changed.
     pub last_active_at: Timestamp,
+    /// The session that opened it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SessionId>,
 }
 
 #[cfg(test)]
@@ -157,6 +164,8 @@ mod tests {
             assert!(!from.may_become(SessionStatus::Running));
         }
         assert!(SessionStatus::ALL.iter().all(|to| !SessionStatus::Archived.may_become(*to)));
+        let live = SessionStatus::ALL.into_iter().filter(|status| !status.is_ended());
+        assert!(live.eq(SessionStatus::LIVE));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
+use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::AgentCommand;
@@ -118,6 +119,8 @@ pub struct Config {
     pub sandbox: Option<SandboxConfig>,
     /// How long things in a session may take.
     pub timeouts: Timeouts,
+    /// How many child sessions of a session may live at once.
+    pub max_children: u32,
     /// How long agents may take to finish their turns at the end.
     pub drain: Duration,
     /// Whether each request is logged.
@@ -146,6 +149,7 @@ pub(crate) struct File {
     #[serde(default)]
     allowed_hosts: Vec<String>,
     default_agent: Option<String>,
+    max_children: Option<u32>,
     sandbox_url: Option<String>,
     sandbox_token_file: Option<PathBuf>,
     sandbox_gateway_url: Option<String>,
@@ -251,6 +255,7 @@ impl Config {
             default_agent,
             sandbox,
             timeouts: file.timeouts.over(Timeouts::default()),
+            max_children: file.max_children.unwrap_or(DEFAULT_LIVE_CHILDREN),
             drain: Duration::from_secs(args.drain),
             access_log: args.access_log.map_or(file.log.access.unwrap_or(true), |switch| switch == Switch::On),
             public_metrics: file.metrics.public,

@@ -61,6 +61,7 @@ fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, Remot
         .gateway_address(address)
         .default_agent(&config.default_agent)
         .timeouts(config.timeouts)
+        .max_children(config.max_children)
         .access_log(config.access_log)
         .public_metrics(config.public_metrics)
         .allowed_hosts(&config.allowed_hosts)

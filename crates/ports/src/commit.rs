@@ -105,8 +105,8 @@ pub enum Write {
     /// is appended to, changed or finished does, a message that is removed does, commands are numbered once, who is let in
     /// exists, who is removed takes part.
     ///
-    /// [`Change::SandboxOrdered`], [`Change::SandboxHibernated`] and [`Change::SandboxDismissed`] are work to be done:
-    /// they come as [`Write::AddJob`] and must not come as this.
+    /// [`Change::SandboxOrdered`], [`Change::SandboxHibernated`], [`Change::SandboxDismissed`], [`Change::ParentTold`] and
+    /// [`Change::ChildrenStopped`] are work to be done: they come as [`Write::AddJob`] and must not come as this.
     Session {
         /// The session.
         id: SessionId,

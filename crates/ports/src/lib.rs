@@ -93,6 +93,7 @@
 //! * A future that its documentation allows to be dropped early loses nothing when it is; others are awaited to their end.
 //! * No trait speaks of HTTP, of a database or of a vendor.
 
+pub mod children;
 pub mod commit;
 pub mod diagnosis;
 pub mod error;
@@ -135,7 +136,8 @@ pub struct Stored<T> {
 
 /// Everything that is kept: one object for all storage ports.
 pub trait Store:
-    commit::Committer
+    children::ChildStore
+    + commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore
     + nodes::NodeStore
@@ -149,7 +151,8 @@ pub trait Store:
 }
 
 impl<T> Store for T where
-    T: commit::Committer
+    T: children::ChildStore
+        + commit::Committer
         + diagnosis::Diagnosis
         + memories::MemoryStore
         + nodes::NodeStore

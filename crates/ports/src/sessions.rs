@@ -78,7 +78,7 @@ pub struct SessionOverview {
 pub struct Opening {
     /// The caller.
     pub user: User,
-    /// How many active sessions the caller owns.
+    /// How many active sessions the caller owns that no session opened.
     pub active: u32,
     /// What the caller's idempotency key already led to.
     pub remembered: Option<Remembered>,

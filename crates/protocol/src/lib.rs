@@ -10,6 +10,7 @@
 
 pub mod client;
 pub mod message;
+pub mod parts;
 pub mod runner;
 pub mod server;
 

@@ -24,8 +24,8 @@ pub struct Message {
     pub role: MessageRole,
     /// All its text.
     pub content: String,
-    /// Its parts in order; absent on plain messages.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Its parts in order; absent on plain messages. A label stands alone, and as an object instead of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::parts")]
     pub parts: Option<Vec<Part>>,
     /// The user who wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +101,24 @@ pub enum Part {
     Error {
         /// In words.
         message: String,
+    },
+    /// The message was copied from another session.
+    Forwarded {
+        /// The session.
+        source_session_id: String,
+        /// How people call it.
+        source_session_title: String,
+        /// Who the message was from.
+        original_role: MessageRole,
+        /// When it was made, in whole seconds since the epoch.
+        original_created_at: i64,
+    },
+    /// What a message of the gateway is headed with.
+    Label {
+        /// Its title.
+        system_title: String,
+        /// The name of the picture beside it.
+        system_avatar_key: String,
     },
 }
 

@@ -126,6 +126,15 @@ pub enum ServerFrame {
         /// The title.
         title: String,
     },
+    /// The session opened another one.
+    #[serde(rename = "child-session")]
+    ChildSession {
+        /// The other one.
+        child_session_id: String,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
     /// A new entry of the audit log.
     #[serde(rename = "audit_log")]
     AuditLog {

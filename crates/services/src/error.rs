@@ -48,6 +48,14 @@ pub enum Error {
         /// How many may be.
         limit: u32,
     },
+    /// Too many children of a session live.
+    #[error("Too many live child sessions: {live} of {limit}. Terminate one first")]
+    ChildQuota {
+        /// How many live.
+        live: u32,
+        /// How many may.
+        limit: u32,
+    },
     /// A bounded queue is full.
     #[error("{0}")]
     TooMany(&'static str),

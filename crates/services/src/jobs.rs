@@ -1,4 +1,4 @@
-//! Doing the durable work: starting sandboxes, putting them away, stopping them.
+//! Doing the durable work: starting sandboxes, putting them away, stopping them; what sessions tell each other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -76,6 +76,8 @@ impl Services {
             Work::StopSandbox { session, generation, sandbox } => {
                 self.stop_sandbox(&job, &reference(session, *generation, sandbox)).await
             }
+            Work::TellParent { parent, child, event } => self.notify_parent(&job, parent, child, event).await,
+            Work::StopChildren { session } => self.stop_children(&job, session).await,
         };
         if let Err(error) = result {
             tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
@@ -200,7 +202,7 @@ impl Services {
     }
 
     /// Tells a session what came of a job; one that is gone need not know.
-    async fn apply_and_complete(&self, job: &Job, id: &SessionId, event: Event) -> Result<(), Error> {
+    pub(crate) async fn apply_and_complete(&self, job: &Job, id: &SessionId, event: Event) -> Result<(), Error> {
         match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
             Ok(_) => Ok(()),
             Err(Error::NotFound { .. }) => self.complete(job).await,
@@ -231,7 +233,7 @@ impl Services {
         }
     }
 
-    async fn complete(&self, job: &Job) -> Result<(), Error> {
+    pub(crate) async fn complete(&self, job: &Job) -> Result<(), Error> {
         // A conflict means that the lease ran out and somebody else has the job now.
         self.commit(ChangeSet::new().with(completion(job))).await?;
         Ok(())

@@ -54,7 +54,7 @@
 //! A runner is what sits beside an agent. Most connect over the session's socket; one in the same process says the same with
 //! plain calls: [`Services::runner_connected`] first, then [`Services::pending_commands`] and
 //! [`Services::commands_taken`] for what it is to do, [`Services::runner_reported`] for what happened, and
-//! [`Services::watch_commands`] to wait for more.
+//! [`Services::watch_commands`] to wait for more. What its agent wants of other sessions is in [`agent_requests`].
 //!
 //! # Where what is
 //!
@@ -62,6 +62,8 @@
 //! * [`steps`]: how an event reaches a session's engine, from whichever node it comes.
 //! * The other modules are one concern each, under the name that it has in every crate.
 
+pub mod agent_requests;
+pub mod children;
 pub mod context;
 pub mod deadlines;
 pub mod error;
@@ -132,6 +134,8 @@ pub struct Options {
     pub default_agent: String,
     /// How long things in a session may take.
     pub timeouts: portway_domain::engine::Timeouts,
+    /// How many children of a session may live at once.
+    pub max_children: u32,
 }
 
 /// All use cases.

@@ -7,7 +7,9 @@ use portway_domain::engine::{Actor, AuditEntry, Effects, Engine, Event, Prompt, 
 use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
+use portway_domain::sharing::ParticipantRole;
 use portway_domain::states::Facts;
+use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::{Page, PageRequest};
 use portway_ports::sessions::{
@@ -16,7 +18,7 @@ use portway_ports::sessions::{
 use portway_ports::{Seen, StoreError, Stored};
 
 use crate::error::Error;
-use crate::steps::{MAX_ATTEMPTS, contended, push_changes, session_not_found};
+use crate::steps::{MAX_ATTEMPTS, Moment, contended, push_changes, session_not_found};
 use crate::{Context, Services};
 
 /// What a new session is to be.
@@ -36,6 +38,8 @@ pub struct NewSession {
     pub initial_model: Option<String>,
     /// What the client wants attached, as JSON text.
     pub metadata: Option<String>,
+    /// The session that opens it; the caller's own doing if absent. What is absent besides is as it is in that one.
+    pub parent: Option<SessionId>,
 }
 
 /// A session and what goes on in it.
@@ -56,6 +60,18 @@ pub struct Rest {
     pub status: SessionStatus,
     /// What happened, in words for people.
     pub message: &'static str,
+}
+
+/// A session as it begins.
+pub(crate) struct Fresh {
+    pub(crate) session: Session,
+    pub(crate) engine: Engine,
+    /// What is to be told of it once it is durable.
+    pub(crate) effects: Effects,
+    /// Its rows.
+    pub(crate) writes: Vec<Write>,
+    /// Where further ids come from.
+    pub(crate) ids: IdStream,
 }
 
 impl Context {
@@ -99,8 +115,12 @@ impl Services {
     ///
     /// # Errors
     /// [`Error::SessionQuota`] when the caller has too many; [`Error::Invalid`] for an unknown agent;
-    /// [`Error::Forbidden`] for a folder that the caller may not name.
+    /// [`Error::Forbidden`] for a folder that the caller may not name. With a parent also what
+    /// [`Services::spawn_child`] says.
     pub async fn open_session(&self, context: &Context, new: NewSession) -> Result<Session, Error> {
+        if let Some(parent) = new.parent.clone() {
+            return self.open_child(context, &parent, new).await;
+        }
         let agent = self.agent_of(&new)?;
         for _ in 0..MAX_ATTEMPTS {
             let seen = self.ports.store.opening(context.token()?, context.key(), context.now).await?;
@@ -128,7 +148,7 @@ impl Services {
         Err(contended())
     }
 
-    fn agent_of(&self, new: &NewSession) -> Result<String, Error> {
+    pub(crate) fn agent_of(&self, new: &NewSession) -> Result<String, Error> {
         let name = new.agent.as_ref().unwrap_or(&self.options.default_agent);
         if self.options.agents.contains_key(name) {
             return Ok(name.clone());
@@ -147,25 +167,50 @@ impl Services {
         agent: String,
         new: NewSession,
     ) -> Result<(Session, (Engine, Effects), ChangeSet), Error> {
-        let mut ids: IdStream = context.ids.clone();
         let user = &opening.user;
+        let fresh = self.fresh(&context.into(), user, None, NewSession { agent: Some(agent), ..new })?;
+        let mut set = ChangeSet::new().with(Write::BumpUser { id: user.id.clone(), version: user.version });
+        for write in fresh.writes {
+            set.push(write);
+        }
+        if let Some(remember) = context.remember(&user.id, &fresh.session)? {
+            set.push(remember);
+        }
+        Ok((fresh.session, (fresh.engine, fresh.effects), set))
+    }
+
+    /// A session as it begins, with its rows. `user` owns it; `opener` takes part in it if that is somebody else.
+    pub(crate) fn fresh(
+        &self,
+        moment: &Moment,
+        user: &User,
+        opener: Option<&Principal>,
+        new: NewSession,
+    ) -> Result<Fresh, Error> {
+        let (now, mut ids) = (moment.now, moment.ids.clone());
         let session = Session {
             id: ids.draw(),
             owner: user.id.clone(),
             workspace: new.workspace,
             status: SessionStatus::Initializing,
             title: new.title,
-            agent,
+            agent: new.agent.unwrap_or_else(|| self.options.default_agent.clone()),
             directory: new.directory,
             metadata: new.metadata,
             error_message: None,
-            created_at: context.now,
-            last_active_at: context.now,
+            created_at: now,
+            last_active_at: now,
+            parent: new.parent,
         };
-        let mut engine = Engine::new(session.id.clone(), user.id.clone(), user.queue_mode, context.now);
+        let mut engine = Engine::new(session.id.clone(), user.id.clone(), user.queue_mode, now);
         let idle = Duration::from_secs(user.idle_timeout_seconds.into());
         engine.timeouts = Timeouts { idle: Some(idle), ..self.options.timeouts };
+        engine.parent.clone_from(&session.parent);
         let mut events = vec![Event::Opened { title: session.title.clone() }];
+        events.extend(opener.filter(|opener| opener.user != user.id).map(|opener| {
+            let who = actor(opener);
+            Event::ParticipantSet { who: who.clone(), role: ParticipantRole::Collaborator, by: who }
+        }));
         if let Some(content) = new.initial_prompt {
             let id = ids.draw();
             let prompt =
@@ -174,19 +219,14 @@ impl Services {
         }
         let mut effects = Effects::default();
         for event in events {
-            effects.append(engine.apply(event, context.now, &mut ids)?);
+            effects.append(engine.apply(event, now, &mut ids)?);
         }
-        let mut set = ChangeSet::new()
-            .with(Write::BumpUser { id: user.id.clone(), version: user.version })
-            .with(Write::AddSession { session: session.clone(), engine: engine.clone() });
-        push_changes(&mut set, &session.id, &effects.changes, context.now, &mut ids);
+        let mut set = ChangeSet::new().with(Write::AddSession { session: session.clone(), engine: engine.clone() });
+        push_changes(&mut set, &session.id, &effects.changes, now, &mut ids);
         if let Some(due_at) = engine.next_deadline() {
             set.push(Write::SetDeadline { session: session.id.clone(), due_at: Some(due_at) });
         }
-        if let Some(remember) = context.remember(&user.id, &session)? {
-            set.push(remember);
-        }
-        Ok((session, (engine, effects), set))
+        Ok(Fresh { session, engine, effects, writes: set.into_writes(), ids })
     }
 
     /// The caller's sessions, newest first, and who the caller is.
@@ -354,7 +394,7 @@ fn check_quota(opening: &Opening) -> Result<(), Error> {
     if active >= limit { Err(Error::SessionQuota { active, limit }) } else { Ok(()) }
 }
 
-fn check_directory(context: &Context, principal: &Principal, new: &NewSession) -> Result<(), Error> {
+pub(crate) fn check_directory(context: &Context, principal: &Principal, new: &NewSession) -> Result<(), Error> {
     let Some(directory) = &new.directory else {
         return Ok(());
     };

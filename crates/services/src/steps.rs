@@ -55,6 +55,10 @@ impl From<Refusal> for Error {
             Refusal::NotTheAuthor => {
                 Self::Forbidden("Only who said something takes it back, and the owner of the session")
             }
+            Refusal::ChildOfChild => Self::Invalid {
+                field: "parentSessionId".to_owned(),
+                message: "a child session opens no children: name its parent instead".to_owned(),
+            },
             Refusal::OwnerTakesPart => {
                 Self::Invalid { field: "userId".to_owned(), message: "the owner takes part anyway".to_owned() }
             }
@@ -252,6 +256,10 @@ fn work_of(session: &SessionId, change: &Change) -> Option<(Work, Option<NodeId>
         Change::SandboxDismissed { generation, node, sandbox } => {
             (Work::StopSandbox { session: session(), generation: *generation, sandbox: sandbox.clone() }, node)
         }
+        Change::ParentTold { parent, event } => {
+            return Some((Work::TellParent { parent: parent.clone(), child: session(), event: event.clone() }, None));
+        }
+        Change::ChildrenStopped => return Some((Work::StopChildren { session: session() }, None)),
         _ => return None,
     };
     Some((work, node.clone()))

@@ -12,11 +12,12 @@
 //! * `executor.rs`: tasks and time. `driver.rs`, `pubsub.rs`, `sandboxes.rs`, `system.rs`: the ports.
 //! * `node.rs`: a gateway as the host wires it; `fate.rs`: what happens to it.
 //! * `runner.rs`, `outbox.rs`, `agent.rs`: what is in a sandbox; `link.rs`: the gateway's end of its connection.
-//! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway.
+//! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway. `children.rs`: sessions that open others.
 //! * `ledger.rs`: what was said. `oracle.rs`, `transcript.rs`: what must always be so. `liveness.rs`: what must become of
 //!   everything.
 
 mod agent;
+mod children;
 mod driver;
 mod executor;
 mod fate;

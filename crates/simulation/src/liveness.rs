@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portway_domain::engine::Link;
 use portway_domain::sessions::SessionStatus;
 
+use crate::children;
 use crate::executor::lock;
 use crate::node::Node;
 use crate::simulation::Simulation;
@@ -50,6 +51,7 @@ pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option
 pub(crate) fn check_end(simulation: &Simulation, nodes: &[Arc<Node>], screens: &Screens) {
     let mut findings = check_sandboxes(simulation, nodes);
     findings.extend(check_prompts(simulation));
+    findings.extend(children::check(simulation));
     findings.extend(check_screens(simulation, screens));
     let ids: Vec<_> = simulation.oracle(|oracle| oracle.sessions().map(|(id, _)| id.clone()).collect());
     for id in ids {

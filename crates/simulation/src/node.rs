@@ -228,5 +228,6 @@ pub(crate) fn options(simulation: &Simulation) -> Options {
         agents: BTreeMap::from([("simulated".to_owned(), AgentCommand::new(["simulated"]))]),
         default_agent: "simulated".to_owned(),
         timeouts: simulation.plan.timeouts,
+        max_children: simulation.plan.max_children,
     }
 }

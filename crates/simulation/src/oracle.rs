@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::engine::{Engine, Link};
 use portway_domain::ids::{MessageId, NodeId, SessionId};
+use portway_domain::sessions::SessionStatus;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::Stored;
@@ -30,6 +31,10 @@ pub(crate) struct Oracle {
     durable: BTreeMap<MessageId, u32>,
     /// Prompts that were dropped, or whose sessions ended.
     pub(crate) dropped: BTreeSet<MessageId>,
+    /// How often a child had nothing more to do.
+    pub(crate) idle: BTreeMap<SessionId, u64>,
+    /// The children that somebody ended.
+    pub(crate) completed: BTreeSet<SessionId>,
 }
 
 impl Oracle {
@@ -40,12 +45,18 @@ impl Oracle {
             seen: BTreeMap::new(),
             durable: BTreeMap::new(),
             dropped: BTreeSet::new(),
+            idle: BTreeMap::new(),
+            completed: BTreeSet::new(),
         }
     }
 
     /// All sessions that there are, as they were when they last changed.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = (&SessionId, &Stored<Engine>)> {
         self.seen.iter()
+    }
+
+    pub(crate) fn has_ended(&self, id: &SessionId) -> bool {
+        self.seen.get(id).is_some_and(|stored| stored.value.status.is_ended())
     }
 
     /// The sessions in which a question is open.
@@ -97,8 +108,29 @@ impl Oracle {
         if after.value.seq < before.value.seq {
             return Err(format!("the counter of session {id} went back"));
         }
+        self.note_family(&before.value, &after.value)?;
         self.follow(&before.value, &after.value, ledger)?;
         if after.version % THOROUGH == 0 { self.look_thoroughly(id, ledger) } else { Ok(()) }
+    }
+
+    /// What a child has to tell its parent besides errors.
+    fn note_family(&mut self, before: &Engine, after: &Engine) -> Result<(), String> {
+        if after.parent.is_none() {
+            return Ok(());
+        }
+        if before.owes_idle && !after.owes_idle && !after.status.is_ended() {
+            *self.idle.entry(after.session.clone()).or_default() += 1;
+        }
+        if !before.status.is_ended() && after.status == SessionStatus::Terminated {
+            let read = self.store.transcript(&self.caller, &after.session, 5).now_or_never();
+            let seen = read.and_then(Result::ok).and_then(|seen| seen.value);
+            let audit = seen.ok_or_else(|| format!("the audit log of {} cannot be read", after.session))?.audit;
+            // Somebody did, and not its parent.
+            if audit.iter().any(|entry| entry.event_type == "session.terminated" && entry.actor.is_some()) {
+                self.completed.insert(after.session.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Where each prompt went.

@@ -1,7 +1,7 @@
 //! People: they open sessions, talk to agents, answer, and change their minds. Their requests get lost like others.
 
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::engine::Engine;
+use portway_domain::engine::{Engine, QueuedPrompt};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::questions::{AnswerValue, Question};
 use portway_domain::sessions::QueueMode;
@@ -16,7 +16,7 @@ use crate::ledger::Acknowledged;
 use crate::requests::{Outcome, Person, call};
 
 /// How often a request is sent under its key until its outcome is known.
-const REPEATS: usize = 6;
+pub(crate) const REPEATS: usize = 6;
 
 impl Person {
     /// Talks until that time.
@@ -42,7 +42,9 @@ impl Person {
     }
 
     async fn act(&self, spoken: u64) {
-        let sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
+        let mut sessions = self.simulation.ledger(|ledger| ledger.sessions.clone());
+        // Children end with their parents.
+        sessions.retain(|session| self.simulation.oracle(|oracle| !oracle.has_ended(session)));
         let wants_more = sessions.len() < self.simulation.plan.sessions || self.simulation.draw(|r| r.chance(10));
         let session = self.simulation.draw(|random| random.pick(&sessions).cloned());
         let Some(session) = session.filter(|_| !wants_more) else {
@@ -50,7 +52,8 @@ impl Person {
         };
         match self.simulation.draw(|random| random.below(1_000)) {
             0..450 => self.prompt(&session, spoken).await,
-            450..700 => self.answer(&session).await,
+            450..660 => self.answer(&session).await,
+            660..700 => self.open_child(&session, spoken).await,
             700..760 => self.withdraw(&session).await,
             760..810 => self.promote(&session).await,
             810..850 => self.abort(&session).await,
@@ -62,7 +65,7 @@ impl Person {
         }
     }
 
-    fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
+    pub(crate) fn key(&self, what: &str, spoken: u64) -> IdempotencyKey {
         let key = format!("{what}-{}-{spoken}", self.number);
         IdempotencyKey { digest: key.clone(), key }
     }
@@ -176,14 +179,16 @@ impl Person {
         AnswerValue::Text(choice.map_or_else(|| format!("text of {}", self.number), |choice| choice.id))
     }
 
-    async fn waiting(&self, session: &SessionId) -> Option<MessageId> {
+    async fn waiting(&self, session: &SessionId, is_meant: fn(&QueuedPrompt) -> bool) -> Option<MessageId> {
         let engine = self.look(session).await?;
-        let waiting: Vec<MessageId> = engine.queue.iter().map(|queued| queued.id.clone()).collect();
+        let meant = engine.queue.iter().filter(|queued| is_meant(queued));
+        let waiting: Vec<MessageId> = meant.map(|queued| queued.id.clone()).collect();
         self.simulation.draw(|random| random.pick(&waiting).cloned())
     }
 
     async fn withdraw(&self, session: &SessionId) {
-        let Some(prompt) = self.waiting(session).await else {
+        // What children tell is counted in the end, so it stays.
+        let Some(prompt) = self.waiting(session, |queued| queued.author.is_some()).await else {
             return;
         };
         let (id, named) = (session.clone(), prompt.clone());
@@ -198,7 +203,7 @@ impl Person {
     }
 
     async fn promote(&self, session: &SessionId) {
-        let Some(prompt) = self.waiting(session).await else {
+        let Some(prompt) = self.waiting(session, |_| true).await else {
             return;
         };
         self.simulation.ledger(|ledger| ledger.promoted.insert(prompt.clone()));

@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     pub(crate) people: u64,
     pub(crate) sessions: usize,
+    pub(crate) max_children: u32,
     pub(crate) watchers: u64,
     /// Whether somebody answers what is still asked after the storm, or it expires.
     pub(crate) answers_all: bool,
@@ -57,6 +58,7 @@ impl Plan {
             nodes: 1 + random.place(3),
             people: 1 + random.below(3),
             sessions: 1 + random.place(3),
+            max_children: 1 + u32::try_from(random.below(3)).unwrap_or(0),
             watchers: 1 + random.below(2),
             answers_all: random.chance(850),
             storm: seconds(random, 15, 50),

@@ -17,7 +17,8 @@ pub(crate) fn check(transcript: &Transcript, ledger: &Ledger) -> Result<(), Stri
             return Err(format!("message {} is out of place", message.id));
         }
         last = message.position;
-        if message.role == MessageRole::Assistant {
+        let is_copy = message.parts.iter().any(|part| matches!(part, Part::Forwarded(_)));
+        if message.role == MessageRole::Assistant && !is_copy {
             check_answer(message, ledger)?;
         }
     }

@@ -109,6 +109,9 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
         Change::SandboxOrdered { .. } | Change::SandboxHibernated { .. } | Change::SandboxDismissed { .. } => {
             return Err(Unwritable::Forbidden("sandboxes are started and stopped by jobs, not by changes"));
         }
+        Change::ParentTold { .. } | Change::ChildrenStopped => {
+            return Err(Unwritable::Forbidden("other sessions are told by jobs, not by changes"));
+        }
         Change::SessionTouched { status, error, title, at } => {
             sessions::touch(dialect, session, sessions::Touch { status, error, title }, at)?
         }

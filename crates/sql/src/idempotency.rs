@@ -1,16 +1,18 @@
 //! The table `idempotency_keys`.
 
-use portway_domain::ids::UserId;
+use portway_domain::ids::{SessionId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::commit::Remembered;
-use sea_query::{Expr, ExprTrait, OnConflict};
+use sea_query::{Expr, ExprTrait, OnConflict, Query};
 
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::record::{Record, record};
 use crate::row::Row;
+use crate::sessions;
 use crate::shape::Shape;
+use crate::subquery::scalar;
 use crate::tokens::user_of;
 
 const TABLE: &str = RememberedRow::TABLE;
@@ -64,7 +66,24 @@ pub(crate) fn of_caller(dialect: Dialect, caller: &TokenHash, key: &str, now: Ti
     })
 }
 
-/// The result in the answer to [`of_caller`].
+/// What a key of the owner of a session led to, unless that has expired.
+pub(crate) fn of_owner(dialect: Dialect, session: &SessionId, key: &str, now: Timestamp) -> Statement {
+    static OF_OWNER: Shape = Shape::new();
+    OF_OWNER.fill(dialect, [session.as_str().into(), key.into(), dialect.time(now)], |[session, key, now]| {
+        let owner = Query::select()
+            .column((sessions::TABLE, "owner_id"))
+            .from(sessions::TABLE)
+            .and_where(Expr::col((sessions::TABLE, "id")).eq(session))
+            .take();
+        RememberedRow::select()
+            .and_where(Expr::col("user_id").eq(scalar(owner)))
+            .and_where(Expr::col("key").eq(key))
+            .and_where(Expr::col("expires_at").gt(now))
+            .take()
+    })
+}
+
+/// The result in the answer to [`of_caller`] or [`of_owner`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<Remembered>, SqlError> {
     Ok(RememberedRow::decode_first(rows)?.map(Remembered::from))
 }

@@ -46,6 +46,8 @@ impl From<Job> for NewJobRow {
             Work::StartSandbox { .. } => "start-sandbox",
             Work::HibernateSandbox { .. } => "hibernate-sandbox",
             Work::StopSandbox { .. } => "stop-sandbox",
+            Work::TellParent { .. } => "tell-parent",
+            Work::StopChildren { .. } => "stop-children",
         };
         let Job { id, work, node, attempts, run_at } = job;
         Self { id, kind: kind.to_owned(), work: JsonText(work), node, attempts, run_at }

@@ -44,6 +44,7 @@ pub mod snapshot;
 pub mod value;
 
 mod audit;
+mod children;
 mod commands;
 mod commit;
 mod deadlines;

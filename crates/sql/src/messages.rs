@@ -145,7 +145,19 @@ pub(crate) fn range(dialect: Dialect, scope: Scope<'_>, range: MessageRange) -> 
     }))
 }
 
-/// The messages in the answer to [`all`] or [`range()`], with the open one as it stands in place of its row.
+/// The newest messages of a session, newest first, for the gateway itself.
+pub(crate) fn newest(dialect: Dialect, session: &SessionId, limit: u32) -> Statement {
+    static NEWEST: Shape = Shape::new();
+    NEWEST.fill(dialect, [session.as_str().into(), limit.into()], |[session, limit]| {
+        MessageRow::select()
+            .and_where(Expr::col((TABLE, "session_id")).eq(session))
+            .order_by("position", Order::Desc)
+            .limit(limit.as_number())
+            .take()
+    })
+}
+
+/// The messages in the answer to [`all`], [`newest`] or [`range()`], with the open one as it stands in place of its row.
 pub(crate) fn decode_all(rows: Vec<Row>, mut open: Option<Message>) -> Result<Vec<Message>, SqlError> {
     let decode = |row| {
         let row = MessageRow::decode(row)?;

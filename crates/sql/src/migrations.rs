@@ -79,13 +79,14 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels"
+    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels"
+    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
+    11 "0011_channels", 12 "0012_children"
 );
 
 #[cfg(test)]
@@ -149,6 +150,11 @@ mod tests {
             11,
             "bde4dc3bf7f0eafc6bc6c77be28caa9fe7e3beb8ec48c96a48ac2e8826953c23",
             "e99c13c018d3596612a774346fcadb511a0a8c4efd1067704a73083891a4493c",
+        ),
+        (
+            12,
+            "2bbbc21c72302cec88d943eb4df248ca3e44e50a095d4ae7d3bd88bf5e1e9611",
+            "f2ca5484b41652ea8e322ccb80c0c1b63ea8657c41b6cb03799a5d2a85065daf",
         ),
     ];
 

@@ -36,6 +36,7 @@ record! {
         error_message: Option<String>,
         created_at: Timestamp,
         last_active_at: Timestamp,
+        parent: Option<SessionId> = "parent_id",
     }
 }
 
@@ -65,6 +66,7 @@ impl From<Session> for SessionRow {
             error_message: session.error_message,
             created_at: session.created_at,
             last_active_at: session.last_active_at,
+            parent: session.parent,
         }
     }
 }
@@ -83,6 +85,7 @@ impl From<SessionRow> for Session {
             error_message: row.error_message,
             created_at: row.created_at,
             last_active_at: row.last_active_at,
+            parent: row.parent,
         }
     }
 }
@@ -293,7 +296,7 @@ pub(crate) fn access(session: Session, participant: Option<ParticipantRole>, cal
     SessionAccess { session, role }
 }
 
-/// How many active sessions the caller owns, as `active`.
+/// How many active sessions the caller owns, as `active`. Children count towards the bound of their parent.
 pub(crate) fn count_active(dialect: Dialect, caller: &TokenHash) -> Statement {
     static ACTIVE: Shape = Shape::new();
     ACTIVE.fill(dialect, [caller.as_str().into()], |[caller]| {
@@ -302,6 +305,7 @@ pub(crate) fn count_active(dialect: Dialect, caller: &TokenHash) -> Statement {
             .from(TABLE)
             .and_where(Expr::col("owner_id").eq(user_of(caller)))
             .and_where(Expr::col("status").is_in(SessionStatus::ACTIVE.map(SessionStatus::as_str)))
+            .and_where(Expr::col("parent_id").is_null())
             .take()
     })
 }

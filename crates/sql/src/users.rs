@@ -1,7 +1,7 @@
 //! The table `users`.
 
 use portway_domain::access::Role;
-use portway_domain::ids::UserId;
+use portway_domain::ids::{SessionId, UserId};
 use portway_domain::sessions::QueueMode;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -132,6 +132,17 @@ pub(crate) fn owner_of(dialect: Dialect, scope: Scope<'_>) -> Statement {
     })
 }
 
+/// The owner of a session, whole.
+pub(crate) fn owning(dialect: Dialect, session: &SessionId) -> Statement {
+    static OWNING: Shape = Shape::new();
+    OWNING.fill(dialect, [session.as_str().into()], |[session]| {
+        UserRow::select()
+            .inner_join(sessions::TABLE, Expr::col((sessions::TABLE, "owner_id")).equals((UserRow::TABLE, "id")))
+            .and_where(Expr::col((sessions::TABLE, "id")).eq(session))
+            .take()
+    })
+}
+
 /// The profile in the answer to [`owner_of`].
 pub(crate) fn decode_profile(rows: Vec<Row>) -> Result<Option<Profile>, SqlError> {
     Ok(ProfileRow::decode_first(rows)?.map(Profile::from))
@@ -142,7 +153,7 @@ pub(crate) fn any(dialect: Dialect) -> Statement {
     dialect.statement(&Query::select().column("id").from(UserRow::TABLE).limit(1).take())
 }
 
-/// The user in the answer to [`of_caller`], [`by_id`] or [`by_email`].
+/// The user in the answer to [`of_caller`], [`by_id`], [`by_email`] or [`owning`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Option<User>, SqlError> {
     Ok(UserRow::decode_first(rows)?.map(User::from))
 }

@@ -69,6 +69,7 @@ async fn session(store: &SqlStore) -> Engine {
         error_message: None,
         created_at: now,
         last_active_at: now,
+        parent: None,
     };
     let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddSession { session, engine: engine.clone() });
     store.commit(set).await.unwrap();

@@ -108,6 +108,7 @@ impl Fixture {
             error_message: None,
             created_at: now(),
             last_active_at: now(),
+            parent: None,
         };
         let engine = Engine::new(session.id.clone(), owner.id.clone(), QueueMode::Followup, now());
         Write::AddSession { session, engine }

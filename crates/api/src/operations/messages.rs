@@ -90,8 +90,9 @@ struct MessageView {
     role: &'static str,
     /// All its text.
     content: String,
-    /// Its parts, each with a `type`; null for plain messages.
+    /// Its parts, each with a `type`; null for plain messages. Of messages with a title an object with `systemTitle`.
     #[schemars(with = "Option<Vec<PartSchema>>")]
+    #[serde(with = "portway_protocol::parts")]
     parts: Option<Vec<Part>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     author_id: Option<String>,
@@ -112,7 +113,7 @@ struct MessageView {
     created_at: String,
 }
 
-/// A part of a message: `text`, `reasoning`, `tool-call`, `plan`, `finish` or `error`.
+/// A part of a message: `text`, `reasoning`, `tool-call`, `plan`, `finish`, `error` or `forwarded`.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it only describes what the session protocol writes")]
 struct PartSchema {

@@ -54,6 +54,9 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
 pub(super) struct SessionView {
     id: String,
     user_id: String,
+    /// The session that opened it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_session_id: Option<String>,
     workspace: String,
     /// Where it is in its life.
     status: &'static str,
@@ -80,6 +83,7 @@ impl From<Session> for SessionView {
         Self {
             id: session.id.into(),
             user_id: session.owner.into(),
+            parent_session_id: session.parent.map(Into::into),
             workspace: session.workspace,
             status: session.status.as_str(),
             title: session.title,
@@ -114,7 +118,7 @@ struct ListSessions {
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum StatusName {
+pub(super) enum StatusName {
     Initializing,
     Running,
     Hibernating,
@@ -236,8 +240,9 @@ struct CreateSession {
     /// Not served yet: refused rather than ignored.
     #[garde(custom(not_served))]
     repo_url: Option<String>,
-    /// Not served yet: refused rather than ignored.
-    #[garde(custom(not_served))]
+    /// A session that opens it: it has the same owner, ends with it, and what is left out is as it is there. Whoever says
+    /// so takes part in that session, at least as a collaborator.
+    #[garde(skip)]
     parent_session_id: Option<String>,
     /// Not served yet: refused rather than ignored.
     #[garde(custom(not_served))]
@@ -273,6 +278,7 @@ struct Opened {
 
 async fn create(services: State, context: Context, input: CreateSession) -> Answer<Opened> {
     let metadata = input.config.as_ref().map(serde_json::to_string).transpose();
+    let parent = input.parent_session_id.as_deref().map(session_id).transpose()?;
     let new = NewSession {
         workspace: input.workspace,
         title: input.title,
@@ -281,6 +287,7 @@ async fn create(services: State, context: Context, input: CreateSession) -> Answ
         initial_prompt: input.initial_prompt,
         initial_model: input.initial_model,
         metadata: metadata.map_err(|error| Error::Internal(error.to_string()))?,
+        parent,
     };
     let session = services.open_session(&context, new).await?;
     let base = context.base_url.replacen("http", "ws", 1);

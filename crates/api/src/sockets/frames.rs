@@ -45,7 +45,7 @@ fn open_message(open: Message) -> wire::Message {
 }
 
 fn is_finished(message: &Message) -> bool {
-    message.parts.iter().any(|part| matches!(part, Part::Finish { .. }))
+    message.parts.iter().any(|part| matches!(part, Part::Finish { .. } | Part::Forwarded(_)))
 }
 
 fn as_shown(shown: Message) -> wire::Message {
@@ -91,6 +91,13 @@ fn part(part: Part) -> wire::Part {
             },
         },
         Part::Error { message } => wire::Part::Error { message },
+        Part::Forwarded(from) => wire::Part::Forwarded {
+            source_session_id: from.session.into(),
+            source_session_title: from.title,
+            original_role: role(from.role),
+            original_created_at: from.created_at.as_seconds(),
+        },
+        Part::Label { title, avatar_key } => wire::Part::Label { system_title: title, system_avatar_key: avatar_key },
     }
 }
 
@@ -222,6 +229,9 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
             code: None,
         },
         Notice::Title(title) => ServerFrame::Title { title: title.clone() },
+        Notice::ChildOpened { child, title } => {
+            ServerFrame::ChildSession { child_session_id: child.to_string(), title: title.clone() }
+        }
         Notice::Audit(entry) => ServerFrame::AuditLog { entry: audit(entry.clone()) },
         Notice::AccessWithdrawn { .. }
         | Notice::Commands

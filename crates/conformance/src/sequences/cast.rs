@@ -146,6 +146,7 @@ impl Cast {
             true => samples::full_session(talk.id.clone(), &talk.owner),
             false => samples::session(talk.id.clone(), &talk.owner, created),
         };
-        Session { title: self.random.one_in(2).then(|| self.text()), last_active_at: self.moment(), ..session }
+        let parent = self.random.one_in(2).then(|| self.session());
+        Session { parent, title: self.random.one_in(2).then(|| self.text()), last_active_at: self.moment(), ..session }
     }
 }

@@ -5,6 +5,7 @@ use portway_domain::search::Query;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::sharing::ShareToken;
 use portway_domain::tokens::TokenHash;
+use portway_ports::children::ChildFilter;
 use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::PageRequest;
 use portway_ports::search::MessageSearch;
@@ -15,7 +16,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 24;
+const KINDS: u32 = 26;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -85,6 +86,16 @@ impl Cast {
                 let found = store.user_by_email("ada@example.org").await?;
                 format!("{:?} {found:?}", store.participants(&caller, &session).await?)
             }
+            23 => {
+                let filter = self.child_filter();
+                let page = PageRequest::new(limit, None);
+                let own = store.children_of(&session, filter, page.clone()).await?;
+                format!("{own:?} {:?}", store.children(&caller, &session, filter, page).await?)
+            }
+            24 => {
+                let newest = store.newest_messages(&session, limit).await?;
+                format!("{newest:?} {:?}", store.family(&session, key, now).await?)
+            }
             _ => {
                 let nodes = store.lost_nodes(now).await?;
                 let sockets = store.sockets_of_node(&node(1), 0, limit).await?;
@@ -93,6 +104,11 @@ impl Cast {
             }
         };
         Ok(format!("read {kind} => {answer}"))
+    }
+
+    fn child_filter(&mut self) -> ChildFilter {
+        let status = self.random.of(&SessionStatus::ALL);
+        self.random.of(&[ChildFilter::All, ChildFilter::Live, ChildFilter::Status(status)])
     }
 
     /// All pages of a list.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::children::ChildEvent;
 use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SandboxId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
 use crate::questions::{Question, Resolution};
@@ -115,6 +116,15 @@ pub enum Change {
         /// How its backend calls it, if that is known.
         sandbox: Option<SandboxId>,
     },
+    /// The session that opened this one is to be told something.
+    ParentTold {
+        /// The other session.
+        parent: SessionId,
+        /// What.
+        event: ChildEvent,
+    },
+    /// The sessions that this one opened are to end.
+    ChildrenStopped,
     /// The session's row changed.
     SessionTouched {
         /// The new status, if it changed.
@@ -241,6 +251,13 @@ pub enum Notice {
     },
     /// The session has another title.
     Title(String),
+    /// The session opened another one.
+    ChildOpened {
+        /// The other one.
+        child: SessionId,
+        /// Its title.
+        title: Option<String>,
+    },
     /// A new entry of the audit log.
     Audit(AuditEntry),
     /// Somebody may not watch any more.

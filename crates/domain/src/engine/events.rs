@@ -1,9 +1,10 @@
 //! What can happen to a session.
 
 use crate::channels::Channel;
+use crate::children::{ChildEvent, ParentStop, SessionName};
 use crate::engine::AgentStatus;
-use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SnapshotId, UserId};
-use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
+use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
+use crate::messages::{Author, FinishReason, Message, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
@@ -86,6 +87,34 @@ pub enum Event {
     Terminated {
         /// Who.
         by: Actor,
+    },
+    /// It opened another session.
+    ChildOpened {
+        /// The other one.
+        child: SessionId,
+        /// Its title.
+        title: Option<String>,
+        /// On whose behalf.
+        by: UserId,
+    },
+    /// One that it opened has something to tell.
+    ChildTold {
+        /// Which one.
+        child: SessionName,
+        /// What.
+        event: ChildEvent,
+    },
+    /// The session that opened it ends it.
+    StoppedByParent {
+        /// Why.
+        reason: ParentStop,
+    },
+    /// Messages of another session are copied into the transcript.
+    Forwarded {
+        /// The other session.
+        source: SessionName,
+        /// Its messages, oldest first; bounded by the caller.
+        messages: Vec<Message>,
     },
     /// Somebody wants it to rest. Ignored unless it can: see [`crate::engine::Engine::can_hibernate`].
     HibernationWanted {
@@ -326,6 +355,9 @@ pub enum Refusal {
     /// The owner of a session is no participant of it.
     #[error("the owner of a session takes part in it anyway")]
     OwnerTakesPart,
+    /// A session that was opened by another one opens none.
+    #[error("a child session opens no children")]
+    ChildOfChild,
     /// Too many people take part.
     #[error("too many people take part in this session")]
     TooManyParticipants,

@@ -6,7 +6,8 @@ use super::transcript::bounded;
 use super::{
     Actor, COOL_DOWNS, Change, Cooling, Link, MAX_RESTARTS, Notice, RESTART_WINDOW, Refusal, StatusNotice, Step,
 };
-use crate::ids::{NodeId, SandboxId};
+use crate::children::ChildEvent;
+use crate::ids::{NodeId, SandboxId, UserId};
 use crate::messages::FinishReason;
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
@@ -35,14 +36,22 @@ impl Step<'_> {
     }
 
     pub(super) fn terminated(&mut self, by: &Actor) {
+        let was_live = !self.engine.status.is_ended();
+        self.terminate(Some(by.user.clone()), "Session terminated", "user_stopped");
+        if was_live {
+            self.tell_parent(ChildEvent::Completed);
+        }
+    }
+
+    pub(super) fn terminate(&mut self, by: Option<UserId>, summary: &str, reason: &str) {
         if !self.engine.status.may_become(SessionStatus::Terminated) {
             return;
         }
         self.finish_open_message(FinishReason::Canceled, None);
-        self.end("Session terminated");
+        self.end(summary);
         self.set_status(SessionStatus::Terminated, Some(false), None);
-        self.audit("session.terminated", "Session terminated", Some(by.user.clone()));
-        self.bus("session.completed", json!({"reason": "user_stopped"}));
+        self.audit("session.terminated", summary, by);
+        self.bus("session.completed", json!({"reason": reason}));
     }
 
     /// Orders a new sandbox, whose runner must say hello in time.
@@ -178,6 +187,7 @@ impl Step<'_> {
             self.dismiss_sandbox();
         }
         self.unlink();
+        self.stop_children();
     }
 
     /// The node of the sandbox is gone.

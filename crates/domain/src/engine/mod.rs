@@ -7,6 +7,7 @@
 //!
 //! One counter per session orders everything: each durable change carries the `seq` that it was made at.
 
+mod children;
 mod deadlines;
 mod effects;
 mod events;
@@ -115,6 +116,15 @@ pub struct Engine {
     /// Who else takes part, and as what.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub participants: BTreeMap<UserId, ParticipantRole>,
+    /// The session that opened it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SessionId>,
+    /// Whether it opened others, which end with it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_children: bool,
+    /// Whether it worked since its parent was told that it is idle.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub owes_idle: bool,
     /// Where the session is in its life.
     pub status: SessionStatus,
     /// Change counter of the session.
@@ -280,6 +290,9 @@ impl Engine {
             session,
             owner,
             participants: BTreeMap::new(),
+            parent: None,
+            has_children: false,
+            owes_idle: false,
             status: SessionStatus::Initializing,
             seq: 0,
             queue_mode,
@@ -315,6 +328,7 @@ impl Engine {
     pub fn apply(&mut self, event: Event, now: Timestamp, ids: &mut IdStream) -> Result<Effects, Refusal> {
         let mut step = Step { engine: self, effects: Effects::default(), now, ids };
         step.handle(event)?;
+        step.tell_when_idle();
         Ok(step.effects)
     }
 
@@ -371,6 +385,10 @@ impl Step<'_> {
             }
             Event::Renamed { title } => self.renamed(title),
             Event::Terminated { by } => self.terminated(&by),
+            Event::ChildOpened { child, title, by } => self.child_opened(child, title, by)?,
+            Event::ChildTold { child, event } => self.child_told(&child, &event),
+            Event::StoppedByParent { reason } => self.stopped_by_parent(reason),
+            Event::Forwarded { source, messages } => self.forwarded(&source, messages)?,
             Event::HibernationWanted { by } => self.hibernation_wanted(&by),
             Event::WakeWanted { by } => self.wake_wanted(&by),
             Event::SandboxPutAway { generation, snapshot } => self.sandbox_put_away(generation, snapshot),

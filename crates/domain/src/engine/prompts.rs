@@ -129,6 +129,7 @@ impl Step<'_> {
 
     /// Gives a prompt to the agent, and with it those that were collected before it.
     pub(super) fn dispatch(&mut self, earlier: Vec<QueuedPrompt>, queued: QueuedPrompt) {
+        self.engine.owes_idle = self.engine.parent.is_some();
         let silence: Duration = self.engine.timeouts.silence;
         let command = Command::Prompt {
             prompt: queued.id.clone(),

@@ -80,12 +80,16 @@ impl Step<'_> {
     /// Lets a prompt wait behind the others, which ends the collection of its channel: the order of what was said there
     /// is kept.
     pub(super) fn enqueue(&mut self, queued: QueuedPrompt) {
-        self.release(|held| held.channel == queued.channel);
+        self.end_collection_of(queued.channel.as_ref());
         self.engine.queue.push_back(queued);
         self.audit("prompt.queued", "Prompt queued", None);
         let position = self.engine.queue.len();
         self.status(StatusNotice::PromptQueued { position });
         self.drain();
+    }
+
+    pub(super) fn end_collection_of(&mut self, channel: Option<&Channel>) {
+        self.release(|held| held.is_of(channel));
     }
 
     /// Holds a prompt back until nobody has said another one in its channel for a moment, and with it those that were

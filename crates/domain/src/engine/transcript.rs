@@ -130,6 +130,7 @@ impl Step<'_> {
         self.effects.changes.push(Change::MessageAdded(message));
         self.notice(Notice::Error { message: id.clone(), error: error.clone() });
         self.audit("agent.error", &error, None);
+        self.tell_parent_of_error(&error);
         self.bus("session.errored", json!({"error": error, "messageId": id.as_str()}));
     }
 

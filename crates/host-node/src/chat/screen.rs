@@ -132,6 +132,7 @@ impl Screen {
             }
             ServerFrame::AuditLog { entry } if entry.event_type == "user.abort" => self.activity.aborted(),
             ServerFrame::Title { .. }
+            | ServerFrame::ChildSession { .. }
             | ServerFrame::MessagesRemoved { .. }
             | ServerFrame::UserJoined { .. }
             | ServerFrame::UserLeft { .. }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
@@ -36,6 +37,7 @@ pub struct GatewayBuilder {
     first_agent: Option<String>,
     default_agent: Option<String>,
     timeouts: Timeouts,
+    max_children: Option<u32>,
     pub(super) public_url: Option<String>,
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
@@ -134,6 +136,12 @@ impl GatewayBuilder {
     /// How long things in a session may take.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// How many child sessions of a session may live at once. Default: 10.
+    pub fn max_children(mut self, most: u32) -> Self {
+        self.max_children = Some(most);
         self
     }
 
@@ -240,6 +248,7 @@ impl GatewayBuilder {
             agents: std::mem::take(&mut self.agents),
             default_agent,
             timeouts: self.timeouts,
+            max_children: self.max_children.unwrap_or(DEFAULT_LIVE_CHILDREN),
         };
         Ok(Plan { database, sandboxes, services, bootstrap_key: self.bootstrap_key.take() })
     }

@@ -10,6 +10,7 @@ mod aborts;
 mod agents_command;
 mod api_keys;
 mod broken_agents;
+mod children;
 mod coding_agents;
 mod crashes;
 mod db;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
     db::add(&mut trials);
     add_talks(&mut trials);
     stopping::add(&mut trials);
+    children::add_alone(&mut trials);
     sandboxes::add(&mut trials);
     starting::add(&mut trials);
     postgres::add(&mut trials);
@@ -96,6 +98,7 @@ fn add_talks(trials: &mut Trials) {
     hibernation::add(trials);
     sessions::add(trials);
     sharing::add(trials);
+    children::add(trials);
     idempotency::add(trials);
     events::add(trials);
     wire::add(trials);

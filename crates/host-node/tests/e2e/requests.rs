@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 41] = [
+const ROUTES: [&str; 42] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -29,6 +29,7 @@ const ROUTES: [&str; 41] = [
     "get /api/sessions",
     "get /api/sessions/{id}",
     "get /api/sessions/{id}/audit-log",
+    "get /api/sessions/{id}/children",
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",
     "get /api/sessions/{id}/share-links",

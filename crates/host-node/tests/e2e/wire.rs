@@ -27,6 +27,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("wire::a_failure", a_failure);
     trials.add("wire::a_rest", a_rest);
     trials.add("wire::a_visit", a_visit);
+    trials.add("wire::a_child", a_child);
 }
 
 fn prompt(content: &str, mode: QueueMode) -> Value {
@@ -160,5 +161,20 @@ async fn a_visit() {
     let mut visitor = Recorder::open(&gateway, &session).await;
     visitor.until(|frame| frame["type"] == "user.joined").await;
     visitor.compare("a_visit");
+    session.terminate().await;
+}
+
+async fn a_child() {
+    let (_gateway, session, mut recorder) = watched().await;
+    let child = json!({
+        "workspace": "test",
+        "agent": "demo",
+        "title": "Helper",
+        "parentSessionId": session.id,
+        "initialPrompt": "/say done",
+    });
+    session.api.session(child).await;
+    recorder.until(|frame| frame["entry"]["eventType"] == "child.idle").await;
+    recorder.compare("a_child");
     session.terminate().await;
 }

@@ -1,3 +1,4 @@
+mod children;
 mod faults;
 mod hibernation;
 mod identity;

@@ -29,6 +29,9 @@ use crate::context::{CallerSlot, IdempotencyKey};
 use crate::sessions::NewSession;
 use crate::{Context, Options, Ports, Services};
 
+/// How many children of a session may live at once: more than a page of them.
+pub(super) const MAX_CHILDREN: u32 = 120;
+
 pub(super) struct World {
     pub(super) services: Arc<Services>,
     pub(super) store: Arc<dyn Store>,
@@ -83,6 +86,7 @@ impl World {
             agents: BTreeMap::from([("demo".to_owned(), agent)]),
             default_agent: "demo".to_owned(),
             timeouts: Timeouts::default(),
+            max_children: MAX_CHILDREN,
         };
         let node = NodeId::parse(node).unwrap();
         let services = Arc::new(Services::new(ports, options).as_node(node));

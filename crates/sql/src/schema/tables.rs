@@ -91,6 +91,7 @@ pub const TABLES: &[Table] = &[
             time("created_at"),
             time("last_active_at"),
             flag("is_shared").since(10),
+            text("parent_id").nullable().since(12),
         ],
     ),
     Table::new(

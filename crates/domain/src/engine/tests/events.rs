@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
+use super::rig::{Rig, actor, child, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
+use crate::children::{ChildEvent, ParentStop};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
-use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
+use crate::messages::{FinishReason, Message, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
@@ -30,6 +31,10 @@ pub(super) enum Op {
     /// Which person, and as what.
     Share(u8, ParticipantRole),
     Unshare(u8),
+    OpenChild(u8),
+    Tell(u8, ChildEvent),
+    Forward(u8),
+    StopByParent(ParentStop),
     Terminate,
     OpenAgain,
     Sandbox(SandboxOp, u32),
@@ -100,7 +105,10 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Rename),
         1 => (0_u8..4, role()).prop_map(|(who, role)| Op::Share(who, role)),
         1 => (0_u8..4).prop_map(Op::Unshare),
-        1 => prop_oneof![1 => Just(Op::Terminate), 2 => Just(Op::OpenAgain)],
+        1 => (0_u8..4).prop_map(Op::OpenChild),
+        3 => (0_u8..4, child_event()).prop_map(|(child, event)| Op::Tell(child, event)),
+        1 => (0_u8..3).prop_map(Op::Forward),
+        1 => prop_oneof![2 => Just(Op::Terminate), 4 => Just(Op::OpenAgain), 1 => stop().prop_map(Op::StopByParent)],
         4 => (sandbox(), back()).prop_map(|(what, back)| Op::Sandbox(what, back)),
         5 => (back(), any::<bool>(), off(), off(), turns()).prop_map(|(b, s, c, f, t)| Op::Hello(b, s, c, f, t)),
         4 => any::<bool>().prop_map(Op::Disconnect),
@@ -116,6 +124,20 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 
 fn role() -> impl Strategy<Value = ParticipantRole> {
     select(vec![ParticipantRole::Viewer, ParticipantRole::Collaborator])
+}
+
+fn child_event() -> impl Strategy<Value = ChildEvent> {
+    let error = || "oh".to_owned();
+    select(vec![
+        ChildEvent::Idle,
+        ChildEvent::Completed,
+        ChildEvent::Error { error: error() },
+        ChildEvent::Failed { error: error() },
+    ])
+}
+
+fn stop() -> impl Strategy<Value = ParentStop> {
+    select(vec![ParentStop::Wanted, ParentStop::ParentEnded])
 }
 
 fn sandbox() -> impl Strategy<Value = SandboxOp> {
@@ -192,6 +214,10 @@ impl Op {
             Self::Rename => Event::Renamed { title: format!("t{step}") },
             Self::Share(who, role) => Event::ParticipantSet { who: person(who), role, by: actor() },
             Self::Unshare(who) => Event::ParticipantRemoved { user: person(who).user, by: actor() },
+            Self::OpenChild(number) => Event::ChildOpened { child: child(number).id, title: None, by: actor().user },
+            Self::Tell(number, event) => Event::ChildTold { child: child(number), event },
+            Self::Forward(count) => Event::Forwarded { source: child(0), messages: copies(rig, count) },
+            Self::StopByParent(reason) => Event::StoppedByParent { reason },
             Self::Terminate => Event::Terminated { by: actor() },
             Self::OpenAgain => Event::Opened { title: None },
             Self::Sandbox(what, back) => what.event(generation(back)),
@@ -234,6 +260,10 @@ impl Op {
             }
         })
     }
+}
+
+fn copies(rig: &Rig, count: u8) -> Vec<Message> {
+    rig.store.messages.values().take(count.into()).cloned().collect()
 }
 
 fn waiting(rig: &Rig, which: u8) -> MessageId {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::rig::Rig;
-use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS};
+use crate::children::ChildEvent;
+use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS, Notice};
 use crate::sessions::SessionStatus;
 use crate::states::Facts;
 
@@ -81,8 +82,35 @@ pub(super) fn check_step(before: &Engine, event: &Event, effects: &Effects, rig:
         let expected = everybody.iter().map(|user| (told[0].0, *user));
         assert!(told.iter().copied().eq(expected), "everybody who takes part is told, and nobody else");
     }
+    check_family(before, effects, after);
     if *event == Event::Due {
         assert!(after.next_deadline().is_none_or(|deadline| deadline > rig.now), "what was due is done");
+    }
+}
+
+/// The end of a session is that of those that it opened, and its parent hears of what is worth it.
+fn check_family(before: &Engine, effects: &Effects, after: &Engine) {
+    let stopped = effects.changes.iter().filter(|change| **change == Change::ChildrenStopped).count();
+    assert_eq!(stopped, usize::from(before.has_children && !after.has_children), "children are ended once");
+    assert!(!after.status.is_ended() || !after.has_children, "nobody outlives their parent");
+    let told: Vec<&ChildEvent> = effects
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::ParentTold { event, .. } => Some(event),
+            _ => None,
+        })
+        .collect();
+    assert!(after.parent.is_some() || told.is_empty(), "there is nobody to tell");
+    let idle = told.iter().filter(|event| ***event == ChildEvent::Idle).count();
+    assert!(idle == 0 || (idle == 1 && after.turn.is_none() && after.queue.is_empty()), "it is idle");
+    let rests = after.turn.is_none() && after.queue.is_empty();
+    assert!(!after.owes_idle || !(rests || after.status.is_ended()), "the parent knows that it is idle");
+    if after.parent.is_some() {
+        let errors = effects.notices.iter().filter(|notice| matches!(notice, Notice::Error { .. })).count();
+        let of_errors =
+            told.iter().filter(|event| matches!(event, ChildEvent::Error { .. } | ChildEvent::Failed { .. }));
+        assert_eq!(of_errors.count(), errors, "every error is told");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::rig::Rig;
 use crate::channels::Channel;
-use crate::engine::{Change, Command, Effects, Engine, Event, Prompt, RunnerReport};
+use crate::engine::{Change, Command, Effects, Engine, Event, RunnerReport};
 use crate::ids::MessageId;
 use crate::sessions::QueueMode;
 use crate::time::Timestamp;
@@ -61,7 +61,19 @@ impl Model {
                     self.drop_waiting(|waiting| channel.is_none() || waiting.channel.as_ref() == channel);
                 }
                 self.accepted.insert(prompt.id.clone());
-                self.wait_for_turn(prompt, now.plus(after.timeouts.collect));
+                let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
+                let held_until = is_collected.then(|| now.plus(after.timeouts.collect));
+                self.wait_in_queue(prompt.id.clone(), prompt.channel.clone(), held_until);
+            }
+            Event::ChildTold { .. } => {
+                let kept = effects.changes.iter().find_map(|change| match change {
+                    Change::MessageAdded(message) => Some(message.id.clone()),
+                    _ => None,
+                });
+                if let Some(prompt) = kept {
+                    self.accepted.insert(prompt.clone());
+                    self.wait_in_queue(prompt, None, None);
+                }
             }
             Event::PromptWithdrawn { prompt, .. } => {
                 let withdrawn = self.pull(prompt);
@@ -122,12 +134,10 @@ impl Model {
 
     /// A prompt goes to the end of the queue. Those that were collected before it in its channel are held back with it, or
     /// no longer.
-    fn wait_for_turn(&mut self, prompt: &Prompt, until: Timestamp) {
-        let is_collected = prompt.queue_mode == Some(QueueMode::Collect);
-        let held_until = is_collected.then_some(until);
-        let before = self.queue.iter_mut().rev().filter(|waiting| waiting.channel == prompt.channel);
+    fn wait_in_queue(&mut self, prompt: MessageId, channel: Option<Channel>, held_until: Option<Timestamp>) {
+        let before = self.queue.iter_mut().rev().filter(|waiting| waiting.channel == channel);
         before.take_while(|waiting| waiting.is_collected).for_each(|waiting| waiting.held_until = held_until);
-        let (prompt, channel) = (prompt.id.clone(), prompt.channel.clone());
+        let is_collected = held_until.is_some();
         self.queue.push_back(Waiting { prompt, channel, is_collected, held_until });
     }
 

@@ -42,6 +42,11 @@ proptest! {
     }
 
     #[test]
+    fn a_child_survives_everything(ops in prop::collection::vec(op(), 1..150)) {
+        live(Rig::opened_as_child(), ops);
+    }
+
+    #[test]
     fn a_session_that_rests_when_idle_survives_everything(ops in prop::collection::vec(op(), 1..150)) {
         let mut rig = Rig::opened();
         rig.engine.timeouts.idle = Some(Duration::from_secs(300));

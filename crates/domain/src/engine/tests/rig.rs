@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::store::Store;
 use crate::channels::Channel;
+use crate::children::SessionName;
 use crate::engine::{
     Actor, Change, Command, Effects, Engine, Event, Link, Notice, Prompt, Refusal, RunnerHello, RunnerReport,
     StatusNotice,
@@ -37,6 +38,12 @@ pub(super) fn node() -> NodeId {
 
 pub(super) fn actor() -> Actor {
     Actor { user: UserId::parse("u").unwrap(), name: "U".to_owned() }
+}
+
+/// One of the sessions that may be opened by this one, or by others.
+pub(super) fn child(number: u8) -> SessionName {
+    let name = format!("child{}", number % 4);
+    SessionName { id: SessionId::parse(name.clone()).unwrap(), name }
 }
 
 /// One of the people who may be let in; the last one is the owner.
@@ -79,6 +86,19 @@ impl Rig {
         let now = Timestamp::from_millis(1_771_927_200_000);
         let (session, owner) = (SessionId::parse("s").unwrap(), UserId::parse("u").unwrap());
         let engine = Engine::new(session, owner, QueueMode::Followup, now);
+        Self::of(engine, now)
+    }
+
+    /// The same, opened by the session `parent`.
+    pub(super) fn opened_as_child() -> Self {
+        let mut engine = Self::opened().engine;
+        let now = engine.last_activity;
+        engine = Engine::new(engine.session, engine.owner, engine.queue_mode, now);
+        engine.parent = SessionId::parse("parent").ok();
+        Self::of(engine, now)
+    }
+
+    fn of(engine: Engine, now: Timestamp) -> Self {
         let mut rig = Self { engine, store: Store::default(), now, steps: 0 };
         rig.ok(Event::Opened { title: None });
         rig
@@ -313,6 +333,7 @@ fn notice_words(notice: &Notice) -> Option<String> {
         Notice::Agent { status, .. } => format!("agent {status:?}").to_lowercase(),
         Notice::Error { .. } => "error".to_owned(),
         Notice::Title(title) => format!("title {title}"),
+        Notice::ChildOpened { child, .. } => format!("child {child}"),
         Notice::Audit(entry) => format!("[{}]", entry.event_type),
         Notice::RunnerReplaced { connection } => format!("replaced {connection}"),
         Notice::RunnerStop { .. } => "stop".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::children::ChildEvent;
 use crate::engine::{Change, Command, Effects, Engine, Notice, OpenMessage, OpenPart};
 use crate::ids::{MessageId, QuestionId, UserId};
 use crate::messages::{FinishReason, Message, MessageRole, Part, Segment, TextKind};
@@ -22,6 +23,8 @@ pub(super) struct Store {
     pub(super) error: Option<String>,
     pub(super) title: Option<String>,
     pub(super) participants: BTreeMap<UserId, ParticipantRole>,
+    pub(super) told_parent: Vec<ChildEvent>,
+    pub(super) children_stopped: usize,
     open: Option<(MessageId, Vec<Row>)>,
     asked: BTreeSet<QuestionId>,
     status: Option<SessionStatus>,
@@ -85,6 +88,8 @@ impl Store {
                 self.hibernated.push(*generation);
             }
             Change::SandboxDismissed { generation, .. } => self.dismissed.push(*generation),
+            Change::ParentTold { event, .. } => self.told_parent.push(event.clone()),
+            Change::ChildrenStopped => self.children_stopped += 1,
             Change::SessionTouched { status, error, title, .. } => {
                 self.touch(*status);
                 self.error = error.clone().or(self.error.take());
@@ -109,7 +114,7 @@ impl Store {
     fn add(&mut self, message: &Message) {
         self.advance(message.seq);
         assert_eq!(message.position, message.seq);
-        if message.role == MessageRole::Assistant {
+        if message.role == MessageRole::Assistant && message.parts.is_empty() {
             assert!(self.open.is_none(), "two messages are open");
             self.open = Some((message.id.clone(), Vec::new()));
         }
@@ -121,7 +126,7 @@ impl Store {
         self.advance(seq);
         assert!(!self.was_taken(id), "{id} was seen by the agent");
         let removed = self.messages.remove(id);
-        assert_eq!(removed.map(|message| message.role), Some(MessageRole::User));
+        assert!(removed.is_some_and(|message| message.role != MessageRole::Assistant));
     }
 
     fn rows(&mut self, message: &MessageId) -> &mut Vec<Row> {

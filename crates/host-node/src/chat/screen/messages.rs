@@ -164,6 +164,7 @@ impl Screen {
 
     fn parts(&mut self, id: &str, content: &str, parts: Option<&[Part]>) {
         match parts {
+            Some([Part::Label { .. }]) => self.whole_text(id, 0, Kind::Prose, content),
             Some(parts) if !parts.is_empty() => {
                 for (index, part) in parts.iter().enumerate() {
                     self.part(id, index, part);
@@ -196,6 +197,7 @@ impl Screen {
                     self.finished(*reason);
                 }
             }
+            Part::Forwarded { .. } | Part::Label { .. } => {}
         }
     }
 

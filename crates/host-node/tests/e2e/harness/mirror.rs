@@ -16,7 +16,7 @@ pub(crate) struct Entry {
 }
 
 fn parts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Part>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    Ok(portway_protocol::parts::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl From<Message> for Entry {

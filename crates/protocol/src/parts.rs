@@ -1,0 +1,48 @@
+//! The parts of a message on the wire: a list, or a label alone as an object without a type.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::message::Part;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Label {
+    system_title: String,
+    system_avatar_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Parts {
+    List(Vec<Part>),
+    Label(Label),
+}
+
+/// Writes parts.
+///
+/// # Errors
+/// That of the serializer.
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+pub fn serialize<S: Serializer>(parts: &Option<Vec<Part>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match parts.as_deref() {
+        Some([Part::Label { system_title, system_avatar_key }]) => {
+            Label { system_title: system_title.clone(), system_avatar_key: system_avatar_key.clone() }
+                .serialize(serializer)
+        }
+        parts => parts.serialize(serializer),
+    }
+}
+
+/// Reads parts.
+///
+/// # Errors
+/// That of the deserializer, or that the parts are neither of both.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Part>>, D::Error> {
+    let parts = Option::<Parts>::deserialize(deserializer)?;
+    Ok(parts.map(|parts| match parts {
+        Parts::List(list) => list,
+        Parts::Label(Label { system_title, system_avatar_key }) => {
+            vec![Part::Label { system_title, system_avatar_key }]
+        }
+    }))
+}
