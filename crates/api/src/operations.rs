@@ -5,7 +5,7 @@ mod audit;
 mod health;
 mod hibernation;
 mod identity;
-mod memories;
+pub(crate) mod memories;
 mod messages;
 mod search;
 mod sessions;

@@ -1,6 +1,6 @@
 //! What can happen to a session.
 
-use crate::engine::AgentStatus;
+use crate::engine::{AgentStatus, RunnerName};
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
@@ -282,6 +282,8 @@ pub enum RunnerReport {
         /// Id of the question.
         question: QuestionId,
     },
+    /// A message or question of the turn has another name for the runner.
+    Named(RunnerName),
     /// What the agent does.
     Status {
         /// The state.

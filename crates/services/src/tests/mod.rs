@@ -1,7 +1,9 @@
+mod agent_requests;
 mod faults;
 mod hibernation;
 mod identity;
 mod jobs;
+mod legacy_runners;
 mod memories;
 mod metrics;
 mod presence;

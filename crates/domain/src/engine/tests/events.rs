@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::rig::{Rig, actor, choice, message, node, person, prompt, question, tool, yes_or_no};
-use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
+use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
@@ -74,6 +74,7 @@ pub(super) enum Report {
     Finish(Option<u64>, FinishReason),
     Ask(Turns, u64, u8),
     Close(u64),
+    Named(u64),
     Status,
     Error,
     Complete(Turns, bool),
@@ -154,6 +155,7 @@ fn report() -> impl Strategy<Value = Report> {
         3 => (prop::option::of(n()), reason).prop_map(|(n, reason)| Report::Finish(n, reason)),
         4 => (turns(), 0_u64..5, any::<u8>()).prop_map(|(turn, n, choices)| Report::Ask(turn, n, choices)),
         1 => n().prop_map(Report::Close),
+        1 => n().prop_map(Report::Named),
         1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
@@ -317,6 +319,9 @@ impl Report {
                 RunnerReport::Asked { question, text, choices: choices(kind) }
             }
             Self::Close(n) => RunnerReport::QuestionClosed { question: question_of(Turns::Own, n) },
+            Self::Named(n) => {
+                RunnerReport::Named(RunnerName { id: here(n).as_str().to_owned(), name: format!("their {n}") })
+            }
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
