@@ -140,6 +140,7 @@ async fn prompts_while_it_is_busy() {
     runner.prompted("two").await;
     runner.begin("t2").await;
     client.until(|frame| frame["data"]["promptDequeued"] == true).await;
+    client.until(|frame| frame["type"] == "message" && frame["data"]["role"] == "assistant").await;
     client.send(&prompt("three", QueueMode::Steer)).await;
     runner.until("abort").await;
     runner.say(json!({"type": "aborted"})).await;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -72,7 +73,8 @@ impl Drop for Backend {
     }
 }
 
-async fn respond(State(orders): State<Orders>, Path(label): Path<String>, Json(body): Json<Value>) -> Json<Value> {
+async fn respond(State(orders): State<Orders>, Path(label): Path<String>, body: Bytes) -> Json<Value> {
+    let body: Value = serde_json::from_slice(&body).unwrap();
     let sandbox = format!("sandbox-{}", body["sessionId"].as_str().unwrap_or_default());
     Json(match &*label {
         "create-session" | "restore-session" => {
@@ -81,7 +83,14 @@ async fn respond(State(orders): State<Orders>, Path(label): Path<String>, Json(b
             json!({"sandboxId": sandbox, "tunnelUrls": {}})
         }
         "hibernate-session" => json!({"success": true, "snapshotImageId": "snapshot"}),
-        "session-status" => json!({"sandboxId": sandbox, "status": "running"}),
+        "session-status" => {
+            let is_there = orders
+                .lock()
+                .unwrap()
+                .values()
+                .any(|order| order["sessionId"] == body["sessionId"] && order["generation"] == body["generation"]);
+            json!({"sandboxId": sandbox, "status": if is_there { "running" } else { "gone" }})
+        }
         _ => json!({"success": true}),
     })
 }
