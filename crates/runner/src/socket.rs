@@ -44,7 +44,9 @@ impl Socket {
     pub(crate) async fn open(config: &Config) -> Result<Self, ConnectError> {
         let mark = if config.url.contains('?') { '&' } else { '?' };
         let unreachable = |error: Error| ConnectError::Unreachable(error.to_string());
-        let mut request = format!("{}{mark}role=runner&protocol={RUNNER_PROTOCOL}", config.url).into_client_request().map_err(unreachable)?;
+        let mut request = format!("{}{mark}role=runner&protocol={RUNNER_PROTOCOL}", config.url)
+            .into_client_request()
+            .map_err(unreachable)?;
         let mut token = HeaderValue::try_from(format!("Bearer {}", config.token.expose()))
             .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
         token.set_sensitive(true);

@@ -102,6 +102,7 @@ async fn strangers_and_garbage() {
         runner.say(frame).await;
     }
     runner.text("t1", "of no turn").await;
+    runner.heard().await;
     let mut socket = session.socket().await;
     let prompt = socket.prompt("one", None).await;
     runner.prompted("one").await;
