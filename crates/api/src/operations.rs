@@ -2,11 +2,11 @@
 
 mod agents;
 mod audit;
-mod children;
+pub(crate) mod children;
 mod health;
 mod hibernation;
 mod identity;
-mod memories;
+pub(crate) mod memories;
 mod messages;
 mod search;
 mod sessions;

@@ -3,6 +3,7 @@
 mod client;
 mod events;
 pub(crate) mod frames;
+mod legacy;
 mod reports;
 mod runner;
 
@@ -56,6 +57,10 @@ struct SessionSocket {
     /// On which side of the session the peer is.
     #[garde(skip)]
     role: SocketRole,
+    /// The version of the session protocol that a runner speaks. One that does not say begins with `hello`, or is one of
+    /// earlier gateways.
+    #[garde(skip)]
+    protocol: Option<u32>,
 }
 
 /// On which side of a session a peer is.
@@ -76,6 +81,6 @@ async fn session_socket(
     let id = SessionId::parse(input.id.as_str()).map_err(|_| Error::NotFound { resource: "Session", id: input.id })?;
     match input.role {
         SocketRole::Client => client::open(services, context, id).await,
-        SocketRole::Runner => runner::open(services, context, id).await,
+        SocketRole::Runner => runner::open(services, context, id, input.protocol.is_some()).await,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portway_domain::channels::Channel;
-use portway_domain::engine::{Change, Engine, Link, QueuedPrompt, Runner, Timeouts, Turn};
+use portway_domain::engine::{Change, Engine, Link, QueuedPrompt, Runner, RunnerName, Timeouts, Turn};
 use portway_domain::ids::{NodeId, QuestionId, SandboxId, SessionId, SnapshotId};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
@@ -58,6 +58,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         last_message: 6,
         last_question: 7,
         ends_after: Some(18),
+        names: vec![RunnerName { id: "p.1".to_owned(), name: "its own".to_owned() }],
     });
     engine.queue.extend([queued, later]);
     engine.questions.push(question);

@@ -283,6 +283,7 @@ pub fn cases() -> Vec<Case> {
             use_makes_relevant,
             a_taken_id_or_an_absent_user_conflicts,
             somebody_elses_memories_are_nowhere,
+            a_user_has_the_memories_that_the_caller_sees,
             it_is_known_which_go_first,
             many_at_once_keep_to_the_limit,
         ]

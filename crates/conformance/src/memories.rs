@@ -253,3 +253,20 @@ pub(crate) async fn many_at_once_keep_to_the_limit(f: Fixture) -> Outcome {
     check_eq!(kept.iter().filter(|memory| memory.content == "new").count(), 3);
     Ok(())
 }
+
+pub(crate) async fn a_user_has_the_memories_that_the_caller_sees(f: Fixture) -> Outcome {
+    let (ada, bob) = (f.person("ada").await?, f.person("bob").await?);
+    added(&f, &ada, &["a needle", "hay", "more hay"]).await?;
+    added(&f, &bob, &["another needle"]).await?;
+    for query in [None, Some("needle"), Some("hay"), Some("?")] {
+        for category in [None, Some(MemoryCategory::General), Some(MemoryCategory::Project)] {
+            let filter = MemoryFilter::new(category, query.map(Query::parse), 10);
+            check_eq!(f.store.memories_of(&ada.user.id, &filter).await?, list(&f, &ada, &filter).await?);
+        }
+    }
+    let needed = f.store.remembering(ada.hash(), None, at(0)).await?.value;
+    check!(needed.is_some());
+    check_eq!(f.store.remembering_of(&ada.user.id).await?, needed);
+    check_eq!(f.store.remembering_of(&UserId::parse("nobody")?).await?, None);
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! Reading memories.
 
 use async_trait::async_trait;
-use portway_domain::ids::MemoryId;
+use portway_domain::ids::{MemoryId, UserId};
 use portway_domain::memories::{MAX_MEMORIES, Memory, MemoryCategory};
 use portway_domain::search::Query;
 use portway_domain::time::Timestamp;
@@ -65,4 +65,10 @@ pub trait MemoryStore: Send + Sync {
         key: Option<&str>,
         now: Timestamp,
     ) -> Result<Seen<Option<Remembering>>, StoreError>;
+
+    /// The memories of a user, for the gateway's own work; in the same order.
+    async fn memories_of(&self, user: &UserId, filter: &MemoryFilter) -> Result<Vec<Memory>, StoreError>;
+
+    /// What is needed to add a memory of a user, for the gateway's own work; without anything remembered under a key.
+    async fn remembering_of(&self, user: &UserId) -> Result<Option<Remembering>, StoreError>;
 }

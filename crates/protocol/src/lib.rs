@@ -4,11 +4,13 @@
 //!
 //! * [`client`]: client to gateway; [`server`]: gateway to client.
 //! * [`runner`]: both directions between the gateway and the runner that sits beside an agent.
+//! * [`legacy_runner`]: the same for runners of earlier gateways of this family, which do not number anything.
 //! * [`message`]: the transcript as clients see it.
 //!
 //! Keys that have no value are left out, never `null`. Readers ignore keys and frame types that they do not know.
 
 pub mod client;
+pub mod legacy_runner;
 pub mod message;
 pub mod parts;
 pub mod runner;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use portway_protocol::MAX_FRAME_BYTES;
+use portway_protocol::{MAX_FRAME_BYTES, RUNNER_PROTOCOL};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -44,7 +44,9 @@ impl Socket {
     pub(crate) async fn open(config: &Config) -> Result<Self, ConnectError> {
         let mark = if config.url.contains('?') { '&' } else { '?' };
         let unreachable = |error: Error| ConnectError::Unreachable(error.to_string());
-        let mut request = format!("{}{mark}role=runner", config.url).into_client_request().map_err(unreachable)?;
+        let mut request = format!("{}{mark}role=runner&protocol={RUNNER_PROTOCOL}", config.url)
+            .into_client_request()
+            .map_err(unreachable)?;
         let mut token = HeaderValue::try_from(format!("Bearer {}", config.token.expose()))
             .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
         token.set_sensitive(true);

@@ -62,6 +62,7 @@
 //! * [`steps`]: how an event reaches a session's engine, from whichever node it comes.
 //! * The other modules are one concern each, under the name that it has in every crate.
 
+pub mod agent_memories;
 pub mod agent_requests;
 pub mod children;
 pub mod context;
@@ -71,6 +72,7 @@ pub mod health;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod legacy_runners;
 mod locks;
 pub mod memories;
 pub mod metrics;

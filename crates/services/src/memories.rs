@@ -104,7 +104,7 @@ impl Services {
     }
 }
 
-fn check_content(content: &str) -> Result<(), Error> {
+pub(crate) fn check_content(content: &str) -> Result<(), Error> {
     let length = content.chars().count();
     if (1..=MAX_MEMORY_CHARS).contains(&length) {
         return Ok(());
@@ -117,7 +117,7 @@ fn check_content(content: &str) -> Result<(), Error> {
 
 /// Adds a memory, and removes as many as would be too many with it. The user's version owns the number, so two that add
 /// at once see each other.
-fn with_room(state: Remembering, memory: Memory) -> ChangeSet {
+pub(crate) fn with_room(state: Remembering, memory: Memory) -> ChangeSet {
     let excess = state.count.saturating_add(1).saturating_sub(MAX_MEMORIES);
     let mut set = ChangeSet::new()
         .with(Write::BumpUser { id: state.user.id.clone(), version: state.user.version })

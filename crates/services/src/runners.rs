@@ -17,6 +17,9 @@ pub enum RunnerError {
     /// It is not wanted any more and must end.
     #[error("{0}")]
     Stale(String),
+    /// A newer connection took its place.
+    #[error("a newer connection took the place of this one")]
+    Replaced,
     /// It must connect again, and send again what was not acknowledged.
     #[error("{0}")]
     Reconnect(String),
@@ -119,7 +122,7 @@ impl Services {
 }
 
 /// Whether `token` is the secret of the session's present runner.
-fn admit(engine: &Engine, token: &TokenHash) -> Result<(), Error> {
+pub(crate) fn admit(engine: &Engine, token: &TokenHash) -> Result<(), Error> {
     let right = engine.runner.token.as_ref().is_some_and(|wanted| wanted.matches(token));
     if right && engine.has_sandbox() && !engine.status.is_ended() { Ok(()) } else { Err(Error::Unauthorized) }
 }

@@ -1,5 +1,6 @@
 //! How an event reaches a session's engine: load, step, commit under the version that was loaded, then publish.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use portway_domain::engine::{Change, Effects, Engine, Event, Refusal};
@@ -103,6 +104,19 @@ impl Services {
         more: Vec<Write>,
         moment: Moment,
     ) -> Result<Stepped, Error> {
+        let events = events.as_slice();
+        let make = move |engine: &Engine| admit(engine).map(|()| Cow::Borrowed(events));
+        self.apply_made(id, make, more, moment).await
+    }
+
+    /// As [`Services::apply`], with events that `make` makes of the state that they are applied to, unless it refuses.
+    pub(crate) async fn apply_made<'a>(
+        &self,
+        id: &SessionId,
+        make: impl Fn(&Engine) -> Result<Cow<'a, [Event]>, Error> + Send,
+        more: Vec<Write>,
+        moment: Moment,
+    ) -> Result<Stepped, Error> {
         let mut lock = self.locks.lock(id).await;
         for _ in 0..MAX_ATTEMPTS {
             // Another node may have stepped the session since. A write would show that; nothing else does.
@@ -110,13 +124,14 @@ impl Services {
                 Some(stored) => (stored, !self.is_shared.load(Ordering::Relaxed)),
                 None => (self.load_engine(id).await?, true),
             };
-            if let Err(refusal) = admit(&stored.value) {
-                if is_certain {
+            let events = match make(&stored.value) {
+                Ok(events) => events,
+                Err(refusal) if is_certain => {
                     lock.keep(stored);
                     return Err(refusal);
                 }
-                continue;
-            }
+                Err(_) => continue,
+            };
             match self.attempt(&mut lock, stored, &events, &more, &moment).await? {
                 Some(stepped) if is_certain || stepped.is_written => return Ok(stepped),
                 Some(_) => drop(lock.take()),

@@ -52,7 +52,7 @@ enum End {
 impl From<RunnerError> for End {
     fn from(error: RunnerError) -> Self {
         match error {
-            RunnerError::Stale(_) => Self::Stop,
+            RunnerError::Stale(_) | RunnerError::Replaced => Self::Stop,
             RunnerError::Reconnect(_) | RunnerError::Failed(_) => Self::Gone,
         }
     }

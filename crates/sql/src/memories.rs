@@ -4,7 +4,6 @@ use portway_domain::ids::{MemoryId, UserId};
 use portway_domain::memories::{MAX_MEMORIES, Memory, MemoryCategory, Relevance};
 use portway_domain::search::Document;
 use portway_domain::time::Timestamp;
-use portway_domain::tokens::TokenHash;
 use portway_ports::memories::MemoryFilter;
 use portway_ports::pages::MAX_PAGE;
 use sea_query::{Expr, ExprTrait, InsertStatement, Order, Query, SelectStatement, Value};
@@ -16,7 +15,7 @@ use crate::record::{Record, record};
 use crate::row::Row;
 use crate::search::{self, MEMORIES, Matching, scopes};
 use crate::shape::{Parameter, Shape};
-use crate::tokens::user_of;
+use crate::tokens::Whose;
 
 const TABLE: &str = MemoryRow::TABLE;
 
@@ -49,26 +48,27 @@ impl From<MemoryRow> for Memory {
     }
 }
 
-/// The caller's memories; see [`MemoryFilter`].
-pub(crate) fn list(dialect: Dialect, caller: &TokenHash, filter: &MemoryFilter) -> Statement {
+/// Somebody's memories; see [`MemoryFilter`].
+pub(crate) fn list(dialect: Dialect, whose: Whose<'_>, filter: &MemoryFilter) -> Statement {
     // By how they are chosen: all, of a category, by words, both.
-    static LIST: [Shape; 4] = [const { Shape::new() }; 4];
-    let shape = &LIST[usize::from(filter.category.is_some()) + 2 * usize::from(filter.query.is_some())];
+    static LIST: [[Shape; 4]; Whose::KINDS] = [const { [const { Shape::new() }; 4] }; Whose::KINDS];
+    let choice = usize::from(filter.category.is_some()) + 2 * usize::from(filter.query.is_some());
+    let shape = &LIST[whose.kind()][choice];
     let arguments = [
-        caller.as_str().into(),
+        whose.argument(),
         filter.limit().into(),
         filter.category.map(MemoryCategory::as_str).into(),
         filter.query.as_ref().map(|query| search::expression(dialect, query, Matching::Any, None)).into(),
         // The category is looked at afterwards, so all hits are taken.
         MAX_MEMORIES.into(),
     ];
-    shape.fill(dialect, arguments, |[caller, limit, category, sought, all]| {
+    shape.fill(dialect, arguments, |[user, limit, category, sought, all]| {
         let mut select = match &filter.query {
-            Some(_) => found(MEMORIES.hits(dialect, caller, sought, all)),
+            Some(_) => found(MEMORIES.hits(dialect, whose.user(user), sought, all)),
             None => by_relevance(&mut MemoryRow::select(), Order::Desc),
         };
         select
-            .and_where(Expr::col((TABLE, "user_id")).eq(user_of(caller)))
+            .and_where(Expr::col((TABLE, "user_id")).eq(whose.user(user)))
             .and_where_option(filter.category.map(|_| Expr::col((TABLE, "category")).eq(category)))
             .limit(limit.as_number())
             .take()
@@ -100,27 +100,27 @@ pub(crate) fn decode(rows: Vec<Row>) -> Result<Vec<Memory>, SqlError> {
     Ok(MemoryRow::decode_all(rows)?.into_iter().map(Memory::from).collect())
 }
 
-/// How many memories the caller has, as `memories`.
-pub(crate) fn count(dialect: Dialect, caller: &TokenHash) -> Statement {
-    static COUNT: Shape = Shape::new();
-    COUNT.fill(dialect, [caller.as_str().into()], |[caller]| {
+/// How many memories somebody has, as `memories`.
+pub(crate) fn count(dialect: Dialect, whose: Whose<'_>) -> Statement {
+    static COUNT: [Shape; Whose::KINDS] = [const { Shape::new() }; Whose::KINDS];
+    COUNT[whose.kind()].fill(dialect, [whose.argument()], |[user]| {
         Query::select()
             .expr_as(Expr::col("id").count(), "memories")
             .from(TABLE)
-            .and_where(Expr::col("user_id").eq(user_of(caller)))
+            .and_where(Expr::col("user_id").eq(whose.user(user)))
             .take()
     })
 }
 
-/// The caller's memories that go first, as `id`.
-pub(crate) fn least_relevant(dialect: Dialect, caller: &TokenHash) -> Statement {
-    static LEAST: Shape = Shape::new();
-    LEAST.fill(dialect, [caller.as_str().into()], |[caller]| {
+/// Somebody's memories that go first, as `id`.
+pub(crate) fn least_relevant(dialect: Dialect, whose: Whose<'_>) -> Statement {
+    static LEAST: [Shape; Whose::KINDS] = [const { Shape::new() }; Whose::KINDS];
+    LEAST[whose.kind()].fill(dialect, [whose.argument()], |[user]| {
         let mut select = Query::select();
         select
             .column((TABLE, "id"))
             .from(TABLE)
-            .and_where(Expr::col((TABLE, "user_id")).eq(user_of(caller)))
+            .and_where(Expr::col((TABLE, "user_id")).eq(whose.user(user)))
             .limit(MAX_PAGE.into());
         by_relevance(&mut select, Order::Asc)
     })

@@ -45,16 +45,10 @@ const MESSAGES: Index = Index { rows: "message_words", entries: "message_search"
 pub(crate) const MEMORIES: Index = Index { rows: "memories", entries: "memory_search" };
 
 impl Index {
-    /// The best hits of a caller, as `row_number` and `score`: higher is better, and of equal ones the newest row comes
+    /// The best hits of a user, as `row_number` and `score`: higher is better, and of equal ones the newest row comes
     /// first. `sought` is an [`expression`].
-    pub(crate) fn hits(
-        self,
-        dialect: Dialect,
-        caller: Parameter,
-        sought: Parameter,
-        limit: Parameter,
-    ) -> SelectStatement {
-        let sought = with_scope(caller, sought);
+    pub(crate) fn hits(self, dialect: Dialect, user: Expr, sought: Parameter, limit: Parameter) -> SelectStatement {
+        let sought = with_scope(user, sought);
         let mut hits = match dialect {
             Dialect::Sqlite => self.ranked_entries(sought),
             Dialect::Postgres => self.ranked_documents(sought),
@@ -121,8 +115,8 @@ pub(crate) fn score(dialect: Dialect, score: f64) -> Score {
 }
 
 /// What is sought, with the caller's scope in its place. Nobody has the scope 0.
-fn with_scope(caller: Parameter, sought: Parameter) -> Expr {
-    let scope = Func::coalesce([scopes::of(caller), Expr::Constant(Value::from("0"))]);
+fn with_scope(user: Expr, sought: Parameter) -> Expr {
+    let scope = Func::coalesce([scopes::of(user), Expr::Constant(Value::from("0"))]);
     let mark = Expr::Constant(Value::from(SCOPE));
     Expr::from(Func::cust("replace").args([Expr::from(sought), mark, Expr::from(scope)]))
 }
@@ -131,11 +125,12 @@ fn with_scope(caller: Parameter, sought: Parameter) -> Expr {
 mod tests {
     use super::*;
     use crate::shape::Shape;
+    use crate::tokens::user_of;
 
     fn rendered(dialect: Dialect) -> String {
         static HITS: Shape = Shape::new();
         let hits = HITS.fill(dialect, ["hash".into(), "words".into(), 3.into()], |[caller, sought, limit]| {
-            MESSAGES.hits(dialect, caller, sought, limit)
+            MESSAGES.hits(dialect, user_of(caller), sought, limit)
         });
         hits.text.into_owned()
     }

@@ -5,7 +5,7 @@ use portway_domain::ids::{TokenId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenHash, TokenKind};
 use portway_ports::users::TokenListItem;
-use sea_query::{Expr, ExprTrait, Order, Query};
+use sea_query::{Expr, ExprTrait, Order, Query, Value};
 
 use crate::archive::Records;
 use crate::dialect::Dialect;
@@ -90,6 +90,44 @@ pub(crate) fn user_of(caller: Parameter) -> Expr {
             .and_where(Expr::col((TABLE, "revoked_at")).is_null())
             .take(),
     )
+}
+
+/// Whose rows are meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose<'a> {
+    /// Those of the user whom the token of that hash signs in.
+    Caller(&'a TokenHash),
+    /// Those of that user.
+    User(&'a UserId),
+}
+
+impl Whose<'_> {
+    /// How many kinds there are.
+    pub(crate) const KINDS: usize = 2;
+
+    /// Which kind it is, from 0.
+    pub(crate) fn kind(self) -> usize {
+        match self {
+            Self::Caller(_) => 0,
+            Self::User(_) => 1,
+        }
+    }
+
+    /// What stands for the user.
+    pub(crate) fn argument(self) -> Value {
+        match self {
+            Self::Caller(caller) => caller.as_str().into(),
+            Self::User(user) => user.as_str().into(),
+        }
+    }
+
+    /// The id of the user that the argument stands for.
+    pub(crate) fn user(self, argument: Parameter) -> Expr {
+        match self {
+            Self::Caller(_) => user_of(argument),
+            Self::User(_) => argument.into(),
+        }
+    }
 }
 
 /// Who the caller is.

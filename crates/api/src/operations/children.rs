@@ -64,7 +64,7 @@ struct ChildrenPage {
 /// A child in a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ChildView {
+pub(crate) struct ChildView {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,

@@ -79,7 +79,7 @@ impl From<CategoryName> for MemoryCategory {
 
 /// Which memories.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
-struct MemoryQuery {
+pub(crate) struct MemoryQuery {
     /// Only those of this category.
     #[garde(skip)]
     category: Option<CategoryName>,
@@ -108,7 +108,7 @@ struct MemoryList {
 /// A memory.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MemoryView {
+pub(crate) struct MemoryView {
     id: String,
     user_id: String,
     /// Always `default`.
@@ -149,7 +149,7 @@ async fn recall(services: State, context: Context, input: MemoryQuery) -> Answer
 
 /// Something to remember.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
-struct CreateMemory {
+pub(crate) struct CreateMemory {
     #[garde(length(chars, min = 1, max = 5_000))]
     content: String,
     /// What it is about.
@@ -163,9 +163,14 @@ struct Created {
     memory: MemoryView,
 }
 
+impl From<CreateMemory> for NewMemory {
+    fn from(input: CreateMemory) -> Self {
+        Self { category: input.category.into(), content: input.content }
+    }
+}
+
 async fn create(services: State, context: Context, input: CreateMemory) -> Answer<Created> {
-    let new = NewMemory { category: input.category.into(), content: input.content };
-    Ok(Created { memory: services.remember(&context, new).await?.into() })
+    Ok(Created { memory: services.remember(&context, input.into()).await?.into() })
 }
 
 /// A memory.

@@ -68,7 +68,7 @@ fn completed(prompt: String, aborted: bool) -> Result<RunnerReport, InvalidId> {
     Ok(RunnerReport::Completed { prompt: MessageId::parse(prompt)?, aborted })
 }
 
-fn tool_status(status: wire::ToolStatus) -> ToolStatus {
+pub(super) fn tool_status(status: wire::ToolStatus) -> ToolStatus {
     match status {
         wire::ToolStatus::Pending => ToolStatus::Pending,
         wire::ToolStatus::Running => ToolStatus::Running,
@@ -77,7 +77,7 @@ fn tool_status(status: wire::ToolStatus) -> ToolStatus {
     }
 }
 
-fn finish_reason(reason: wire::FinishReason) -> FinishReason {
+pub(super) fn finish_reason(reason: wire::FinishReason) -> FinishReason {
     match reason {
         wire::FinishReason::EndTurn => FinishReason::EndTurn,
         wire::FinishReason::Error => FinishReason::Error,
@@ -100,7 +100,7 @@ fn choice(choice: wire::Choice) -> Choice {
     Choice { id: choice.id, label: choice.label, kind }
 }
 
-fn agent_status(status: wire::AgentStatus) -> AgentStatus {
+pub(super) fn agent_status(status: wire::AgentStatus) -> AgentStatus {
     match status {
         wire::AgentStatus::Idle => AgentStatus::Idle,
         wire::AgentStatus::Thinking | wire::AgentStatus::Queued => AgentStatus::Thinking,

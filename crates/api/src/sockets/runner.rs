@@ -15,7 +15,7 @@ use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
-use super::reports;
+use super::{legacy, reports};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
@@ -23,29 +23,52 @@ use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 const HELLO: Duration = Duration::from_secs(10);
 
 /// How long a runner may be silent before its connection counts as lost; it says `ping` every thirty seconds.
-const SILENCE: Duration = Duration::from_secs(90);
+pub(super) const SILENCE: Duration = Duration::from_secs(90);
 
 /// Text is made durable, and shown, at most this often.
-const FLUSH: Duration = Duration::from_millis(250);
+pub(super) const FLUSH: Duration = Duration::from_millis(250);
 
 /// Or when so many bytes have come together.
-const FLUSH_BYTES: usize = 8 * 1024;
+pub(super) const FLUSH_BYTES: usize = 8 * 1024;
 
 /// Most reports that are committed together.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
-pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
+/// Opens the socket of a runner. One that `declares` its protocol begins with a hello.
+pub(super) async fn open(
+    services: Arc<Services>,
+    context: Context,
+    id: SessionId,
+    declares: bool,
+) -> Result<ServeSocket, ApiError> {
     let token = context.credential.clone().ok_or(Error::Unauthorized)?;
     services.admit_runner(&id, &token).await?;
     let connection = context.ids.clone().draw_text();
     Ok(serve_socket(move |mut socket| async move {
-        let end = accept(services, id, &token, connection, &mut *socket).await;
+        let beginning = if declares {
+            read_hello(&services, &mut *socket).await
+        } else {
+            legacy::greet(&services, &mut *socket).await
+        };
+        let end = match beginning {
+            Ok(Beginning::Hello(hello)) => accept(services, id, &token, connection, hello, &mut *socket).await,
+            Ok(Beginning::Other(first)) => legacy::serve(services, id, token, connection, first, &mut *socket).await,
+            Err(end) => end,
+        };
         end.tell(&mut *socket).await;
     }))
 }
 
+/// How a connection begins.
+pub(super) enum Beginning {
+    /// With a hello.
+    Hello(Hello),
+    /// With another frame, or with silence.
+    Other(Option<Incoming>),
+}
+
 /// How a connection ends.
-enum End {
+pub(super) enum End {
     /// The peer is gone.
     Gone,
     /// The runner must end.
@@ -83,6 +106,7 @@ impl From<RunnerError> for End {
     fn from(error: RunnerError) -> Self {
         match error {
             RunnerError::Stale(reason) => Self::Stop(reason),
+            RunnerError::Replaced => Self::Replaced,
             RunnerError::Reconnect(reason) => Self::Reconnect(reason),
             RunnerError::Failed(error) => Self::from(error),
         }
@@ -101,12 +125,12 @@ async fn accept(
     id: SessionId,
     token: &TokenHash,
     connection: String,
+    hello: Hello,
     socket: &mut dyn Socket,
 ) -> End {
-    let hello = match read_hello(&services, socket).await {
-        Ok(hello) => hello,
-        Err(end) => return end,
-    };
+    if hello.protocol < RUNNER_PROTOCOL {
+        return End::Protocol("this gateway speaks protocol 2");
+    }
     let Ok(said) = reports::hello(&hello, connection.clone()) else {
         return End::Protocol("hello names a turn that cannot be one");
     };
@@ -139,19 +163,18 @@ async fn accept(
     end
 }
 
-async fn read_hello(services: &Services, socket: &mut dyn Socket) -> Result<Hello, End> {
+async fn read_hello(services: &Services, socket: &mut dyn Socket) -> Result<Beginning, End> {
     let incoming = tokio::select! {
         incoming = socket.receive() => incoming.ok_or(End::Gone)?,
         () = services.clock().sleep(HELLO) => return Err(End::Protocol("no hello came in time")),
     };
     match parse(&incoming) {
-        Some(FromRunner::Hello(hello)) if hello.protocol >= RUNNER_PROTOCOL => Ok(hello),
-        Some(FromRunner::Hello(_)) => Err(End::Protocol("this gateway speaks protocol 2")),
+        Some(FromRunner::Hello(hello)) => Ok(Beginning::Hello(hello)),
         _ => Err(End::Protocol("expected hello")),
     }
 }
 
-fn parse(incoming: &Incoming) -> Option<FromRunner> {
+pub(super) fn parse(incoming: &Incoming) -> Option<FromRunner> {
     match incoming {
         Incoming::Text(text) => serde_json::from_str(text).ok(),
         Incoming::Binary(bytes) => serde_json::from_slice(bytes).ok(),

@@ -2,7 +2,7 @@
 
 use crate::channels::Channel;
 use crate::children::{ChildEvent, ParentStop, SessionName};
-use crate::engine::AgentStatus;
+use crate::engine::{AgentStatus, RunnerName};
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, Message, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
@@ -314,6 +314,8 @@ pub enum RunnerReport {
         /// Id of the question.
         question: QuestionId,
     },
+    /// A message or question of the turn has another name for the runner.
+    Named(RunnerName),
     /// What the agent does.
     Status {
         /// The state.

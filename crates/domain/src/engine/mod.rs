@@ -14,6 +14,7 @@ mod events;
 mod hibernation;
 mod lifecycle;
 mod minted;
+mod names;
 mod open_message;
 mod prompts;
 mod questions;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effects, Notice, StatusNotice};
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
+pub use self::names::RunnerName;
 pub use self::open_message::{OpenMessage, OpenPart};
 
 use crate::channels::Channel;
@@ -254,6 +256,10 @@ pub struct Turn {
     /// Set when the runner said hello without this turn although it had taken the prompt over: the last report that can
     /// still tell how the turn ended.
     pub ends_after: Option<u64>,
+    /// How the runner calls messages and questions whose ids it does not make by the rule, oldest first. They are kept for
+    /// its later connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<RunnerName>,
 }
 
 /// A prompt that waits. Its text is the user's message of the same id.

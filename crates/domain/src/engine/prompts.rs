@@ -150,6 +150,7 @@ impl Step<'_> {
             last_message: 0,
             last_question: 0,
             ends_after: None,
+            names: Vec::new(),
         });
     }
 

@@ -31,6 +31,7 @@ impl Step<'_> {
             }
             RunnerReport::Asked { question, text, choices } => self.asked(question, &text, choices),
             RunnerReport::QuestionClosed { question } => self.question_withdrawn(&question),
+            RunnerReport::Named(name) => self.named(name),
             RunnerReport::Status { status, detail } => self.notice(Notice::Agent { status, detail }),
             RunnerReport::Error { error } => self.report_error(&error),
             RunnerReport::Completed { prompt, aborted } => {

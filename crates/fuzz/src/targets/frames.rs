@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use portway_protocol::client::ClientFrame;
+use portway_protocol::legacy_runner::{FromLegacyRunner, Received, RequestBody, ToLegacyRunner, read};
 use portway_protocol::runner::{FromRunner, ToRunner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +14,15 @@ pub(super) struct Frames;
 
 impl Target for Frames {
     fn feed(&mut self, input: &[u8]) -> Result<String, String> {
-        let outcomes =
-            [read_again::<ClientFrame>(input)?, read_again::<FromRunner>(input)?, read_again::<ToRunner>(input)?];
+        let outcomes = [
+            read_again::<ClientFrame>(input)?,
+            read_again::<FromRunner>(input)?,
+            read_again::<ToRunner>(input)?,
+            read_again::<FromLegacyRunner>(input)?,
+            read_again::<ToLegacyRunner>(input)?,
+            read_again::<RequestBody>(input)?,
+            received(input),
+        ];
         Ok(outcomes.join("; "))
     }
 }
@@ -32,5 +40,14 @@ fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &[u8])
     match serde_json::from_str::<T>(&text) {
         Ok(again) if again == frame => Ok(text.split(',').next().unwrap_or_default().chars().take(40).collect()),
         other => Err(format!("{frame:?} is written as {text} and read as {other:?}")),
+    }
+}
+
+/// What the gateway takes a frame of a runner of earlier gateways for.
+fn received(input: &[u8]) -> String {
+    match read(input) {
+        Ok(Received::Frame(_)) => "frame".to_owned(),
+        Ok(Received::Request { name, body, .. }) => format!("{} {}", name.as_str(), body.is_ok()),
+        Err(error) => kind(&error.to_string()),
     }
 }

@@ -22,6 +22,7 @@ mod harness;
 mod hibernation;
 mod idempotency;
 mod kills;
+mod legacy_runner;
 mod limits;
 mod logs;
 mod memories;
@@ -102,4 +103,5 @@ fn add_talks(trials: &mut Trials) {
     idempotency::add(trials);
     events::add(trials);
     wire::add(trials);
+    legacy_runner::add(trials);
 }

@@ -3,7 +3,7 @@
 //! Ids and times are replaced by names, and text that came in several chunks is joined. With `PORTWAY_TEST_GOLDEN=write`
 //! the files are written anew; read the difference before it is committed.
 
-mod recorder;
+pub(crate) mod recorder;
 
 use portway_protocol::client::QueueMode;
 use portway_protocol::message::AgentStatus;

@@ -158,7 +158,7 @@ impl Stage {
 #[expect(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is the library's")]
 fn check(request: &Request, response: Response) -> Result<Response, ErrorResponse> {
     assert_eq!(request.uri().path(), "/api/sessions/s1/ws");
-    assert_eq!(request.uri().query(), Some("role=runner"));
+    assert_eq!(request.uri().query(), Some("role=runner&protocol=2"));
     assert_eq!(request.headers()["authorization"], format!("Bearer {TOKEN}"));
     Ok(response)
 }

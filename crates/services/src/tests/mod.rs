@@ -1,8 +1,10 @@
+mod agent_memories;
 mod children;
 mod faults;
 mod hibernation;
 mod identity;
 mod jobs;
+mod legacy_runners;
 mod memories;
 mod metrics;
 mod presence;

@@ -167,7 +167,7 @@ pub(crate) fn search(dialect: Dialect, caller: &TokenHash, wanted: &MessageSearc
             .columns(FoundRow::COLUMNS.iter().map(|column| (FoundRow::TABLE, *column)))
             .expr_as(searched_text(), "text")
             .column((sessions::TABLE, "title"))
-            .from_subquery(MESSAGES.hits(dialect, caller, sought, limit), "hits")
+            .from_subquery(MESSAGES.hits(dialect, user_of(caller), sought, limit), "hits")
             // SQLite takes the tables of a cross join in this order: the few hits first.
             .cross_join(TABLE)
             .cross_join(messages::TABLE)

@@ -6,9 +6,7 @@ use sea_query::{Expr, ExprTrait, Query};
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Step};
 use crate::record::{Record, record};
-use crate::shape::Parameter;
 use crate::subquery::scalar;
-use crate::tokens::user_of;
 
 pub(crate) const TABLE: &str = ScopeRow::TABLE;
 
@@ -18,13 +16,13 @@ record! {
     }
 }
 
-/// The scope of the caller with that token hash, as text; `NULL` when the caller is nobody.
-pub(super) fn of(caller: Parameter) -> Expr {
+/// The scope of a user, as text; `NULL` when that is nobody.
+pub(super) fn of(user: Expr) -> Expr {
     scalar(
         Query::select()
             .expr(Expr::col((TABLE, "number")).cast_as("text"))
             .from(TABLE)
-            .and_where(Expr::col((TABLE, "user_id")).eq(user_of(caller)))
+            .and_where(Expr::col((TABLE, "user_id")).eq(user))
             .take(),
     )
 }

@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::rig::{Rig, actor, child, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
 use crate::children::{ChildEvent, ParentStop};
-use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerReport, Turn};
+use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, Message, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
@@ -80,6 +80,7 @@ pub(super) enum Report {
     Finish(Option<u64>, FinishReason),
     Ask(Turns, u64, u8),
     Close(u64),
+    Named(u64),
     Status,
     Error,
     Complete(Turns, bool),
@@ -178,6 +179,7 @@ fn report() -> impl Strategy<Value = Report> {
         3 => (prop::option::of(n()), reason).prop_map(|(n, reason)| Report::Finish(n, reason)),
         4 => (turns(), 0_u64..5, any::<u8>()).prop_map(|(turn, n, choices)| Report::Ask(turn, n, choices)),
         1 => n().prop_map(Report::Close),
+        1 => n().prop_map(Report::Named),
         1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
@@ -350,6 +352,9 @@ impl Report {
                 RunnerReport::Asked { question, text, choices: choices(kind) }
             }
             Self::Close(n) => RunnerReport::QuestionClosed { question: question_of(Turns::Own, n) },
+            Self::Named(n) => {
+                RunnerReport::Named(RunnerName { id: here(n).as_str().to_owned(), name: format!("their {n}") })
+            }
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },

@@ -1,4 +1,4 @@
-//! A client that keeps every frame as it came.
+//! A peer of the gateway that keeps every frame as it came.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,8 +18,9 @@ const UUID: usize = 36;
 /// Keys whose values are times.
 const TIMES: [&str; 2] = ["createdAt", "expiresAt"];
 
-pub(super) struct Recorder {
-    stream: Stream,
+pub(crate) struct Recorder {
+    /// Absent while there is no connection.
+    stream: Option<Stream>,
     frames: Vec<Value>,
     names: Names,
 }
@@ -33,21 +34,47 @@ struct Names {
 }
 
 impl Recorder {
-    pub(super) async fn open(gateway: &Gateway, session: &Session) -> Self {
-        let stream = connect(&session.api, &session.path("/ws?role=client")).await.unwrap();
-        let names = Names { data: gateway.data().display().to_string(), ids: BTreeMap::new() };
-        Self { stream, frames: Vec::new(), names }
+    pub(crate) async fn open(gateway: &Gateway, session: &Session) -> Self {
+        Self::over(connect(&session.api, &session.path("/ws?role=client")).await.unwrap(), gateway)
     }
 
-    pub(super) async fn send(&mut self, frame: &Value) {
-        self.stream.send(Message::text(frame.to_string())).await.unwrap();
+    /// The peer at the other end of a socket of that gateway.
+    pub(crate) fn over(stream: Stream, gateway: &Gateway) -> Self {
+        let names = Names { data: gateway.data().display().to_string(), ids: BTreeMap::new() };
+        Self { stream: Some(stream), frames: Vec::new(), names }
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.stream().send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut Stream {
+        self.stream.as_mut().expect("there is a connection")
+    }
+
+    /// Loses the connection without a word.
+    pub(crate) fn lose(&mut self) {
+        self.stream = None;
+    }
+
+    /// Goes on with another connection.
+    pub(crate) fn go_on(&mut self, stream: Stream) {
+        self.stream = Some(stream);
+    }
+
+    pub(crate) fn keep(&mut self, frame: Value) {
+        self.frames.push(frame);
+    }
+
+    pub(crate) fn frames(&self) -> &[Value] {
+        &self.frames
     }
 
     /// Keeps frames up to the first one that is wanted; answers with that one.
-    pub(super) async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let reading = async {
             loop {
-                let message = self.stream.next().await.expect("the socket is open").unwrap();
+                let message = self.stream().next().await.expect("the socket is open").unwrap();
                 let Message::Text(text) = message else {
                     continue;
                 };
@@ -64,12 +91,12 @@ impl Recorder {
         }
     }
 
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.frames.clear();
     }
 
     /// Compares all that was kept with what is written down.
-    pub(super) fn compare(mut self, name: &str) {
+    pub(crate) fn compare(mut self, name: &str) {
         let lines: Vec<String> =
             joined(self.frames).into_iter().map(|frame| self.names.in_frame(frame).to_string()).collect();
         let found = lines.join("\n") + "\n";
