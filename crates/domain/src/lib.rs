@@ -4,6 +4,7 @@
 //! come from an [`ids::IdStream`], so every decision can be replayed from its inputs.
 
 pub mod access;
+pub mod attachments;
 pub mod engine;
 pub mod ids;
 pub mod jobs;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attachments::Attachment;
 use crate::ids::{MessageId, UserId};
 use crate::time::Timestamp;
 
@@ -78,7 +79,7 @@ pub struct Message {
     pub created_at: Timestamp,
 }
 
-/// A part of an agent's message.
+/// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Part {
@@ -109,6 +110,8 @@ pub enum Part {
         /// In words.
         message: String,
     },
+    /// Something that goes with a prompt.
+    Attachment(Attachment),
 }
 
 /// A use of a tool.
@@ -214,6 +217,14 @@ pub struct Segment {
     pub offset: u64,
     /// The text.
     pub text: String,
+}
+
+/// What goes with a prompt, in order.
+pub fn attachments(parts: &[Part]) -> impl Iterator<Item = &Attachment> {
+    parts.iter().filter_map(|part| match part {
+        Part::Attachment(attachment) => Some(attachment),
+        _ => None,
+    })
 }
 
 /// The text that a reader sees: all prose, in order.

@@ -167,7 +167,14 @@ impl Services {
         engine.timeouts = Timeouts { idle: Some(idle), ..self.options.timeouts };
         let mut events = vec![Event::Opened { title: session.title.clone() }];
         if let Some(content) = new.initial_prompt {
-            let prompt = Prompt { id: ids.draw(), content, author: None, model: new.initial_model, queue_mode: None };
+            let prompt = Prompt {
+                id: ids.draw(),
+                content,
+                attachments: Vec::new(),
+                author: None,
+                model: new.initial_model,
+                queue_mode: None,
+            };
             events.push(Event::Prompted(prompt));
         }
         let mut effects = Effects::default();

@@ -1,5 +1,6 @@
 //! The storage ports on one driver.
 
+mod attachments;
 mod diagnosis;
 mod memories;
 mod nodes;

@@ -6,7 +6,7 @@ use super::{
     Actor, AgentStatus, Change, Command, Link, MAX_QUEUED, Notice, Prompt, QueuedPrompt, Refusal, StatusNotice, Step,
     Turn,
 };
-use crate::messages::{FinishReason, Message, MessageRole};
+use crate::messages::{FinishReason, Message, MessageRole, Part};
 use crate::sessions::QueueMode;
 
 /// Characters of a prompt that the audit log shows.
@@ -149,7 +149,7 @@ impl Step<'_> {
             position: seq,
             role: MessageRole::User,
             content: prompt.content,
-            parts: Vec::new(),
+            parts: prompt.attachments.into_iter().map(Part::Attachment).collect(),
             author: prompt.author,
             created_at: self.now,
         };

@@ -8,7 +8,7 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, sessions,
+    attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, sessions,
     share_links, tokens, users,
 };
 
@@ -45,6 +45,7 @@ const ALL: &[Records] = &[
     share_links::RECORDS,
     engines::RECORDS,
     messages::RECORDS,
+    attachments::RECORDS,
     open_message::PARTS,
     open_message::SEGMENTS,
     questions::RECORDS,

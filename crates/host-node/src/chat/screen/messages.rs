@@ -196,6 +196,8 @@ impl Screen {
                     self.finished(*reason);
                 }
             }
+            // Only prompts have them.
+            Part::Image(_) | Part::Audio(_) | Part::File(_) => {}
         }
     }
 
