@@ -151,8 +151,9 @@ fn list_into(
         let is_folder = name.ends_with('/');
         let key = format!("{prefix}/{}", name.trim_end_matches('/'));
         if is_folder {
-            // A folder whose last possible key is not after the one that was asked for has nothing more.
-            let is_done = after.is_some_and(|after| after > key.as_str() && !after.starts_with(&format!("{key}/")));
+            let below = format!("{key}/");
+            // All keys of a folder begin with its name: where that is passed, so are they.
+            let is_done = after.is_some_and(|after| after > below.as_str() && !after.starts_with(&below));
             if !is_done {
                 list_into(&path.join(name.trim_end_matches('/')), &key, after, limit, listed)?;
             }
@@ -236,10 +237,7 @@ fn write_file(path: &Path, object: &Object) -> io::Result<()> {
 
 /// A key names nothing: also when what would be its folder is an object.
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
 }
 
 /// Opens a file and reads its first line.
@@ -341,7 +339,9 @@ mod tests {
     async fn a_damaged_file_is_an_error_and_not_an_object() {
         let scratch = tempfile::tempdir().unwrap();
         let objects = FolderObjects::open(scratch.path()).unwrap();
-        for text in ["", "{}\nabc", "{\"contentType\":\"a/b\",\"length\":3}\nab", "{\"contentType\":\"a/b\",\"length\":1}\nab"] {
+        for text in
+            ["", "{}\nabc", "{\"contentType\":\"a/b\",\"length\":3}\nab", "{\"contentType\":\"a/b\",\"length\":1}\nab"]
+        {
             fs::write(scratch.path().join("x"), text).unwrap();
             assert!(matches!(objects.get(&key("x")).await, Err(ObjectError::Unavailable(_))), "{text}");
         }

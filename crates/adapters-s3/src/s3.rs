@@ -23,11 +23,14 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long everything about one call may take.
+/// How long everything about one call may take, unless said otherwise.
 const CALL: Duration = Duration::from_secs(45);
 
 /// What objects are that others put without saying so.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// What services of S3 call it when there is no such bucket.
+const NO_BUCKET: &str = "NoSuchBucket";
 
 /// Which bucket, and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,7 @@ pub struct S3Objects {
     client: AmazonS3,
     bucket: String,
     prefix: Option<ObjectKey>,
+    patience: Duration,
 }
 
 impl S3Objects {
@@ -86,8 +90,7 @@ impl S3Objects {
         // Who else needs TLS in this process has chosen the same provider, or sooner.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let is_plain = options.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let limits =
-            ClientOptions::new().with_timeout(ATTEMPT).with_connect_timeout(CONNECT).with_allow_http(is_plain);
+        let limits = ClientOptions::new().with_timeout(ATTEMPT).with_connect_timeout(CONNECT).with_allow_http(is_plain);
         let retry = RetryConfig { max_retries: 2, retry_timeout: CALL, ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::new()
             .with_client_options(limits)
@@ -102,7 +105,13 @@ impl S3Objects {
             builder = builder.with_region(region);
         }
         let client = builder.build().map_err(|error| S3Error(chain(&error)))?;
-        Ok(Self { client, bucket: options.bucket, prefix: options.prefix })
+        Ok(Self { client, bucket: options.bucket, prefix: options.prefix, patience: CALL })
+    }
+
+    /// The same with another bound of how long everything about one call may take. Default: 45 s.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     fn path(&self, key: &ObjectKey) -> Path {
@@ -127,10 +136,10 @@ impl S3Objects {
     }
 
     async fn call<T>(&self, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, ObjectError> {
-        match tokio::time::timeout(CALL, work).await {
+        match tokio::time::timeout(self.patience, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(ObjectError::Unavailable(format!("no answer within {} s", CALL.as_secs()))),
+            Err(_) => Err(ObjectError::Unavailable(format!("no answer within {:?}", self.patience))),
         }
     }
 
@@ -147,21 +156,26 @@ impl S3Objects {
 
     fn refused(&self, error: &Error) -> ObjectError {
         let said = chain(error);
-        match error {
-            Error::NotFound { .. } => {
-                ObjectError::Refused(format!("there is no bucket {}: make it, or name another", self.bucket))
-            }
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ObjectError::Refused(format!(
+        // Not every call tells these apart by its kind.
+        let is_absent = matches!(error, Error::NotFound { .. }) || said.contains(NO_BUCKET);
+        let is_forbidden = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+            || said.contains("403 Forbidden")
+            || said.contains("401 Unauthorized");
+        if is_absent {
+            return ObjectError::Refused(format!("there is no bucket {}: make it, or name another", self.bucket));
+        }
+        if is_forbidden {
+            return ObjectError::Refused(format!(
                 "the key may not use the bucket {}: check its id, its secret and its rights ({said})",
                 self.bucket
-            )),
-            _ => ObjectError::Unavailable(said),
+            ));
         }
+        ObjectError::Unavailable(said)
     }
 }
 
 fn is_bucket_absent(error: &Error) -> bool {
-    chain(error).contains("NoSuchBucket")
+    chain(error).contains(NO_BUCKET)
 }
 
 /// Everything that an error says, on one line and bounded: answers of servers are part of it.
@@ -185,8 +199,7 @@ fn content_type(attributes: &Attributes) -> String {
 #[async_trait]
 impl ObjectStore for S3Objects {
     async fn put(&self, key: &ObjectKey, object: Object) -> Result<(), ObjectError> {
-        let attributes =
-            Attributes::from_iter([(Attribute::ContentType, object.content_type().to_owned())]);
+        let attributes = Attributes::from_iter([(Attribute::ContentType, object.content_type().to_owned())]);
         let options = PutOptions { attributes, ..PutOptions::default() };
         let path = self.path(key);
         let put = self.client.put_opts(&path, object.content().clone().into(), options);

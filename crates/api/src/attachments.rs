@@ -10,14 +10,10 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use bytes::Bytes;
 use garde::Validate;
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::attachments::{
-    Attachment, AttachmentId, MAX_ENCODED_CHARS, MAX_ENCODED_CHARS_TOGETHER, MediaKind, MediaType,
-};
+use portway_domain::attachments::{Attachment, MAX_ENCODED_CHARS, MAX_ENCODED_CHARS_TOGETHER, MediaKind, MediaType};
 use portway_domain::ids::SessionId;
 use portway_services::attachments::NewAttachment;
 use portway_services::error::Error;
@@ -63,7 +59,8 @@ pub(crate) fn decode(sent: Vec<Sent<'_>>) -> Result<Vec<NewAttachment>, Error> {
 }
 
 fn decode_one(index: usize, sent: Sent<'_>) -> Result<NewAttachment, Error> {
-    let invalid = |field: &str, message: String| Error::Invalid { field: format!("attachments[{index}].{field}"), message };
+    let invalid =
+        |field: &str, message: String| Error::Invalid { field: format!("attachments[{index}].{field}"), message };
     if sent.source.len() > MAX_ENCODED_CHARS {
         return Err(invalid(sent.field, format!("expected at most {MAX_ENCODED_CHARS} characters")));
     }
@@ -110,9 +107,7 @@ async fn get(
 ) -> Result<Response, ApiError> {
     let session =
         SessionId::parse(input.id.as_str()).map_err(|_| Error::NotFound { resource: "Session", id: input.id })?;
-    let id = AttachmentId::parse(&input.attachment_id)
-        .ok_or(Error::NotFound { resource: "Attachment", id: input.attachment_id })?;
-    let (attachment, content) = services.attachment(&context, &session, &id).await?;
+    let (attachment, content) = services.attachment(&context, &session, &input.attachment_id).await?;
     Ok(response(&attachment, content, request.headers()))
 }
 

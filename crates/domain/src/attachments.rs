@@ -196,7 +196,9 @@ mod tests {
             assert_eq!(media_type.kind(), kind, "{text}");
             assert!(!media_type.as_str().contains([';', ' ']), "{media_type}");
         }
-        for text in ["", "image", "image/", "/png", "application/zip", "video/mp4", "image/a b", "image/a\r\nx", "image/ü"] {
+        for text in
+            ["", "image", "image/", "/png", "application/zip", "video/mp4", "image/a b", "image/a\r\nx", "image/ü"]
+        {
             assert_eq!(MediaType::parse(text), Err(UnknownMediaType), "{text}");
         }
         assert!(MediaType::parse(&format!("image/{}", "x".repeat(100))).is_err());

@@ -23,7 +23,9 @@ pub const MAX_OBJECT_PAGE: usize = 1_000;
 
 /// The text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected segments of A-Z, a-z, 0-9, ':', '_', '-' and '.', none of which begins with '.', with '/' between them")]
+#[error(
+    "expected segments of A-Z, a-z, 0-9, ':', '_', '-' and '.', none of which begins with '.', with '/' between them"
+)]
 pub struct InvalidKey;
 
 /// The name of an object: segments with `/` between them. It can be a path of a file below any folder, and needs no
@@ -200,7 +202,9 @@ mod tests {
             assert_eq!(ObjectKey::parse(text).unwrap().as_str(), text);
         }
         let long = "x".repeat(201);
-        for text in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.b", "ü", "a b", "a\\b", "a%2fb", "a\0b", &long] {
+        for text in
+            ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.b", "ü", "a b", "a\\b", "a%2fb", "a\0b", &long]
+        {
             assert_eq!(ObjectKey::parse(text), Err(InvalidKey), "{text}");
         }
         assert!(ObjectKey::parse(vec!["abcdefg"; 65].join("/")).is_err());

@@ -129,15 +129,21 @@ impl Services {
         &self,
         context: &Context,
         session: &SessionId,
-        id: &AttachmentId,
+        id: &str,
     ) -> Result<(Attachment, Bytes), Error> {
-        let seen = self.ports.store.attachment(context.token()?, session, id).await?;
+        let absent = || Error::NotFound { resource: "Attachment", id: id.to_owned() };
+        let Some(id) = AttachmentId::parse(id) else {
+            // Who may not read the session is not told what is in it.
+            let seen = self.ports.store.session(context.token()?, session).await?;
+            context.admit_to(seen.caller, seen.value.as_ref(), session)?;
+            return Err(absent());
+        };
+        let seen = self.ports.store.attachment(context.token()?, session, &id).await?;
         let access = seen.value.as_ref().map(|(access, _)| access);
         context.admit_to(seen.caller, access, session)?;
         let (_, found) = seen.value.ok_or_else(|| session_not_found(session.as_str()))?;
-        let absent = || Error::NotFound { resource: "Attachment", id: id.to_string() };
         let attachment = found.ok_or_else(absent)?;
-        let content = self.attached_bytes(session, id).await?.ok_or_else(absent)?;
+        let content = self.attached_bytes(session, &id).await?.ok_or_else(absent)?;
         Ok((attachment, content))
     }
 

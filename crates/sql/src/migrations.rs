@@ -146,6 +146,11 @@ mod tests {
             "406d131c75eb13fa86ddf382f850218a69337c6c3e19569295fac0da74b75210",
             "114908735f2fbabe067e0a401e8c255b1219cf34a701493bdd4b0971488fa35c",
         ),
+        (
+            11,
+            "b1c006451d68830e7f01f0f2075fab264fa15b71d8640cedab837b3f2d2e2c86",
+            "970fa3e31fe98e9f133d2674cc29200ea056d9bf795a526f019ee971925a21bb",
+        ),
     ];
 
     const FOLDERS: [(&str, &[Migration]); 2] = [("sqlite", SQLITE), ("postgres", POSTGRES)];

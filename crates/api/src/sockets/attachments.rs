@@ -39,7 +39,7 @@ pub(super) fn part(message: &str, attachment: Attachment) -> Part {
 }
 
 fn attached(message: &mut Message) -> impl DoubleEndedIterator<Item = &mut Part> {
-    let parts = message.parts.as_mut().map(Vec::as_mut_slice).unwrap_or_default();
+    let parts = message.parts.as_deref_mut().unwrap_or_default();
     parts.iter_mut().filter(|part| matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_)))
 }
 
@@ -100,10 +100,5 @@ pub(super) async fn of_command(
 
 fn for_runner(PromptAttachment { attachment, content }: PromptAttachment) -> PromptAttachmentFrame {
     let url = content.map(|content| format!("data:{};base64,{}", attachment.media_type, STANDARD.encode(content)));
-    PromptAttachmentFrame {
-        mime: attachment.media_type.into(),
-        filename: attachment.name,
-        size: attachment.size,
-        url,
-    }
+    PromptAttachmentFrame { mime: attachment.media_type.into(), filename: attachment.name, size: attachment.size, url }
 }

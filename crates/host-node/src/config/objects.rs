@@ -179,7 +179,8 @@ pub(super) fn combine(
         return Some(if place == "memory" { ObjectsConfig::Memory } else { ObjectsConfig::Folder(place.into()) });
     };
     let Some((name, prefix)) = bucket(rest) else {
-        let what = "expected a folder, memory, or s3://bucket/prefix with a bucket of small letters, digits, '-' and '.'";
+        let what =
+            "expected a folder, memory, or s3://bucket/prefix with a bucket of small letters, digits, '-' and '.'";
         match given {
             Some(_) => wrong.beside("--objects or PORTWAY_OBJECTS", what),
             None => wrong.at(&["objects"], what),
@@ -266,8 +267,14 @@ mod tests {
         let ObjectsConfig::Bucket(bucket) = bucket else { panic!("{bucket:?}") };
         let options = bucket.options().unwrap();
         assert_eq!(options.prefix.unwrap().as_str(), "a/b");
-        assert_eq!((options.endpoint.as_deref(), options.region.as_deref()), (Some("https://s3.example"), Some("eu-1")));
-        assert_eq!((options.access_key_id.as_str(), options.secret_access_key), ("AKIA", S3Secret::new("wJalrXUtnFEMI")));
+        assert_eq!(
+            (options.endpoint.as_deref(), options.region.as_deref()),
+            (Some("https://s3.example"), Some("eu-1"))
+        );
+        assert_eq!(
+            (options.access_key_id.as_str(), options.secret_access_key),
+            ("AKIA", S3Secret::new("wJalrXUtnFEMI"))
+        );
         assert!(!format!("{bucket:?}").contains("wJalr"));
     }
 

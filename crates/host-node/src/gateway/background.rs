@@ -76,8 +76,7 @@ pub(super) async fn run(
         until(Phase::Stopping, phase.clone(), forever("deadlines", REST, || services.clone().run_deadlines()));
     let index =
         until(Phase::Stopping, phase.clone(), to_the_end("search index", REST, || services.fill_search_index()));
-    let objects =
-        until(Phase::Stopping, phase.clone(), forever("object sweep", REST, || services.run_object_sweep()));
+    let objects = until(Phase::Stopping, phase.clone(), forever("object sweep", REST, || services.run_object_sweep()));
     let node = async {
         if sharing == Sharing::Possible {
             until(Phase::Ended, phase, forever("node", REST, || services.clone().run_node())).await;

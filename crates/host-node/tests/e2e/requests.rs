@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 41] = [
+const ROUTES: [&str; 42] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -28,6 +28,7 @@ const ROUTES: [&str; 41] = [
     "get /api/search",
     "get /api/sessions",
     "get /api/sessions/{id}",
+    "get /api/sessions/{id}/attachments/{attachmentId}",
     "get /api/sessions/{id}/audit-log",
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",

@@ -40,7 +40,7 @@ async fn prompt(
 
 async fn read(world: &World, session: &SessionId, id: &AttachmentId) -> Result<(Attachment, Bytes), Error> {
     let context = world.context(Permission::Session(SessionRole::Viewer));
-    world.services.attachment(&context, session, id).await
+    world.services.attachment(&context, session, &id.to_string()).await
 }
 
 async fn objects(world: &World) -> usize {

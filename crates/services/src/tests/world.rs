@@ -58,7 +58,10 @@ impl World {
 
     /// Another node on the same store, with sandboxes of its own.
     pub(super) fn neighbour(&self) -> Self {
-        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), self.objects.clone(), "second", ManualClock::default()) }
+        Self {
+            admin: self.admin.clone(),
+            ..Self::on(self.store.clone(), self.objects.clone(), "second", ManualClock::default())
+        }
     }
 
     /// The same node after a new start.

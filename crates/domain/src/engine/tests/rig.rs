@@ -45,7 +45,14 @@ pub(super) fn person(number: u8) -> Actor {
 }
 
 pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
-    Prompt { id: message(id), content: format!("do {id}"), attachments: Vec::new(), author: None, model: None, queue_mode: mode }
+    Prompt {
+        id: message(id),
+        content: format!("do {id}"),
+        attachments: Vec::new(),
+        author: None,
+        model: None,
+        queue_mode: mode,
+    }
 }
 
 pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {
