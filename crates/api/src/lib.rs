@@ -56,6 +56,7 @@
 //! # assert!(table().is_ok());
 //! ```
 
+mod attachments;
 mod docs;
 mod endpoint;
 mod error;

@@ -1,5 +1,6 @@
 //! The sockets of sessions.
 
+pub(crate) mod attachments;
 mod client;
 mod events;
 pub(crate) mod frames;
@@ -45,6 +46,7 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
         Endpoint::new("events.socket", Method::GET, "/api/events/ws", Permission::SignedIn)
             .summary("Everything that happens to one's sessions")
             .socket(events::open),
+        crate::attachments::endpoint(),
     ])
 }
 

@@ -17,6 +17,7 @@
 #[macro_use]
 mod failure;
 
+mod attachments;
 mod backend;
 mod change_sets;
 mod children;
@@ -32,6 +33,7 @@ mod idempotency;
 mod jobs;
 mod memories;
 mod nodes;
+mod objects;
 mod open_message;
 mod paging;
 mod presence;
@@ -54,6 +56,7 @@ use futures_util::future::BoxFuture;
 pub use self::backend::{Backend, Task};
 pub use self::failure::Failure;
 pub use self::fixture::Fixture;
+pub use self::objects::{ObjectCase, object_cases};
 pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases};
 pub use self::sequences::random_commands;
 
@@ -176,6 +179,13 @@ pub fn cases() -> Vec<Case> {
             the_newest_audit_entries_come_oldest_first,
             the_audit_log_is_read_page_by_page,
             an_audit_number_is_used_once,
+        ]
+        durable = false attachments: [
+            they_are_read_back_with_their_message,
+            somebody_elses_are_not_seen,
+            those_of_messages_come_in_the_order_asked_for,
+            they_go_with_their_message,
+            objects_are_known_while_they_are_attached,
         ]
         durable = false open_message: [
             it_is_rebuilt_after_every_change,

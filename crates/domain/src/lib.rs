@@ -4,6 +4,7 @@
 //! come from an [`ids::IdStream`], so every decision can be replayed from its inputs.
 
 pub mod access;
+pub mod attachments;
 pub mod channels;
 pub mod children;
 pub mod engine;

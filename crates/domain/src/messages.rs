@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attachments::Attachment;
 use crate::channels::Channel;
 use crate::ids::{MessageId, SessionId, UserId};
 use crate::time::Timestamp;
@@ -82,7 +83,7 @@ pub struct Message {
     pub created_at: Timestamp,
 }
 
-/// A part of an agent's message.
+/// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Part {
@@ -122,6 +123,8 @@ pub enum Part {
         /// The name of the picture beside it.
         avatar_key: String,
     },
+    /// Something that goes with a prompt.
+    Attachment(Attachment),
 }
 
 /// Where a copied message is from.
@@ -240,6 +243,14 @@ pub struct Segment {
     pub offset: u64,
     /// The text.
     pub text: String,
+}
+
+/// What goes with a prompt, in order.
+pub fn attachments(parts: &[Part]) -> impl Iterator<Item = &Attachment> {
+    parts.iter().filter_map(|part| match part {
+        Part::Attachment(attachment) => Some(attachment),
+        _ => None,
+    })
 }
 
 /// The text that a reader sees: all prose, in order.

@@ -3,6 +3,7 @@
 
 mod decode;
 mod mistakes;
+mod objects;
 mod sandbox;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ use portway_ports::sandboxes::AgentCommand;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use self::mistakes::Mistakes;
+use self::objects::ObjectKeys;
+pub(crate) use self::objects::ObjectsError;
+pub use self::objects::{Bucket, ObjectFlags, ObjectsConfig};
 use self::sandbox::SandboxKeys;
 pub(crate) use self::sandbox::TOKEN_VARIABLE;
 pub use self::sandbox::{SandboxConfig, SandboxFlags, SandboxToken};
@@ -80,6 +84,9 @@ pub struct ServeArgs {
     /// Where agents work.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
+    /// Where attachments are kept.
+    #[command(flatten)]
+    pub objects: ObjectFlags,
     /// Key of the first administrator, for automation; made up if left out
     #[arg(long, env = "PORTWAY_BOOTSTRAP_KEY", value_name = "KEY", hide_env_values = true)]
     pub bootstrap_key: Option<String>,
@@ -117,6 +124,8 @@ pub struct Config {
     pub default_agent: String,
     /// The backend that runs the agents; this machine does if absent.
     pub sandbox: Option<SandboxConfig>,
+    /// Where attachments are kept; in the data folder if absent.
+    pub objects: Option<ObjectsConfig>,
     /// How long things in a session may take.
     pub timeouts: Timeouts,
     /// How many child sessions of a session may live at once.
@@ -153,6 +162,11 @@ pub(crate) struct File {
     sandbox_url: Option<String>,
     sandbox_token_file: Option<PathBuf>,
     sandbox_gateway_url: Option<String>,
+    objects: Option<String>,
+    objects_endpoint: Option<String>,
+    objects_region: Option<String>,
+    objects_access_key_id: Option<String>,
+    objects_secret_file: Option<PathBuf>,
     #[serde(default)]
     agents: BTreeMap<String, Section>,
     #[serde(default)]
@@ -212,6 +226,7 @@ impl Config {
         let listen = args.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN);
         check_names(args.public_url.as_deref(), &file, &mut wrong);
         let sandbox = sandbox::combine(&args.sandbox, file.sandbox_keys(), args.insecure, environment, &mut wrong);
+        let objects = objects::combine(&args.objects, file.object_keys(), args.insecure, environment, &mut wrong);
         let public_url = args.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned());
         if !args.insecure && !is_safe(listen, public_url.as_deref()) && !wrong.is_told(&["public_url"]) {
             match args.listen {
@@ -254,6 +269,7 @@ impl Config {
             known_agents,
             default_agent,
             sandbox,
+            objects,
             timeouts: file.timeouts.over(Timeouts::default()),
             max_children: file.max_children.unwrap_or(DEFAULT_LIVE_CHILDREN),
             drain: Duration::from_secs(args.drain),
@@ -270,6 +286,18 @@ impl File {
             url: self.sandbox_url.as_deref(),
             token_file: self.sandbox_token_file.as_deref(),
             gateway_url: self.sandbox_gateway_url.as_deref(),
+        }
+    }
+}
+
+impl File {
+    fn object_keys(&self) -> ObjectKeys<'_> {
+        ObjectKeys {
+            place: self.objects.as_deref(),
+            endpoint: self.objects_endpoint.as_deref(),
+            region: self.objects_region.as_deref(),
+            access_key_id: self.objects_access_key_id.as_deref(),
+            secret_file: self.objects_secret_file.as_deref(),
         }
     }
 }

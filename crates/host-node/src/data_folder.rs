@@ -59,6 +59,12 @@ impl DataFolder {
         database_in(&self.path)
     }
 
+    /// The folder for attachments.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        objects_in(&self.path)
+    }
+
     /// The file with the first administrator's key.
     #[must_use]
     pub fn bootstrap_key(&self) -> PathBuf {
@@ -131,6 +137,11 @@ fn write_secret(path: PathBuf, secret: &str) -> Result<(), DataFolderError> {
 /// The database file of a data folder.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join("portway.db")
+}
+
+/// The folder for attachments of a data folder.
+pub(crate) fn objects_in(folder: &Path) -> PathBuf {
+    folder.join("objects")
 }
 
 /// The file that a gateway locks while it uses the folder.

@@ -1,6 +1,7 @@
 //! `portway doctor`: looks at everything that a gateway stands on, and says what to do about what is wrong.
 //!
-//! It changes nothing but for a small file that it writes and removes to time the disk, and works beside a running gateway as well as without one. Exit codes: 0 nothing is wrong, 1
+//! It changes nothing but for a small file that it writes and removes to time the disk, and a small object
+//! where attachments are kept, and works beside a running gateway as well as without one. Exit codes: 0 nothing is wrong, 1
 //! problems were found, 2 wrong usage.
 
 mod agents;
@@ -8,6 +9,7 @@ mod backend;
 mod clock;
 mod data_folder;
 mod database;
+mod objects;
 mod report;
 mod sandboxes;
 mod server;
@@ -21,7 +23,7 @@ use clap::Args;
 
 use self::report::Report;
 use self::server::Server;
-use crate::config::{Config, PlaceArgs, SandboxFlags, ServeArgs};
+use crate::config::{Config, ObjectFlags, PlaceArgs, SandboxFlags, ServeArgs};
 use crate::gateway::DatabaseUrl;
 
 /// Flags of `portway doctor`.
@@ -39,6 +41,9 @@ pub struct DoctorArgs {
     /// Where agents work, if not as configured.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
+    /// Where attachments are kept, if not as configured.
+    #[command(flatten)]
+    pub objects: ObjectFlags,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -58,8 +63,8 @@ async fn examine(args: DoctorArgs) -> Report {
     let mut report = Report::default();
     let data = args.place.data_folder();
     // Who is asked where a gateway listens does not start one there.
-    let DoctorArgs { place, database, listen, sandbox, json: _ } = args;
-    let serve = ServeArgs { place, database, listen, sandbox, insecure: true, ..ServeArgs::default() };
+    let DoctorArgs { place, database, listen, sandbox, objects, json: _ } = args;
+    let serve = ServeArgs { place, database, listen, sandbox, objects, insecure: true, ..ServeArgs::default() };
     let config = match Config::load(serve) {
         Ok(config) => {
             report.fine("configuration", "it can be used");
@@ -85,6 +90,11 @@ async fn examine(args: DoctorArgs) -> Report {
     // A server can be looked at before the first start.
     if !has_folder && !matches!(url, Some(DatabaseUrl::Postgres(_))) {
         return report;
+    }
+    if let Some(config) = &config
+        && (has_folder || config.objects.is_some())
+    {
+        objects::check(&mut report, &data, config.objects.as_ref()).await;
     }
     let server = server::check(&mut report, &data, config.as_ref().map(|config| config.listen)).await;
     let running = matches!(server, Server::Running);

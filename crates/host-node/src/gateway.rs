@@ -6,6 +6,7 @@ mod database;
 mod database_url;
 mod error;
 mod hints;
+mod objects;
 #[cfg(test)]
 mod tests;
 
@@ -85,11 +86,16 @@ impl Gateway {
         let (sandboxes, processes) = plan.sandboxes.open()?;
         let store = Arc::new(SqlStore::new(database.driver()));
         let hints = Hints::open(&database, &store).await?;
+        let objects = match builder.objects.take() {
+            Some(objects) => objects,
+            None => objects::default(folder.as_ref(), &url)?,
+        };
         let runtime = TokioSpawner::new(Handle::current());
         let spawner = HeldSpawner::new(runtime.clone());
         let ports = Ports {
             store,
             health: Arc::new(database.clone()),
+            objects,
             pubsub: hints.port(),
             sandboxes,
             clock: Arc::new(SystemClock::new()),

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, ServeArgs};
+use crate::config::{Config, ObjectsError, ServeArgs};
 use crate::connection;
 use crate::gateway::{Gateway, GatewayBuilder};
 use crate::remote_sandboxes::{self, RemoteError};
@@ -55,7 +55,7 @@ pub async fn run(args: ServeArgs) -> ExitCode {
 }
 
 /// What the operator decided, for the gateway.
-fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, RemoteError> {
+fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, BuilderError> {
     let mut builder = Gateway::builder()
         .data_folder(&config.data)
         .gateway_address(address)
@@ -78,10 +78,22 @@ fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, Remot
     if let Some(key) = &config.bootstrap_key {
         builder = builder.bootstrap_key(key.clone());
     }
+    if let Some(objects) = &config.objects {
+        builder = builder.objects(objects.open()?);
+    }
     match &config.sandbox {
-        Some(sandbox) => remote_sandboxes::add(builder, config, sandbox, address),
+        Some(sandbox) => Ok(remote_sandboxes::add(builder, config, sandbox, address)?),
         None => Ok(builder),
     }
+}
+
+/// Why what the operator decided cannot be done.
+#[derive(Debug, thiserror::Error)]
+enum BuilderError {
+    #[error(transparent)]
+    Sandboxes(#[from] RemoteError),
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
 }
 
 /// Says on standard error why nothing was started.

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`Sandboxes`](sandboxes::Sandboxes) | places for agents to work in | processes of the machine, or another machine's over HTTP |
 //! | [`Store`] | everything that is kept, as a bundle of smaller traits | SQLite or Postgres |
+//! | [`ObjectStore`](objects::ObjectStore) | bytes of any size, by key | a folder, an S3-compatible service, or memory |
 //! | [`Health`](health::Health) | whether the store can be used | the same |
 //! | [`PubSub`](pubsub::PubSub) | hints for those who watch | queues in the process |
 //! | [`Clock`](system::Clock), [`Entropy`](system::Entropy), [`Spawner`](system::Spawner) | time, randomness, tasks | the operating system and tokio |
@@ -93,6 +94,7 @@
 //! * A future that its documentation allows to be dropped early loses nothing when it is; others are awaited to their end.
 //! * No trait speaks of HTTP, of a database or of a vendor.
 
+pub mod attachments;
 pub mod children;
 pub mod commit;
 pub mod diagnosis;
@@ -100,6 +102,7 @@ pub mod error;
 pub mod health;
 pub mod memories;
 pub mod nodes;
+pub mod objects;
 pub mod pages;
 pub mod presence;
 pub mod pubsub;
@@ -136,7 +139,8 @@ pub struct Stored<T> {
 
 /// Everything that is kept: one object for all storage ports.
 pub trait Store:
-    children::ChildStore
+    attachments::AttachmentStore
+        + children::ChildStore
     + commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore
@@ -151,7 +155,8 @@ pub trait Store:
 }
 
 impl<T> Store for T where
-    T: children::ChildStore
+    T: attachments::AttachmentStore
+        + children::ChildStore
         + commit::Committer
         + diagnosis::Diagnosis
         + memories::MemoryStore

@@ -49,7 +49,7 @@ pub struct Message {
     pub created_at: i64,
 }
 
-/// A part of an assistant's message.
+/// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Part {
@@ -120,6 +120,35 @@ pub enum Part {
         /// The name of the picture beside it.
         system_avatar_key: String,
     },
+    /// A picture that goes with a prompt.
+    Image(Attached),
+    /// A sound that goes with a prompt.
+    Audio(Attached),
+    /// Anything else that goes with a prompt.
+    File(Attached),
+}
+
+/// Something that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attached {
+    /// Its id within the session.
+    #[serde(default)]
+    pub id: String,
+    /// Its content in base64, if it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Its media type.
+    pub mime_type: String,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// How many bytes it has.
+    #[serde(default)]
+    pub size: u64,
+    /// The path that answers with its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -233,11 +233,14 @@ pub enum RunnerCommand {
     Prompt {
         /// Id of the prompt and of the user's message.
         message_id: String,
-        /// The text.
+        /// The text; may be blank when something is attached.
         content: String,
         /// Which model to use.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// What goes with the text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<PromptAttachment>,
     },
     /// Pass an answer to the agent.
     Answer {
@@ -254,6 +257,23 @@ pub enum RunnerCommand {
     /// A type that this reader does not know; it is acknowledged and dropped.
     #[serde(other)]
     Unknown,
+}
+
+/// Something that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromptAttachment {
+    /// Its media type.
+    pub mime: String,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// How many bytes it has.
+    #[serde(default)]
+    pub size: u64,
+    /// Its content, as a `data:` URL in base64; absent where the gateway cannot give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// What was answered to a question.

@@ -62,6 +62,17 @@ pub(crate) struct Initialized {
 pub(crate) struct Capabilities {
     #[serde(deserialize_with = "lenient")]
     pub(crate) load_session: Option<bool>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) prompt_capabilities: Option<PromptCapabilities>,
+}
+
+/// What a prompt may have besides text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PromptCapabilities {
+    pub(crate) image: bool,
+    pub(crate) audio: bool,
+    pub(crate) embedded_context: bool,
 }
 
 #[derive(Debug, Deserialize)]

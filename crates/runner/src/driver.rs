@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portway_protocol::runner::{Answer, RunnerCommand, RunnerEvent};
+use portway_protocol::runner::{Answer, PromptAttachment, RunnerCommand, RunnerEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::acp::{self, PermissionRequest, StopReason};
+use crate::acp::{self, PermissionRequest, PromptCapabilities, StopReason};
+use crate::attachments;
 use crate::config::Config;
 use crate::fs_requests;
 use crate::handshake::{Handshake, Next, Wishes};
@@ -36,6 +37,8 @@ pub(crate) struct Driver {
     conversation: Option<String>,
     /// What to do if the agent wants a login after all.
     login_help: String,
+    /// What the agent takes in a prompt besides text.
+    takes: PromptCapabilities,
     restarts: Restarts,
     phase: Phase,
 }
@@ -43,6 +46,7 @@ pub(crate) struct Driver {
 struct Prompt {
     message_id: String,
     content: String,
+    attachments: Vec<PromptAttachment>,
 }
 
 impl Driver {
@@ -56,6 +60,7 @@ impl Driver {
             restarts: Restarts::new(config.timing.restart),
             conversation: config.agent_session.clone(),
             login_help: String::new(),
+            takes: PromptCapabilities::default(),
             config,
             commands,
             events,
@@ -174,11 +179,11 @@ impl Driver {
 
     fn obey(&mut self, command: RunnerCommand) {
         match command {
-            RunnerCommand::Prompt { message_id, content, model } => {
+            RunnerCommand::Prompt { message_id, content, model, attachments } => {
                 if model.is_some() {
                     tracing::debug!("the agent chooses its model itself");
                 }
-                self.take_prompt(Prompt { message_id, content });
+                self.take_prompt(Prompt { message_id, content, attachments });
             }
             RunnerCommand::Answer { question_id, answer } => self.answer(&question_id, &answer),
             RunnerCommand::Abort { message_id } => self.abort(&message_id),
@@ -208,14 +213,10 @@ impl Driver {
         let (Some(conversation), Some(prompt)) = (&self.conversation, self.prompts.pop_front()) else {
             return;
         };
-        let request = peer.request(
-            "session/prompt",
-            &json!({
-                "sessionId": conversation,
-                "prompt": [{"type": "text", "text": prompt.content}],
-            }),
-        );
-        *turn = Some(Running { turn: Turn::begin(&prompt.message_id, &mut self.out), request, enforce: None });
+        let Prompt { message_id, content, attachments } = prompt;
+        let blocks = attachments::blocks(&self.workspace, self.takes, &message_id, content, attachments);
+        let request = peer.request("session/prompt", &json!({"sessionId": conversation, "prompt": blocks}));
+        *turn = Some(Running { turn: Turn::begin(&message_id, &mut self.out), request, enforce: None });
     }
 
     fn answer(&mut self, question_id: &str, answer: &Answer) {
@@ -339,6 +340,7 @@ impl Driver {
                 self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.clone()) });
                 self.conversation = Some(conversation);
                 self.login_help = starting.handshake.login_help();
+                self.takes = starting.handshake.prompt_capabilities();
                 self.phase = Phase::Up(Up { peer: starting.peer, turn: None });
                 self.next_turn();
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::acp::{self, AuthMethod, Initialized};
+use crate::acp::{self, AuthMethod, Initialized, PromptCapabilities};
 use crate::jsonrpc::{AUTH_REQUIRED, RpcError};
 
 /// The steps of a start; one request of ours is open at any time.
@@ -14,6 +14,7 @@ pub(crate) struct Handshake {
     previous: Option<String>,
     step: Step,
     can_load: bool,
+    prompt_capabilities: PromptCapabilities,
     offered: Vec<AuthMethod>,
     authenticated: bool,
 }
@@ -64,6 +65,7 @@ impl Handshake {
             previous,
             step: Step::Initialize,
             can_load: false,
+            prompt_capabilities: PromptCapabilities::default(),
             offered: Vec::new(),
             authenticated: false,
         };
@@ -123,6 +125,11 @@ impl Handshake {
         self.step == Step::Load
     }
 
+    /// What the agent takes in a prompt besides text.
+    pub(crate) fn prompt_capabilities(&self) -> PromptCapabilities {
+        self.prompt_capabilities
+    }
+
     /// What to do about an agent that wants a login.
     pub(crate) fn login_help(&self) -> String {
         let offered: Vec<String> = self
@@ -146,7 +153,9 @@ impl Handshake {
                 acp::VERSION
             ));
         }
-        self.can_load = result.agent_capabilities.and_then(|capabilities| capabilities.load_session).unwrap_or(false);
+        let capabilities = result.agent_capabilities.unwrap_or_default();
+        self.can_load = capabilities.load_session.unwrap_or(false);
+        self.prompt_capabilities = capabilities.prompt_capabilities.unwrap_or_default();
         self.offered = result.auth_methods;
         self.open()
     }

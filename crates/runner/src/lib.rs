@@ -11,6 +11,7 @@
 
 mod acp;
 mod agent;
+mod attachments;
 mod config;
 mod connection;
 pub mod demo;

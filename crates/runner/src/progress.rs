@@ -52,7 +52,7 @@ mod tests {
     use portway_protocol::runner::Answer;
 
     fn prompt(id: &str) -> RunnerCommand {
-        RunnerCommand::Prompt { message_id: id.into(), content: String::new(), model: None }
+        RunnerCommand::Prompt { message_id: id.into(), content: String::new(), model: None, attachments: Vec::new() }
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Workspace {
 
     /// Writes a text file, and the folders above it.
     pub(crate) fn write(&self, path: &Path, content: &str) -> Result<(), FileError> {
+        self.write_bytes(path, content.as_bytes()).map(drop)
+    }
+
+    /// Writes a file, and the folders above it. Answers where it is without links.
+    pub(crate) fn write_bytes(&self, path: &Path, content: &[u8]) -> Result<PathBuf, FileError> {
         if content.len() as u64 > MAX_FILE {
             return Err(FileError::TooLarge);
         }
@@ -78,7 +83,8 @@ impl Workspace {
         if let Some(folder) = inside.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        fs::write(&inside, content).map_err(failed)
+        fs::write(&inside, content).map_err(failed)?;
+        Ok(inside)
     }
 
     /// The path without symbolic links and `..`, if it is inside.

@@ -47,6 +47,7 @@
 //! then do the work that sessions order, on tasks of the host's: [`Services::run_jobs`] and [`Services::run_deadlines`].
 //! Where several nodes share a store, [`Services::run_node`] is a third.
 //! [`Services::fill_search_index`] runs beside them until what is older than the search index is in it.
+//! [`Services::run_object_sweep`] removes attachments that nothing refers to.
 //! The crate `portway-host-node` does all this in `portway::Gateway`.
 //!
 //! # Being a runner
@@ -64,6 +65,7 @@
 
 pub mod agent_memories;
 pub mod agent_requests;
+pub mod attachments;
 pub mod children;
 pub mod context;
 pub mod deadlines;
@@ -100,6 +102,7 @@ use portway_domain::ids::NodeId;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
 use portway_ports::health::Health;
+use portway_ports::objects::ObjectStore;
 use portway_ports::pubsub::PubSub;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
 use portway_ports::system::{Clock, Entropy, Spawner};
@@ -115,6 +118,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Whether the store can be used.
     pub health: Arc<dyn Health>,
+    /// Bytes that are too many for rows.
+    pub objects: Arc<dyn ObjectStore>,
     /// Hints.
     pub pubsub: Arc<dyn PubSub>,
     /// Where agents work.

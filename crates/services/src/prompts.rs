@@ -1,6 +1,7 @@
 //! Talking to the agent: prompts, answers, aborts.
 
 use portway_domain::access::Principal;
+use portway_domain::attachments::Attachment;
 use portway_domain::channels::Channel;
 use portway_domain::engine::{Event, Prompt};
 use portway_domain::ids::{MessageId, QuestionId, SessionId};
@@ -34,6 +35,17 @@ impl Services {
     /// [`Error::TooMany`] when too many prompts wait.
     pub async fn prompt(&self, context: &Context, id: &SessionId, new: NewPrompt) -> Result<MessageId, Error> {
         check_content(&new.content)?;
+        self.say(context, id, new, &[]).await
+    }
+
+    /// Says what was found to be in order.
+    pub(crate) async fn say(
+        &self,
+        context: &Context,
+        id: &SessionId,
+        new: NewPrompt,
+        attachments: &[Attachment],
+    ) -> Result<MessageId, Error> {
         let mut ids = context.ids.clone();
         let message: MessageId = ids.draw();
         let mut lock = self.locks.lock(id).await;
@@ -45,6 +57,7 @@ impl Services {
             let events = [Event::Prompted(Prompt {
                 id: message.clone(),
                 content: new.content.clone(),
+                attachments: attachments.to_vec(),
                 author: Some(author(&principal)),
                 model: new.model.clone(),
                 queue_mode: new.queue_mode,
@@ -126,16 +139,24 @@ fn author(principal: &Principal) -> Author {
 
 /// Whether a text can be a prompt.
 pub(crate) fn check_content(content: &str) -> Result<(), Error> {
-    let invalid = |message: &str| Error::Invalid { field: "content".to_owned(), message: message.to_owned() };
     if content.trim().is_empty() {
-        return Err(invalid("expected some text"));
+        return Err(invalid_content("expected some text"));
     }
+    check_text(content)
+}
+
+/// Whether a text can go with attachments: there need not be any.
+pub(crate) fn check_text(content: &str) -> Result<(), Error> {
     // No text column of every database can hold it.
     if content.contains('\0') {
-        return Err(invalid("expected text without NUL characters"));
+        return Err(invalid_content("expected text without NUL characters"));
     }
     if content.chars().count() > MAX_PROMPT_CHARS {
-        return Err(invalid("expected at most 100000 characters"));
+        return Err(invalid_content("expected at most 100000 characters"));
     }
     Ok(())
+}
+
+fn invalid_content(message: &str) -> Error {
+    Error::Invalid { field: "content".to_owned(), message: message.to_owned() }
 }

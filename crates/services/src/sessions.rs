@@ -212,9 +212,15 @@ impl Services {
             Event::ParticipantSet { who: who.clone(), role: ParticipantRole::Collaborator, by: who }
         }));
         if let Some(content) = new.initial_prompt {
-            let id = ids.draw();
-            let prompt =
-                Prompt { id, content, author: None, model: new.initial_model, queue_mode: None, channel: None };
+            let prompt = Prompt {
+                id: ids.draw(),
+                content,
+                attachments: Vec::new(),
+                author: None,
+                model: new.initial_model,
+                queue_mode: None,
+                channel: None,
+            };
             events.push(Event::Prompted(prompt));
         }
         let mut effects = Effects::default();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_ports::pubsub::PubSub;
 use portway_ports::sandboxes::AgentCommand;
@@ -131,12 +132,14 @@ impl Node {
         };
         let store = SqlStore::new(Arc::new(driver));
         let sandboxes = MachineSandboxes { simulation: self.simulation.clone(), machine: self.machine.clone() };
+        let clock = Arc::new(NodeClock { simulation: self.simulation.clone(), fast_by: self.fast_by });
         Ports {
             pubsub: self.pubsub(process, &store),
             store: Arc::new(store),
             health: Arc::new(Healthy),
+            objects: Arc::new(MemoryObjects::new(clock.clone())),
             sandboxes: Arc::new(sandboxes),
-            clock: Arc::new(NodeClock { simulation: self.simulation.clone(), fast_by: self.fast_by }),
+            clock,
             entropy: Arc::new(SeededEntropy(self.simulation.clone())),
             spawner: spawner.clone(),
         }

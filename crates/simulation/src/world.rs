@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::Permission;
 use portway_domain::ids::NodeId;
@@ -193,12 +194,14 @@ fn found(simulation: &Arc<Simulation>, database: &Arc<SqliteDatabase>, key: &Tok
     let store: Arc<dyn Store> = Arc::new(SqlStore::new(database.clone()));
     let node = NodeId::parse("founder").map_err(|error| SetUpError(error.to_string()))?;
     let machine = Machine::new(0, node);
+    let clock = Arc::new(NodeClock { simulation: simulation.clone(), fast_by: Duration::ZERO });
     let ports = Ports {
         store,
         health: Arc::new(Healthy),
+        objects: Arc::new(MemoryObjects::new(clock.clone())),
         pubsub: Arc::new(LocalPubSub::new()),
         sandboxes: Arc::new(MachineSandboxes { simulation: simulation.clone(), machine }),
-        clock: Arc::new(NodeClock { simulation: simulation.clone(), fast_by: Duration::ZERO }),
+        clock,
         entropy: Arc::new(SeededEntropy(simulation.clone())),
         spawner: Arc::new(HeldSpawner::new(simulation.clone(), Group::WORLD)),
     };

@@ -43,6 +43,7 @@ pub mod schema;
 pub mod snapshot;
 pub mod value;
 
+mod attachments;
 mod audit;
 mod children;
 mod commands;

@@ -8,6 +8,7 @@ use portway_ports::sessions::MessageRange;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
 
 use crate::archive::Records;
+use crate::attachments;
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
@@ -207,7 +208,9 @@ pub(crate) fn position(dialect: Dialect, session: &SessionId, id: &MessageId) ->
 /// Adds a message, and its words to the index. One of the agent without parts is the open one, which is in no index.
 pub(crate) fn add(dialect: Dialect, session: &SessionId, message: Message) -> Result<Vec<Step>, SqlError> {
     let words = if is_open_at_first(&message) { None } else { search::messages::add(dialect, session, &message)? };
+    let attached = attachments::add(dialect, session, &message)?;
     let mut steps = vec![Step::new(MessageRow::new(session, message).insert(dialect)?)];
+    steps.extend(attached);
     steps.extend(words);
     Ok(steps)
 }

@@ -79,14 +79,15 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children"
+    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children",
+    13 "0013_attachments"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
     6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
-    11 "0011_channels", 12 "0012_children"
+    11 "0011_channels", 12 "0012_children", 13 "0013_attachments"
 );
 
 #[cfg(test)]
@@ -155,6 +156,11 @@ mod tests {
             12,
             "2bbbc21c72302cec88d943eb4df248ca3e44e50a095d4ae7d3bd88bf5e1e9611",
             "f2ca5484b41652ea8e322ccb80c0c1b63ea8657c41b6cb03799a5d2a85065daf",
+        ),
+        (
+            13,
+            "b1c006451d68830e7f01f0f2075fab264fa15b71d8640cedab837b3f2d2e2c86",
+            "970fa3e31fe98e9f133d2674cc29200ea056d9bf795a526f019ee971925a21bb",
         ),
     ];
 

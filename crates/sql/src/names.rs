@@ -1,6 +1,7 @@
 //! Domain types that are stored as text and are no ids.
 
 use portway_domain::access::Role;
+use portway_domain::attachments::MediaType;
 use portway_domain::memories::{MemoryCategory, Relevance};
 use portway_domain::messages::{MessageRole, TextKind};
 use portway_domain::sessions::{QueueMode, SessionStatus};
@@ -45,6 +46,22 @@ named_columns! {
     SessionStatus,
     TextKind,
     TokenKind,
+}
+
+impl FromCell for MediaType {
+    fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+        Self::parse(&String::from_cell(cell)?).map_err(|error| CellMismatch(error.to_string()))
+    }
+}
+
+impl IntoValue for MediaType {
+    fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+        self.as_str().into_value(dialect)
+    }
+
+    fn null(dialect: Dialect) -> Value {
+        String::null(dialect)
+    }
 }
 
 impl FromCell for ShareToken {

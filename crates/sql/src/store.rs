@@ -1,5 +1,6 @@
 //! The storage ports on one driver.
 
+mod attachments;
 mod children;
 mod diagnosis;
 mod memories;

@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 use super::identity::QueueModeName;
 use super::sessions::SessionPath;
 use super::{Answer, SUCCESS, State, Success, channel, prompt_id, session_id};
+use crate::attachments::{MAX_BODY_BYTES, Sent, decode};
 use crate::operation::Operation;
 use crate::rate::RateClass;
-use crate::sockets::frames;
+use crate::sockets::{attachments, frames};
 
 const WAITING: &str = "/api/sessions/{id}/queue/{messageId}";
 
@@ -40,6 +41,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .describe("The prompt is durable when this answers; `messageId` names it in the transcript.")
             .rate(RateClass::Agent)
             .idempotent_by_key()
+            .body_limit(MAX_BODY_BYTES)
             .handler(create),
         Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
             .summary("Drop the prompts that wait")
@@ -113,7 +115,8 @@ struct MessageView {
     created_at: String,
 }
 
-/// A part of a message: `text`, `reasoning`, `tool-call`, `plan`, `finish`, `error` or `forwarded`.
+/// A part of a message: `text`, `reasoning`, `tool-call`, `plan`, `finish`, `error` or `forwarded`, and of prompts `image`,
+/// `audio` or `file`, each with a `url`.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it only describes what the session protocol writes")]
 struct PartSchema {
@@ -143,7 +146,8 @@ fn view(session: &str, message: Message) -> MessageView {
     let seq = message.seq;
     let created_at = message.created_at.to_string();
     let role = message.role.as_str();
-    let wire = frames::message(message);
+    let mut wire = frames::message(message);
+    attachments::link(session, &mut wire);
     MessageView {
         id: wire.id,
         session_id: session.to_owned(),
@@ -168,7 +172,9 @@ struct CreateMessage {
     /// The session.
     #[garde(skip)]
     id: String,
-    #[garde(length(chars, min = 1, max = 100_000))]
+    /// The text; may be blank, or left out, when something is attached.
+    #[garde(length(chars, max = 100_000))]
+    #[serde(default)]
     content: String,
     /// Which model to use.
     #[garde(length(chars, max = 255))]
@@ -186,20 +192,31 @@ struct CreateMessage {
     /// The channel's name, up to 500 characters.
     #[garde(skip)]
     channel_id: Option<String>,
-    /// Not served yet: refused rather than ignored.
-    #[garde(length(max = 0))]
+    /// What goes with the text.
+    #[garde(length(max = 8))]
     #[serde(default)]
     attachments: Vec<Attachment>,
 }
 
-/// Something that goes with a message.
+/// Something that goes with a message: pictures, sounds, text, PDF.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "attachments are refused so far")]
+#[serde(rename_all = "camelCase")]
 struct Attachment {
-    /// Its name.
-    name: String,
-    /// Its content.
+    /// Its media type; that of the `data:` URL if left out.
+    #[serde(alias = "mime")]
+    mime_type: Option<String>,
+    /// Its name, of at most 255 characters.
+    #[serde(alias = "filename")]
+    name: Option<String>,
+    /// Its content as a `data:` URL in base64, or base64 alone; at most 12,000,000 characters, and 25,000,000 together.
+    #[serde(alias = "url")]
     data: String,
+}
+
+impl Attachment {
+    fn sent(&self) -> Sent<'_> {
+        Sent { media_type: self.mime_type.as_deref(), name: self.name.clone(), field: "data", source: &self.data }
+    }
 }
 
 /// The prompt was taken.
@@ -217,7 +234,9 @@ async fn create(services: State, context: Context, input: CreateMessage) -> Answ
     let queue_mode = if input.interrupt { Some(QueueMode::Steer) } else { chosen };
     let channel = channel(input.channel_type, input.channel_id)?;
     let prompt = NewPrompt { content: input.content, model: input.model, queue_mode, channel };
-    let message = services.prompt(&context, &session_id(&input.id)?, prompt).await?;
+    let id = session_id(&input.id)?;
+    let attachments = decode(input.attachments.iter().map(Attachment::sent).collect())?;
+    let message = services.prompt_with_attachments(&context, &id, prompt, attachments).await?;
     Ok(Created { success: true, message_id: message.into() })
 }
 

@@ -9,13 +9,14 @@ use portway_domain::questions::AnswerValue;
 use portway_domain::sessions::QueueMode;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
 use portway_ports::sessions::Transcript;
-use portway_protocol::client::{AnswerValue as AnswerFrame, ClientFrame, QueueMode as QueueModeFrame};
+use portway_protocol::client::{AnswerValue as AnswerFrame, Attachment, ClientFrame, QueueMode as QueueModeFrame};
 use portway_protocol::server::ServerFrame;
 use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::{Context, Services};
 
-use super::{CLOSE_POLICY, frames};
+use super::{CLOSE_POLICY, attachments, frames};
+use crate::attachments::{Sent, decode};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::refuse_nul;
 use crate::operations::{channel, prompt_id};
@@ -81,7 +82,10 @@ impl Client {
         self.known = transcript.engine.version;
         let questions: Vec<ServerFrame> = transcript.engine.value.questions.iter().map(frames::question).collect();
         let (users, sockets) = self.services.present(&self.id).await;
-        send(socket, &frames::init(*transcript, users, sockets)).await?;
+        let mut init = frames::init(*transcript, users, sockets);
+        attachments::show(&self.services, &self.id, &mut init).await;
+        send(socket, &init).await?;
+        drop(init);
         for question in questions {
             send(socket, &question).await?;
         }
@@ -111,7 +115,11 @@ impl Client {
                     if matches!(notice, Notice::AccessWithdrawn { user } if *user == self.principal.user) {
                         return Box::pin(self.catch_up(socket)).await;
                     }
-                    let text = frames::notice(notice).and_then(|frame| frame_text(&frame));
+                    let mut frame = frames::notice(notice);
+                    if let (Notice::Message(_), Some(frame)) = (notice, &mut frame) {
+                        Box::pin(attachments::show(&self.services, &self.id, frame)).await;
+                    }
+                    let text = frame.and_then(|frame| frame_text(&frame));
                     deliver(socket, text).await?;
                 }
                 Ok(())
@@ -139,14 +147,11 @@ impl Client {
         }
         let done = match frame {
             ClientFrame::Ping {} => return send(socket, &ServerFrame::Pong {}).await,
-            ClientFrame::Prompt { attachments, .. } if !attachments.is_empty() => {
-                return send(socket, &not_available("Attachments are")).await;
-            }
-            ClientFrame::Prompt { content, queue_mode, model, channel_type, channel_id, .. } => {
+            ClientFrame::Prompt { content, queue_mode, model, attachments, channel_type, channel_id } => {
                 match channel(channel_type, channel_id) {
                     Ok(channel) => {
                         let prompt = NewPrompt { content, model, queue_mode: queue_mode.map(mode), channel };
-                        self.prompt(prompt).await
+                        self.prompt(prompt, attachments).await
                     }
                     Err(error) => Err(error),
                 }
@@ -168,8 +173,10 @@ impl Client {
         }
     }
 
-    async fn prompt(&self, prompt: NewPrompt) -> Result<(), Error> {
-        self.services.prompt(&self.frame_context(SessionRole::Collaborator), &self.id, prompt).await.map(drop)
+    async fn prompt(&self, prompt: NewPrompt, attachments: Vec<Attachment>) -> Result<(), Error> {
+        let context = self.frame_context(SessionRole::Collaborator);
+        let attachments = decode(attachments.iter().map(sent).collect())?;
+        self.services.prompt_with_attachments(&context, &self.id, prompt, attachments).await.map(drop)
     }
 
     async fn answer(&self, question: String, answer: AnswerFrame) -> Result<(), Error> {
@@ -196,6 +203,11 @@ impl Client {
     fn frame_context(&self, role: SessionRole) -> Context {
         frames::frame_context(&self.context, Permission::Session(role), self.services.moment())
     }
+}
+
+fn sent(attachment: &Attachment) -> Sent<'_> {
+    let name = attachment.filename.clone();
+    Sent { media_type: Some(&attachment.mime), name, field: "url", source: &attachment.url }
 }
 
 fn mode(mode: QueueModeFrame) -> QueueMode {

@@ -14,10 +14,12 @@ use portway_protocol::server::{
 };
 use portway_services::Context;
 
+use super::attachments;
+
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
     let assistant = message.role == MessageRole::Assistant;
-    let parts: Vec<wire::Part> = message.parts.into_iter().map(part).collect();
+    let parts: Vec<wire::Part> = message.parts.into_iter().map(|shown| part(message.id.as_str(), shown)).collect();
     let author = message.author;
     wire::Message {
         id: message.id.into(),
@@ -60,7 +62,7 @@ fn role(role: MessageRole) -> wire::MessageRole {
     }
 }
 
-fn part(part: Part) -> wire::Part {
+fn part(message: &str, part: Part) -> wire::Part {
     match part {
         Part::Text { text } => wire::Part::Text { text, streaming: false },
         Part::Reasoning { text } => wire::Part::Reasoning { text, streaming: false },
@@ -98,6 +100,7 @@ fn part(part: Part) -> wire::Part {
             original_created_at: from.created_at.as_seconds(),
         },
         Part::Label { title, avatar_key } => wire::Part::Label { system_title: title, system_avatar_key: avatar_key },
+        Part::Attachment(attachment) => attachments::part(message, attachment),
     }
 }
 

@@ -6,7 +6,7 @@ use portway_domain::messages::{FinishReason, PlanEntry, TextKind, ToolCall, Tool
 use portway_domain::questions::{Choice, ChoiceKind, Resolution};
 use portway_ports::sessions::PendingCommand;
 use portway_protocol::message as wire;
-use portway_protocol::runner::{Answer, Hello, RunnerCommand, RunnerEvent, ToRunner};
+use portway_protocol::runner::{Answer, Hello, PromptAttachment, RunnerCommand, RunnerEvent, ToRunner};
 
 /// A runner's hello over a connection of that name.
 pub(super) fn hello(hello: &Hello, connection: String) -> Result<RunnerHello, InvalidId> {
@@ -111,10 +111,11 @@ pub(super) fn agent_status(status: wire::AgentStatus) -> AgentStatus {
 }
 
 /// A command as it is sent.
-pub(super) fn command(pending: PendingCommand) -> ToRunner {
+pub(super) fn command(pending: PendingCommand, attachments: Vec<PromptAttachment>) -> ToRunner {
     let body = match pending.command {
         Command::Prompt { prompt, model, .. } => {
-            RunnerCommand::Prompt { message_id: prompt.into(), content: pending.content.unwrap_or_default(), model }
+            let content = pending.content.unwrap_or_default();
+            RunnerCommand::Prompt { message_id: prompt.into(), content, model, attachments }
         }
         Command::Answer { question, resolution } => {
             RunnerCommand::Answer { question_id: question.into(), answer: answer(resolution) }

@@ -15,7 +15,7 @@ use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
-use super::{legacy, reports};
+use super::{attachments, legacy, reports};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
@@ -311,7 +311,8 @@ impl Link {
             }
             for pending in page {
                 self.sent_command = pending.number;
-                send(socket, &reports::command(pending)).await?;
+                let attached = attachments::of_command(&self.services, &self.id, &pending).await?;
+                send(socket, &reports::command(pending, attached)).await?;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What can happen to a session.
 
+use crate::attachments::Attachment;
 use crate::channels::Channel;
 use crate::children::{ChildEvent, ParentStop, SessionName};
 use crate::engine::{AgentStatus, RunnerName};
@@ -220,8 +221,10 @@ pub struct Actor {
 pub struct Prompt {
     /// Its id, also of the user's message that it becomes; drawn by the gateway and never used before in the session.
     pub id: MessageId,
-    /// The text; not blank, bounded by the caller.
+    /// The text; not blank unless something is attached, bounded by the caller.
     pub content: String,
+    /// What goes with it, bounded by the caller.
+    pub attachments: Vec<Attachment>,
     /// Who said it; absent for the first prompt of a session.
     pub author: Option<Author>,
     /// Which model to use.

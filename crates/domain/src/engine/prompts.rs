@@ -7,7 +7,7 @@ use super::{
     Turn,
 };
 use crate::channels::Channel;
-use crate::messages::{FinishReason, Message, MessageRole};
+use crate::messages::{FinishReason, Message, MessageRole, Part};
 use crate::sessions::QueueMode;
 
 /// Characters of a prompt that the audit log shows.
@@ -162,7 +162,7 @@ impl Step<'_> {
             position: seq,
             role: MessageRole::User,
             content: prompt.content,
-            parts: Vec::new(),
+            parts: prompt.attachments.into_iter().map(Part::Attachment).collect(),
             author: prompt.author,
             channel: prompt.channel,
             created_at: self.now,

@@ -78,12 +78,13 @@ pub(super) async fn run(
         until(Phase::Stopping, phase.clone(), to_the_end("search index", REST, || services.fill_search_index()));
     let sign_ins =
         until(Phase::Stopping, phase.clone(), forever("sign-ins", REST, || services.clone().run_sign_in_checks()));
+    let objects = until(Phase::Stopping, phase.clone(), forever("object sweep", REST, || services.run_object_sweep()));
     let node = async {
         if sharing == Sharing::Possible {
             until(Phase::Ended, phase, forever("node", REST, || services.clone().run_node())).await;
         }
     };
-    tokio::join!(jobs, deadlines, index, sign_ins, node);
+    tokio::join!(jobs, deadlines, index, sign_ins, objects, node);
 }
 
 async fn until(end: Phase, mut phase: watch::Receiver<Phase>, work: impl Future<Output = ()>) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::tokens::TokenSecret;
+use portway_ports::objects::ObjectStore;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
 
 use super::Gateway;
@@ -46,6 +47,7 @@ pub struct GatewayBuilder {
     bootstrap_key: Option<TokenSecret>,
     gateway_address: Option<SocketAddr>,
     sandboxes: Option<Arc<dyn Sandboxes>>,
+    pub(super) objects: Option<Arc<dyn ObjectStore>>,
     runner: Option<RunnerProgram>,
 }
 
@@ -109,7 +111,7 @@ impl GatewayBuilder {
     /// the key of the first administrator. It is made if it does not exist, for its owner only, and belongs to one
     /// gateway at a time.
     ///
-    /// Default: none. The gateway then writes no file but its database.
+    /// Default: none. The gateway then writes no file but its database and attachments.
     pub fn data_folder(mut self, path: impl Into<PathBuf>) -> Self {
         self.data_folder = Some(path.into());
         self
@@ -201,6 +203,15 @@ impl GatewayBuilder {
     /// needed then, and there is no built-in agent.
     pub fn sandboxes(mut self, sandboxes: Arc<dyn Sandboxes>) -> Self {
         self.sandboxes = Some(sandboxes);
+        self
+    }
+
+    /// Where attachments of prompts are kept. Gateways that share a database share this too.
+    ///
+    /// Default: `objects` in the data folder; without one a folder beside the database file, with `.objects` at the end
+    /// of its name; memory where there is neither.
+    pub fn objects(mut self, objects: Arc<dyn ObjectStore>) -> Self {
+        self.objects = Some(objects);
         self
     }
 

@@ -47,6 +47,9 @@ pub enum StartError {
     /// The schema of the database.
     #[error(transparent)]
     Schema(#[from] MigrateError),
+    /// The folder for attachments.
+    #[error(transparent)]
+    Objects(#[from] portway_adapters_s3::FolderError),
     /// The folder of running sandboxes.
     #[error(transparent)]
     Sandboxes(#[from] portway_adapters_system::OpenError),

@@ -9,6 +9,7 @@
 mod aborts;
 mod agents_command;
 mod api_keys;
+mod attachments;
 mod broken_agents;
 mod children;
 mod coding_agents;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
 fn add_talks(trials: &mut Trials) {
     broken_agents::add(trials);
     prompts::add(trials);
+    attachments::add(trials);
     permissions::add(trials);
     aborts::add(trials);
     crashes::add(trials);

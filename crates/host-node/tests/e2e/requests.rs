@@ -28,6 +28,7 @@ const ROUTES: [&str; 42] = [
     "get /api/search",
     "get /api/sessions",
     "get /api/sessions/{id}",
+    "get /api/sessions/{id}/attachments/{attachmentId}",
     "get /api/sessions/{id}/audit-log",
     "get /api/sessions/{id}/children",
     "get /api/sessions/{id}/messages",

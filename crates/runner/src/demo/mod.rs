@@ -9,6 +9,7 @@
 //! | prompt | what happens |
 //! |---|---|
 //! | `/say TEXT` | says `TEXT` word by word |
+//! | `/look` | says which pictures it was given, and everything else that was said about attachments |
 //! | `/slow N` | says `N` words, one every 50 ms (`N` at most 100 000) |
 //! | `/crash` | says something and exits with code 3 in the middle of the turn |
 //! | `/hang` | never answers, not even to `session/cancel` |
@@ -29,12 +30,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use portway_protocol::MAX_FRAME_BYTES;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::acp;
 use crate::jsonrpc::{self, INVALID_PARAMS, Incoming, RpcError};
-use crate::lines::{LineReader, MAX_LINE};
+use crate::lines::LineReader;
 
 use client::Client;
 use script::Script;
@@ -44,7 +46,7 @@ pub async fn run() -> ExitCode {
     let client = Arc::new(Client::new());
     let mut agent =
         Agent { client: Arc::clone(&client), sessions: HashMap::new(), always: Arc::new(AtomicBool::new(false)) };
-    let mut lines = LineReader::new(tokio::io::stdin(), MAX_LINE);
+    let mut lines = LineReader::new(tokio::io::stdin(), MAX_FRAME_BYTES);
     loop {
         match lines.next().await {
             Ok(Some(line)) => {
@@ -101,7 +103,7 @@ impl Agent {
         match method {
             "initialize" => Ok(json!({
                 "protocolVersion": acp::VERSION,
-                "agentCapabilities": {"loadSession": true},
+                "agentCapabilities": {"loadSession": true, "promptCapabilities": {"image": true}},
                 "agentInfo": {
                     "name": "portway-demo-agent",
                     "title": "Portway demo agent",
@@ -159,6 +161,7 @@ impl Agent {
             cwd: session.cwd.clone(),
             always: Arc::clone(&self.always),
             prompt: text(&params["prompt"]),
+            pictures: pictures(&params["prompt"]),
         };
         let (client, busy, id) = (Arc::clone(&self.client), Arc::clone(&session.busy), id.clone());
         let mut cancel = session.cancel.subscribe();
@@ -183,4 +186,15 @@ fn text(blocks: &Value) -> String {
     let blocks = blocks.as_array().map(Vec::as_slice).unwrap_or_default();
     let texts: Vec<_> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
     texts.join("\n")
+}
+
+/// The picture blocks of a prompt, in words.
+fn pictures(blocks: &Value) -> Vec<String> {
+    let blocks = blocks.as_array().map(Vec::as_slice).unwrap_or_default();
+    let pictures = blocks.iter().filter(|block| block["type"] == "image");
+    let in_words = |block: &Value| {
+        let [kind, data] = ["mimeType", "data"].map(|name| block[name].as_str().unwrap_or_default());
+        format!("{kind} of {} characters", data.len())
+    };
+    pictures.map(in_words).collect()
 }

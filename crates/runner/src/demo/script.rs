@@ -28,6 +28,7 @@ pub(super) struct Script {
     pub(super) cwd: PathBuf,
     pub(super) always: Arc<AtomicBool>,
     pub(super) prompt: String,
+    pub(super) pictures: Vec<String>,
 }
 
 impl Script {
@@ -44,6 +45,7 @@ impl Script {
     pub(super) async fn play(&self) -> Result<Value, RpcError> {
         let argument = self.prompt.trim_start().strip_prefix(self.command()).unwrap_or_default().trim();
         match self.command() {
+            "/look" => self.look(argument),
             "/say" => self.words(argument, Duration::ZERO).await,
             "/slow" => {
                 for n in 1..=argument.parse().unwrap_or(10).min(MAX_SLOW) {
@@ -73,6 +75,13 @@ impl Script {
             _ => self.tour().await,
         }
         Ok(json!({"stopReason": "end_turn"}))
+    }
+
+    fn look(&self, said: &str) {
+        for picture in &self.pictures {
+            self.say(&format!("I see {picture}. "));
+        }
+        self.say(&format!("I was told: {said}"));
     }
 
     /// What a coding agent does, in small.

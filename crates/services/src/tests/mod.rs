@@ -1,4 +1,5 @@
 mod agent_memories;
+mod attachments;
 mod children;
 mod faults;
 mod hibernation;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
@@ -35,6 +36,7 @@ pub(super) const MAX_CHILDREN: u32 = 120;
 pub(super) struct World {
     pub(super) services: Arc<Services>,
     pub(super) store: Arc<dyn Store>,
+    pub(super) objects: Arc<MemoryObjects>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) sandboxes: Arc<FakeSandboxes>,
     pub(super) hints: Arc<RecordedHints>,
@@ -51,30 +53,35 @@ impl World {
         let database = SqliteDatabase::in_memory().unwrap();
         database.migrate(SQLITE).await.unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::new(wrap(Arc::new(database))));
-        let mut world = Self::on(store, "first", ManualClock::default());
+        let objects = Arc::new(MemoryObjects::new(Arc::new(ManualClock::default())));
+        let mut world = Self::on(store, objects, "first", ManualClock::default());
         world.admin = world.services.bootstrap(None).await.unwrap().unwrap();
         world
     }
 
     /// Another node on the same store, with sandboxes of its own.
     pub(super) fn neighbour(&self) -> Self {
-        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "second", ManualClock::default()) }
+        Self {
+            admin: self.admin.clone(),
+            ..Self::on(self.store.clone(), self.objects.clone(), "second", ManualClock::default())
+        }
     }
 
     /// The same node after a new start.
     pub(super) fn again(&self) -> Self {
         let later = ManualClock::default();
         later.advance(Duration::from_secs(1));
-        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), "first", later) }
+        Self { admin: self.admin.clone(), ..Self::on(self.store.clone(), self.objects.clone(), "first", later) }
     }
 
-    fn on(store: Arc<dyn Store>, node: &str, clock: ManualClock) -> Self {
+    fn on(store: Arc<dyn Store>, objects: Arc<MemoryObjects>, node: &str, clock: ManualClock) -> Self {
         let clock = Arc::new(clock);
         let sandboxes = Arc::new(FakeSandboxes::default());
         let hints = Arc::new(RecordedHints::default());
         let ports = Ports {
             store: store.clone(),
             health: Arc::new(Healthy),
+            objects: objects.clone(),
             pubsub: hints.clone(),
             sandboxes: sandboxes.clone(),
             clock: clock.clone(),
@@ -90,7 +97,7 @@ impl World {
         };
         let node = NodeId::parse(node).unwrap();
         let services = Arc::new(Services::new(ports, options).as_node(node));
-        Self { services, store, clock, sandboxes, hints, admin: TokenSecret::runner([0; 32]) }
+        Self { services, store, objects, clock, sandboxes, hints, admin: TokenSecret::runner([0; 32]) }
     }
 
     pub(super) fn node(&self) -> NodeId {

@@ -8,8 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, sessions,
-    share_links, tokens, users,
+    attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions,
+    sessions, share_links, tokens, users,
 };
 
 /// How the rows of a table are read by the program.
@@ -45,6 +45,7 @@ const ALL: &[Records] = &[
     share_links::RECORDS,
     engines::RECORDS,
     messages::RECORDS,
+    attachments::RECORDS,
     open_message::PARTS,
     open_message::SEGMENTS,
     questions::RECORDS,

@@ -161,6 +161,21 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     Table::new(
+        13,
+        "attachments",
+        &["session_id", "message_id", "number"],
+        &[
+            text("session_id"),
+            text("message_id"),
+            integer("number"),
+            text("media_type"),
+            text("name").nullable(),
+            integer("size"),
+            text("sha256"),
+            text("object_key"),
+        ],
+    ),
+    Table::new(
         3,
         "message_parts",
         &["session_id", "message_id", "part_index"],

@@ -53,7 +53,15 @@ pub(super) fn person(number: u8) -> Actor {
 }
 
 pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
-    Prompt { id: message(id), content: format!("do {id}"), author: None, model: None, queue_mode: mode, channel: None }
+    Prompt {
+        id: message(id),
+        content: format!("do {id}"),
+        attachments: Vec::new(),
+        author: None,
+        model: None,
+        queue_mode: mode,
+        channel: None,
+    }
 }
 
 /// A prompt from the channel of that name.

@@ -197,7 +197,8 @@ impl Screen {
                     self.finished(*reason);
                 }
             }
-            Part::Forwarded { .. } | Part::Label { .. } => {}
+            // Only prompts and messages of the gateway have them.
+            Part::Forwarded { .. } | Part::Label { .. } | Part::Image(_) | Part::Audio(_) | Part::File(_) => {}
         }
     }
 
