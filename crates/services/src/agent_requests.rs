@@ -149,9 +149,11 @@ impl Services {
         let event = Event::Prompted(Prompt {
             id: message.clone(),
             content: content.to_owned(),
+            attachments: Vec::new(),
             author: None,
             model: None,
             queue_mode: Some(if interrupt { QueueMode::Steer } else { QueueMode::Followup }),
+            channel: None,
         });
         self.related(&request.session, target).await?;
         self.step_once(request, &context, target, event, ids, &message).await

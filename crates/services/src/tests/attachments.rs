@@ -20,7 +20,7 @@ use crate::prompts::NewPrompt;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 fn say(text: &str) -> NewPrompt {
-    NewPrompt { content: text.to_owned(), model: None, queue_mode: None }
+    NewPrompt { content: text.to_owned(), ..NewPrompt::default() }
 }
 
 fn file(media_type: &str, content: impl Into<Bytes>) -> NewAttachment {

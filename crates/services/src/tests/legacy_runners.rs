@@ -21,7 +21,7 @@ async fn connected(world: &World) -> (SessionId, TokenHash) {
 }
 
 async fn prompted(world: &World, session: &SessionId) -> MessageId {
-    let prompt = NewPrompt { content: "x".to_owned(), model: None, queue_mode: None };
+    let prompt = NewPrompt { content: "x".to_owned(), ..NewPrompt::default() };
     world.services.prompt(&world.as_owner(), session, prompt).await.unwrap()
 }
 

@@ -68,7 +68,15 @@ impl Talk {
 
     fn prompt(&mut self, id: &str, queue_mode: Option<QueueMode>) {
         let id = MessageId::parse(id).unwrap();
-        let prompt = Prompt { id, content: "x".to_owned(), author: None, model: None, queue_mode };
+        let prompt = Prompt {
+            id,
+            content: "x".to_owned(),
+            attachments: Vec::new(),
+            author: None,
+            model: None,
+            queue_mode,
+            channel: None,
+        };
         self.apply(Event::Prompted(prompt));
     }
 
