@@ -7,7 +7,7 @@ mod requests;
 mod runner;
 
 use portway_protocol::client::{AnswerValue, QueueMode};
-use portway_protocol::message::{FinishReason, ToolStatus};
+use portway_protocol::message::{AgentStatus, FinishReason, ToolStatus};
 use serde_json::{Value, json};
 
 use self::backend::Backend;
@@ -46,13 +46,14 @@ async fn working() -> (Backend, Gateway, Session, Runner) {
 async fn watched() -> (Backend, Gateway, Session, Runner, Recorder) {
     let (backend, gateway, session, mut runner) = working().await;
     runner.heard().await;
-    let prompt = session.prompt("begin").await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("begin", None).await;
     assert_eq!(runner.prompted("begin").await, prompt);
     runner.begin("t0").await;
     runner.end("t0", "begun").await;
-    let mut socket = session.socket().await;
     assert_eq!(socket.answer_to(&prompt).await.content, "begun");
     socket.turn_end().await;
+    socket.agent_is(AgentStatus::Idle).await;
     let mut client = Recorder::open(&gateway, &session).await;
     client.until(|frame| frame["type"] == "user.joined").await;
     client.forget();

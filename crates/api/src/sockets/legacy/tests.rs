@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use super::translation::{Outcome, Translation};
 
-const NOW: Timestamp = Timestamp::from_millis(1_771_927_200_000);
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_771_927_200_000)
+}
 
 /// An engine, a runner's connection to it, and what was said over that.
 struct Talk {
@@ -27,7 +29,7 @@ impl Talk {
     /// A session whose runner just connected for the first time.
     fn begun() -> Self {
         let (session, owner) = (SessionId::parse("s").unwrap(), UserId::parse("u").unwrap());
-        let engine = Engine::new(session, owner, QueueMode::Followup, NOW);
+        let engine = Engine::new(session, owner, QueueMode::Followup, now());
         let translation = Translation::new(&engine);
         let mut talk = Self { engine, translation };
         talk.apply(Event::Opened { title: None });
@@ -82,7 +84,7 @@ impl Talk {
 
     /// Applies an event, and sends the commands that follow.
     fn apply(&mut self, event: Event) {
-        let effects = self.engine.apply(event, NOW, &mut IdStream::new(NOW, [7; 32])).unwrap();
+        let effects = self.engine.apply(event, now(), &mut IdStream::new(now(), [7; 32])).unwrap();
         for change in effects.changes {
             if let Change::CommandGiven { number, command, .. } = change {
                 self.translation.sends(number, &command);
