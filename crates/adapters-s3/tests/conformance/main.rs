@@ -67,10 +67,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn trial<F: Future<Output = Opened>>(place: &str, case: ObjectCase, open: fn() -> F) -> Trial
-where
-    F: 'static,
-{
+fn trial<F: Future<Output = Opened> + 'static>(place: &str, case: ObjectCase, open: fn() -> F) -> Trial {
     Trial::test(format!("{place}::{}", case.name), move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(async {
