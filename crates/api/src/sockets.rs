@@ -3,8 +3,11 @@
 mod client;
 mod events;
 pub(crate) mod frames;
+mod replay;
 mod reports;
+mod resuming;
 mod runner;
+mod window;
 
 use std::sync::Arc;
 
@@ -34,7 +37,8 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
             .summary("The socket of a session")
             .describe(
                 "For clients (`role=client`) and for the session's runner (`role=runner`), which presents its own \
-                 secret instead of a user's token. The frames are those of the session protocol.",
+                 secret instead of a user's token. The frames are those of the session protocol. With `protocol=2` a \
+                 client is told how far each change goes, and gets on there with `resumeFrom`.",
             )
             .rate(RateClass::Agent)
             .socket(session_socket),
@@ -53,6 +57,27 @@ struct SessionSocket {
     /// On which side of the session the peer is.
     #[garde(skip)]
     role: SocketRole,
+    /// Which protocol a client speaks; the first if absent.
+    #[garde(skip)]
+    protocol: Option<ClientProtocol>,
+    /// The last `seq` that a client of protocol 2 has.
+    #[garde(range(max = MAX_SEQ))]
+    #[serde(rename = "resumeFrom")]
+    resume_from: Option<u64>,
+}
+
+/// Largest `seq` there can be: every client keeps it exactly.
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// Protocols of clients.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+enum ClientProtocol {
+    /// The whole state at every opening.
+    #[serde(rename = "1")]
+    First,
+    /// Gets on where the client left off.
+    #[serde(rename = "2")]
+    Resuming,
 }
 
 /// On which side of a session a peer is.
@@ -72,7 +97,11 @@ async fn session_socket(
 ) -> Result<ServeSocket, ApiError> {
     let id = SessionId::parse(input.id.as_str()).map_err(|_| Error::NotFound { resource: "Session", id: input.id })?;
     match input.role {
-        SocketRole::Client => client::open(services, context, id).await,
+        SocketRole::Client => match (input.protocol.unwrap_or(ClientProtocol::First), input.resume_from) {
+            (ClientProtocol::Resuming, seq) => resuming::open(services, context, id, seq).await,
+            (ClientProtocol::First, None) => client::open(services, context, id).await,
+            (ClientProtocol::First, Some(_)) => Err(ApiError::field("resumeFrom", "is for protocol=2")),
+        },
         SocketRole::Runner => runner::open(services, context, id).await,
     }
 }

@@ -93,6 +93,7 @@
 //! * A future that its documentation allows to be dropped early loses nothing when it is; others are awaited to their end.
 //! * No trait speaks of HTTP, of a database or of a vendor.
 
+pub mod changes;
 pub mod commit;
 pub mod diagnosis;
 pub mod error;

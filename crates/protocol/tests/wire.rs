@@ -64,6 +64,7 @@ fn clients_are_told_of_messages() {
         author_name: None,
         author_avatar_url: None,
         created_at: 1_771_927_200,
+        position: None,
     };
     let wire = json!({"type": "message", "data": {
         "id": "p1", "role": "user", "content": "hi", "authorId": "u1", "createdAt": 1_771_927_200,

@@ -79,13 +79,14 @@ macro_rules! files {
 /// The schema of SQLite and Cloudflare D1: every file of `migrations/sqlite`.
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
-    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing"
+    7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
+    11 "0011_resuming"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
-    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing"
+    6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_resuming"
 );
 
 #[cfg(test)]
@@ -144,6 +145,11 @@ mod tests {
             10,
             "406d131c75eb13fa86ddf382f850218a69337c6c3e19569295fac0da74b75210",
             "114908735f2fbabe067e0a401e8c255b1219cf34a701493bdd4b0971488fa35c",
+        ),
+        (
+            11,
+            "a7706e378b78e1285c10913eb571e54ce6c95a585c4d557853e27253a83a201d",
+            "4cef6b2e0070a85b9674afd70f0de3d5c6eb240686b9d703344ad5b7bdb77e3b",
         ),
     ];
 

@@ -1,5 +1,6 @@
 //! The storage ports on one driver.
 
+mod changes;
 mod diagnosis;
 mod memories;
 mod nodes;

@@ -29,6 +29,7 @@ pub(crate) fn message(message: Message) -> wire::Message {
         author_name: author.as_ref().and_then(|author| author.name.clone()),
         author_avatar_url: author.and_then(|author| author.avatar_url),
         created_at: message.created_at.as_seconds(),
+        position: None,
     }
 }
 
@@ -46,7 +47,7 @@ fn is_finished(message: &Message) -> bool {
     message.parts.iter().any(|part| matches!(part, Part::Finish { .. }))
 }
 
-fn as_shown(shown: Message) -> wire::Message {
+pub(super) fn as_shown(shown: Message) -> wire::Message {
     if shown.role == MessageRole::Assistant && !is_finished(&shown) { open_message(shown) } else { message(shown) }
 }
 
@@ -138,9 +139,11 @@ pub(super) fn init(transcript: Transcript, users: Vec<Profile>, sockets: usize) 
             workspace: session.workspace,
             title: session.title,
             messages: transcript.messages.into_iter().map(as_shown).collect(),
+            before: None,
             runner_connected: facts.connected,
             seq: engine.seq,
         },
+        protocol: None,
         data: InitData {
             sandbox_running: facts.sandbox,
             runner_connected: facts.connected,
@@ -165,7 +168,7 @@ pub(super) fn presence(presence: &Presence) -> ServerFrame {
     }
 }
 
-fn connected_user(user: &Profile) -> ConnectedUser {
+pub(super) fn connected_user(user: &Profile) -> ConnectedUser {
     ConnectedUser {
         id: user.id.to_string(),
         name: user.name.clone(),
@@ -174,12 +177,13 @@ fn connected_user(user: &Profile) -> ConnectedUser {
     }
 }
 
-fn audit(entry: AuditEntry) -> AuditFrame {
+pub(super) fn audit(entry: AuditEntry) -> AuditFrame {
     AuditFrame {
         event_type: entry.event_type,
         summary: entry.summary,
         actor_id: entry.actor.map(Into::into),
         created_at: entry.created_at.to_string(),
+        seq: None,
     }
 }
 

@@ -31,6 +31,7 @@ mod postgres;
 mod prompts;
 mod queue;
 mod requests;
+mod resuming;
 mod sandboxes;
 mod search;
 mod sessions;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
     stopping::add(&mut trials);
     sandboxes::add(&mut trials);
     starting::add(&mut trials);
+    resuming::add(&mut trials);
     postgres::add(&mut trials);
     neighbours::add(&mut trials);
     requests::add(&mut trials);

@@ -8,8 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, sessions,
-    share_links, tokens, users,
+    audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions, removals,
+    sessions, share_links, tokens, users,
 };
 
 /// How the rows of a table are read by the program.
@@ -48,6 +48,7 @@ const ALL: &[Records] = &[
     open_message::PARTS,
     open_message::SEGMENTS,
     questions::RECORDS,
+    removals::RECORDS,
     audit::RECORDS,
     commands::RECORDS,
     deadlines::RECORDS,

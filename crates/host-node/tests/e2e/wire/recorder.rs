@@ -34,7 +34,13 @@ struct Names {
 
 impl Recorder {
     pub(super) async fn open(gateway: &Gateway, session: &Session) -> Self {
-        let stream = connect(&session.api, &session.path("/ws?role=client")).await.unwrap();
+        Self::open_with(gateway, session, "").await
+    }
+
+    /// The same with more parameters.
+    pub(super) async fn open_with(gateway: &Gateway, session: &Session, parameters: &str) -> Self {
+        let path = session.path(&format!("/ws?role=client{parameters}"));
+        let stream = connect(&session.api, &path).await.unwrap();
         let names = Names { data: gateway.data().display().to_string(), ids: BTreeMap::new() };
         Self { stream, frames: Vec::new(), names }
     }
@@ -66,6 +72,19 @@ impl Recorder {
 
     pub(super) fn forget(&mut self) {
         self.frames.clear();
+    }
+
+    /// Keeps how far each frame goes only where the state is told: which changes come together differs from run to run.
+    pub(super) fn forget_counters(&mut self) {
+        for frame in self.frames.iter_mut().filter(|frame| frame["type"] != "init" && frame["type"] != "resumed") {
+            frame.as_object_mut().map(|frame| frame.remove("seq"));
+        }
+    }
+
+    /// Opens the socket again with more parameters, and goes on.
+    pub(super) async fn reopen(&mut self, session: &Session, parameters: &str) {
+        let path = session.path(&format!("/ws?role=client{parameters}"));
+        self.stream = connect(&session.api, &path).await.unwrap();
     }
 
     /// Compares all that was kept with what is written down.
