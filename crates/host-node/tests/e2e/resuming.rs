@@ -24,7 +24,7 @@ pub(crate) fn add(trials: &mut Trials) {
 }
 
 fn path_of(session: &Session, prompt: &str) -> String {
-    session.path(&format!("/messages/{prompt}"))
+    session.path(&format!("/queue/{prompt}"))
 }
 
 /// Says something and waits for the answer.

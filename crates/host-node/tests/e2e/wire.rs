@@ -190,7 +190,7 @@ async fn a_return() {
         (session.detail().await["doStatus"]["connectedClients"] == 1).then_some(())
     })
     .await;
-    recorder.reopen(&session, &format!("&protocol=2&resumeFrom={seq}")).await;
+    let _before = recorder.reopen(&session, &format!("&protocol=2&resumeFrom={seq}")).await;
     recorder.until(|frame| frame["type"] == "resumed").await;
     recorder.forget_counters();
     recorder.compare("a_return");

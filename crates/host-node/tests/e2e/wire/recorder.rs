@@ -81,10 +81,10 @@ impl Recorder {
         }
     }
 
-    /// Opens the socket again with more parameters, and goes on.
-    pub(super) async fn reopen(&mut self, session: &Session, parameters: &str) {
+    /// Goes on with another socket with more parameters. Answers with the one before, which counts as long as it is there.
+    pub(super) async fn reopen(&mut self, session: &Session, parameters: &str) -> Stream {
         let path = session.path(&format!("/ws?role=client{parameters}"));
-        self.stream = connect(&session.api, &path).await.unwrap();
+        std::mem::replace(&mut self.stream, connect(&session.api, &path).await.unwrap())
     }
 
     /// Compares all that was kept with what is written down.
