@@ -7,6 +7,7 @@ use portway_domain::questions::{AnswerValue, Choice, ChoiceKind};
 use portway_domain::sessions::QueueMode;
 use portway_protocol::resuming::ResumingFrame;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::rig::{Connection, Rig};
 use super::screen::Screen;
@@ -222,7 +223,12 @@ fn choice(id: &str, kind: ChoiceKind) -> Choice {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        rng_seed: RngSeed::Fixed(41),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_client_that_was_cut_shows_what_one_shows_that_was_not(acts in acts()) {
