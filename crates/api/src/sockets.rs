@@ -5,8 +5,11 @@ mod client;
 mod events;
 pub(crate) mod frames;
 mod legacy;
+mod replay;
 mod reports;
+mod resuming;
 mod runner;
+mod window;
 
 use std::sync::Arc;
 
@@ -39,7 +42,8 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
             .summary("The socket of a session")
             .describe(
                 "For clients (`role=client`) and for the session's runner (`role=runner`), which presents its own \
-                 secret instead of a user's token. The frames are those of the session protocol.",
+                 secret instead of a user's token. The frames are those of the session protocol. With `protocol=2` a \
+                 client is told how far each change goes, and gets on there with `resumeFrom`.",
             )
             .rate(RateClass::Agent)
             .socket(session_socket),
@@ -59,10 +63,28 @@ struct SessionSocket {
     /// On which side of the session the peer is.
     #[garde(skip)]
     role: SocketRole,
-    /// The version of the session protocol that a runner speaks. One that does not say begins with `hello`, or is one of
-    /// earlier gateways.
+    /// Which protocol the peer speaks. A client that does not say speaks the first; a runner that does not say begins with
+    /// `hello`, or is one of earlier gateways.
     #[garde(skip)]
-    protocol: Option<u32>,
+    protocol: Option<SocketProtocol>,
+    /// The last `seq` that a client of protocol 2 has.
+    #[garde(range(max = MAX_SEQ))]
+    #[serde(rename = "resumeFrom")]
+    resume_from: Option<u64>,
+}
+
+/// Largest `seq` there can be: every client keeps it exactly.
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// Versions of the session protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+enum SocketProtocol {
+    /// Clients get the whole state at every opening.
+    #[serde(rename = "1")]
+    First,
+    /// Clients get on where they left off; runners begin with `hello`.
+    #[serde(rename = "2")]
+    Second,
 }
 
 /// On which side of a session a peer is.
@@ -82,7 +104,14 @@ async fn session_socket(
 ) -> Result<ServeSocket, ApiError> {
     let id = SessionId::parse(input.id.as_str()).map_err(|_| Error::NotFound { resource: "Session", id: input.id })?;
     match input.role {
-        SocketRole::Client => client::open(services, context, id).await,
-        SocketRole::Runner => runner::open(services, context, id, input.protocol.is_some()).await,
+        SocketRole::Client => match (input.protocol.unwrap_or(SocketProtocol::First), input.resume_from) {
+            (SocketProtocol::Second, seq) => resuming::open(services, context, id, seq).await,
+            (SocketProtocol::First, None) => client::open(services, context, id).await,
+            (SocketProtocol::First, Some(_)) => Err(ApiError::field("resumeFrom", "is for protocol=2")),
+        },
+        SocketRole::Runner => {
+            let says_hello = input.protocol == Some(SocketProtocol::Second);
+            runner::open(services, context, id, says_hello).await
+        }
     }
 }

@@ -20,6 +20,7 @@ mod failure;
 mod attachments;
 mod backend;
 mod change_sets;
+mod changes;
 mod children;
 mod commands;
 mod deadlines;
@@ -199,6 +200,14 @@ pub fn cases() -> Vec<Case> {
             only_the_open_message_is_finished,
             text_is_appended_once,
             sessions_do_not_share_open_messages,
+        ]
+        durable = false changes: [
+            changes_begin_after_a_place,
+            the_open_message_counts_as_changed,
+            the_newest_removals_are_remembered,
+            a_message_that_came_back_is_told_after_its_removal,
+            a_transcript_is_read_from_its_end,
+            strangers_are_told_no_changes,
         ]
         durable = false questions: [
             a_question_is_asked_once,

@@ -74,7 +74,7 @@ fn session() -> Topic {
 }
 
 fn title(version: u64) -> Hint {
-    Hint::Session { version, notices: vec![Notice::Title(format!("\u{1F980} {version}"))] }
+    Hint::Session { version, seq: version + 1, notices: vec![Notice::Title(format!("\u{1F980} {version}"))] }
 }
 
 async fn hint(watch: &mut dyn Subscription) -> Outcome<Arc<Hint>> {
@@ -145,7 +145,7 @@ fn kinds() -> Outcome<[Hint; 3]> {
         at: at(5),
     };
     Ok([
-        Hint::Session { version: u64::from(u32::MAX), notices },
+        Hint::Session { version: u64::from(u32::MAX), seq: u64::from(u32::MAX), notices },
         Hint::Presence(Presence { user: draw(), joined: true, users: vec![user] }),
         Hint::Bus(bus),
     ])
@@ -205,7 +205,7 @@ async fn versions_without_news_are_not_told(nodes: Arc<dyn Nodes>) -> Outcome {
     let topic = session();
     let mut watches = [one.subscribe(&topic).await, two.subscribe(&topic).await];
     one.publish(&topic, title(1));
-    one.publish(&topic, Hint::Session { version: 2, notices: Vec::new() });
+    one.publish(&topic, Hint::Session { version: 2, seq: 3, notices: Vec::new() });
     one.publish(&topic, title(3));
     for watch in &mut watches {
         expect(watch.as_mut(), [1, 3]).await?;
@@ -218,7 +218,7 @@ async fn a_large_hint_is_told_or_missed(nodes: Arc<dyn Nodes>) -> Outcome {
     let topic = session();
     let mut here = one.subscribe(&topic).await;
     let mut there = two.subscribe(&topic).await;
-    let large = Hint::Session { version: 2, notices: vec![Notice::Title("\u{1F980}".repeat(100_000))] };
+    let large = Hint::Session { version: 2, seq: 3, notices: vec![Notice::Title("\u{1F980}".repeat(100_000))] };
     one.publish(&topic, title(1));
     one.publish(&topic, large.clone());
     one.publish(&topic, title(3));

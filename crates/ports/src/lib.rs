@@ -95,6 +95,7 @@
 //! * No trait speaks of HTTP, of a database or of a vendor.
 
 pub mod attachments;
+pub mod changes;
 pub mod children;
 pub mod commit;
 pub mod diagnosis;

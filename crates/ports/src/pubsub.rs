@@ -24,6 +24,9 @@ pub enum Hint {
     Session {
         /// Version of its engine after the change. A watcher who has read this version or a later one knows already.
         version: u64,
+        /// The session's change counter after the change; 0 from a process that does not tell.
+        #[serde(default)]
+        seq: u64,
         /// What changed, in order. Empty where there is nothing to tell: the version shows that none was lost, and
         /// watchers do not get the hint.
         notices: Vec<Notice>,

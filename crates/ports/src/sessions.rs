@@ -11,6 +11,7 @@ use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
 
+use crate::changes::Changes;
 use crate::commit::Remembered;
 use crate::error::StoreError;
 use crate::pages::{Page, PageRequest};
@@ -187,6 +188,33 @@ pub trait SessionStore: Send + Sync {
         id: &SessionId,
         audit: u32,
     ) -> Result<Seen<Option<Transcript>>, StoreError>;
+
+    /// A session with at most `messages` newest messages of its transcript, and `audit` newest entries of its audit log.
+    async fn newest_of_transcript(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        messages: u32,
+        audit: u32,
+    ) -> Result<Seen<Option<Transcript>>, StoreError>;
+
+    /// What changed in a session after this value of its change counter.
+    async fn changes_since(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        seq: u64,
+    ) -> Result<Seen<Option<Changes>>, StoreError>;
+
+    /// At most `limit` messages of a session whose places are before this one, the newest of them in order, and the
+    /// caller's role; the open message as it stands.
+    async fn messages_before(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        before: u64,
+        limit: u32,
+    ) -> Result<Seen<Option<(SessionAccess, Vec<Message>)>>, StoreError>;
 
     /// Messages of a session in order, and the caller's role; the open message as it stands.
     async fn messages(

@@ -47,6 +47,9 @@ pub struct Message {
     pub channel_id: Option<String>,
     /// When it was made, in whole seconds since the epoch.
     pub created_at: i64,
+    /// Its place in the transcript, in protocol 2: a higher number than that of the message before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
 }
 
 /// A part of a message.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
+use crate::resuming::{HistoryData, ResumedData, ResumedSession};
 
 /// A frame that the gateway sends to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,35 @@ pub enum ServerFrame {
         session: InitSession,
         /// What goes on at the moment.
         data: InitData,
+        /// Which protocol follows; absent in the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        protocol: Option<u32>,
+    },
+    /// Everything that changed while the client was away was told, and this is what goes on. Protocol 2.
+    #[serde(rename = "resumed")]
+    Resumed {
+        /// The session.
+        session: ResumedSession,
+        /// What goes on at the moment.
+        data: ResumedData,
+    },
+    /// Older messages, which the client asked for. Protocol 2.
+    #[serde(rename = "history")]
+    History {
+        /// The page.
+        data: HistoryData,
+    },
+    /// Asks the client to say that it has read so far. Protocol 2.
+    #[serde(rename = "checkpoint")]
+    Checkpoint {
+        /// What to say in `ack`.
+        checkpoint: u64,
+    },
+    /// The client has not acknowledged what was sent, and the socket is closed. Protocol 2.
+    #[serde(rename = "lagging")]
+    Lagging {
+        /// Where to resume.
+        resume_from: u64,
     },
     /// A new message.
     #[serde(rename = "message")]
@@ -162,8 +192,11 @@ pub struct InitSession {
     /// Its title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The transcript, oldest first.
+    /// The transcript, oldest first; only its end in protocol 2.
     pub messages: Vec<Message>,
+    /// What to ask for the messages before these with; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
     /// Whether a runner is connected.
     pub runner_connected: bool,
     /// Change counter of the session that this state belongs to.
@@ -223,6 +256,9 @@ pub struct AuditEntry {
     pub actor_id: Option<String>,
     /// When, as RFC 3339.
     pub created_at: String,
+    /// Its number in the session, in protocol 2: an entry that comes again has the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
 }
 
 /// Somebody who has the session open.

@@ -71,6 +71,7 @@ fn clients_are_told_of_messages() {
         channel_type: None,
         channel_id: None,
         created_at: 1_771_927_200,
+        position: None,
     };
     let wire = json!({"type": "message", "data": {
         "id": "p1", "role": "user", "content": "hi", "authorId": "u1", "createdAt": 1_771_927_200,

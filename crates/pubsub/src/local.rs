@@ -385,11 +385,11 @@ mod tests {
     }
 
     fn step(version: u64) -> Arc<Hint> {
-        Arc::new(Hint::Session { version, notices: vec![Notice::Title(version.to_string())] })
+        Arc::new(Hint::Session { version, seq: version, notices: vec![Notice::Title(version.to_string())] })
     }
 
     fn silent(version: u64) -> Arc<Hint> {
-        Arc::new(Hint::Session { version, notices: Vec::new() })
+        Arc::new(Hint::Session { version, seq: version, notices: Vec::new() })
     }
 
     /// Versions that wait for the watcher; `None` for `Missed`.

@@ -82,6 +82,7 @@ pub mod nodes;
 pub mod presence;
 pub mod prompts;
 pub mod recovery;
+pub mod resuming;
 pub mod runners;
 pub mod search;
 pub mod sessions;

@@ -214,7 +214,7 @@ impl Services {
             self.new_work.notify_waiters();
         }
         let topic = Topic::Session(engine.session.clone());
-        self.ports.pubsub.publish(&topic, Hint::Session { version, notices: effects.notices });
+        self.ports.pubsub.publish(&topic, Hint::Session { version, seq: engine.seq, notices: effects.notices });
         for event in effects.bus {
             self.ports.pubsub.publish(&Topic::User(event.user.clone()), Hint::Bus(event));
         }

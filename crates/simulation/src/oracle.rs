@@ -252,7 +252,7 @@ impl Oracle {
         if stored.version != screen.version {
             return None;
         }
-        let stored = Screen::of(self.transcript(id).ok()?);
+        let stored = screen.of_stored(self.transcript(id).ok()?);
         (stored != *screen).then(|| format!("a watcher of session {id} shows {screen:#?} instead of {stored:#?}"))
     }
 

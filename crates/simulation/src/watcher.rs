@@ -1,4 +1,5 @@
-//! Watchers: what a client shows, put together from hints and from what is read again when hints were missed.
+//! Watchers: what a client shows, put together from hints and from what is read again when hints were missed. Every other
+//! one gets on where it left off, and is cut in the middle of what it is told.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use portway_domain::messages::{Message, MessageRole, Part, Segment, TextKind};
 use portway_ports::pubsub::{Delivery, Hint};
 use portway_ports::sessions::Transcript;
 use portway_services::Services;
+use portway_services::resuming::Beginning;
 use tokio::sync::oneshot;
 
 use crate::executor::{Group, lock};
@@ -19,6 +21,8 @@ use crate::simulation::Simulation;
 /// What of a message is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shown {
+    /// Not known of a failure that was told as such.
+    position: Option<u64>,
     pub(crate) role: MessageRole,
     pub(crate) content: String,
     pub(crate) parts: Vec<Part>,
@@ -29,34 +33,88 @@ pub(crate) struct Shown {
 pub(crate) struct Screen {
     /// Version of the state that it began with, or the newest one that it was told.
     pub(crate) version: u64,
+    /// The session's change counter up to which everything was told.
+    pub(crate) seq: u64,
+    /// Messages whose places are before this one are not shown.
+    before: u64,
     pub(crate) messages: BTreeMap<MessageId, Shown>,
 }
+
+/// How often in a thousand changes the connection is cut of a watcher that gets on.
+const CUTS: u64 = 20;
+
+/// What a watcher showed of sessions when it left them.
+type Left = Arc<Mutex<BTreeMap<SessionId, Screen>>>;
 
 /// The screens that are open.
 pub(crate) type Screens = Arc<Mutex<BTreeMap<u64, (SessionId, Screen)>>>;
 
 impl From<Message> for Shown {
     fn from(message: Message) -> Self {
-        Self { role: message.role, content: message.content, parts: message.parts }
+        let position = (message.role != MessageRole::System).then_some(message.position);
+        Self { position, role: message.role, content: message.content, parts: message.parts }
+    }
+}
+
+impl From<Beginning> for Screen {
+    fn from(beginning: Beginning) -> Self {
+        let mut screen = Self::default();
+        screen.begin(beginning);
+        screen
     }
 }
 
 impl Screen {
     pub(crate) fn of(transcript: Transcript) -> Self {
         let messages = transcript.messages.into_iter().map(|message| (message.id.clone(), message.into()));
-        Self { version: transcript.engine.version, messages: messages.collect() }
+        let (version, seq) = (transcript.engine.version, transcript.engine.value.seq);
+        Self { version, seq, before: 0, messages: messages.collect() }
     }
 
-    fn tell(&mut self, version: u64, notices: &[Notice]) -> Result<(), String> {
+    /// What a screen shows of the stored state that begins where this one does.
+    pub(crate) fn of_stored(&self, transcript: Transcript) -> Self {
+        let before = self.before;
+        let stored = transcript.messages.iter().filter(|message| message.position < before);
+        let older: Vec<MessageId> = stored.map(|message| message.id.clone()).collect();
+        let mut stored = Self { before, ..Self::of(transcript) };
+        older.iter().for_each(|id| drop(stored.messages.remove(id)));
+        stored
+    }
+
+    /// Begins anew, or takes over what changed.
+    fn begin(&mut self, beginning: Beginning) {
+        (self.version, self.seq) = (beginning.version(), beginning.seq());
+        match beginning {
+            Beginning::Fresh(newest) => {
+                *self = Self { before: newest.before.unwrap_or(0), ..Self::of(newest.transcript) };
+            }
+            Beginning::Changed(changes) => {
+                changes.removed.iter().for_each(|id| drop(self.messages.remove(id)));
+                for message in changes.messages.into_iter().filter(|message| message.position >= self.before) {
+                    self.messages.insert(message.id.clone(), message.into());
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, version: u64, seq: u64, notices: &[Notice]) -> Result<(), String> {
         if version <= self.version {
             return Ok(());
         }
         self.version = version;
+        self.seq = seq;
+        notices.iter().try_for_each(|notice| self.notice(notice))
+    }
+
+    /// Is told the beginning of a change, and never the rest.
+    fn tell_in_part(&mut self, version: u64, notices: &[Notice]) -> Result<(), String> {
+        let notices = if version > self.version { notices } else { &[] };
         notices.iter().try_for_each(|notice| self.notice(notice))
     }
 
     fn notice(&mut self, notice: &Notice) -> Result<(), String> {
         match notice {
+            Notice::Message(message) | Notice::MessageUpdated(message) if message.position < self.before => {}
             Notice::Message(message) | Notice::MessageUpdated(message) => {
                 self.messages.insert(message.id.clone(), message.clone().into());
             }
@@ -64,7 +122,7 @@ impl Screen {
             Notice::Chunk(segment) => return self.append(segment),
             Notice::Error { message, error } => {
                 let content = format!("Error: {error}");
-                let shown = Shown { role: MessageRole::System, content, parts: Vec::new() };
+                let shown = Shown { position: None, role: MessageRole::System, content, parts: Vec::new() };
                 self.messages.insert(message.clone(), shown);
             }
             _ => {}
@@ -75,7 +133,12 @@ impl Screen {
     fn append(&mut self, segment: &Segment) -> Result<(), String> {
         let unfit = || format!("a watcher cannot add {segment:?} at version {}", self.version);
         let (index, offset) = (segment.part as usize, segment.offset as usize);
-        let shown = self.messages.get_mut(&segment.message).ok_or_else(|| "a chunk of no message".to_owned())?;
+        let is_older = self.before > 0;
+        let shown = match self.messages.get_mut(&segment.message) {
+            Some(shown) => shown,
+            None if is_older => return Ok(()),
+            None => return Err("a chunk of no message".to_owned()),
+        };
         if index == shown.parts.len() && offset == 0 {
             shown.parts.push(segment.kind.part(String::new()));
         }
@@ -97,6 +160,7 @@ impl Screen {
 /// Watches sessions, one after the other, through ever new connections.
 pub(crate) async fn watch(person: Person, screens: Screens) {
     let simulation = person.simulation.clone();
+    let left = (person.number % 2 == 1).then(Left::default);
     loop {
         simulation.pause(50, 1_500).await;
         let sessions = simulation.ledger(|ledger| ledger.sessions.clone());
@@ -108,22 +172,23 @@ pub(crate) async fn watch(person: Person, screens: Screens) {
         };
         let patience = simulation.pause(2_000, 40_000);
         let (ended, end) = oneshot::channel::<()>();
-        let (leave, left) = oneshot::channel::<()>();
+        let (leave, leaving) = oneshot::channel::<()>();
         let client = Client {
             simulation: simulation.clone(),
             services: gateway.services,
             person: person.clone(),
             session,
             screens: screens.clone(),
+            left: left.clone(),
         };
         // The end of the node is the end of the socket, and so is that of the client.
         simulation.spawn(gateway.group, async move {
             tokio::select! {
                 biased;
-                _ = left => {}
+                _ = leaving => {}
                 () = client.show() => {}
             }
-            lock(&client.screens).remove(&client.person.number);
+            close(&client.screens, client.left.as_ref(), client.person.number);
             drop(ended);
         });
         // Whoever watches when the storm is over goes on, so that there is something to compare.
@@ -139,7 +204,15 @@ pub(crate) async fn watch(person: Person, screens: Screens) {
             () = patience => {}
         }
         drop(leave);
-        lock(&screens).remove(&person.number);
+        close(&screens, left.as_ref(), person.number);
+    }
+}
+
+/// Takes a screen away; who gets on later keeps it.
+fn close(screens: &Screens, left: Option<&Left>, number: u64) {
+    let closed = lock(screens).remove(&number);
+    if let Some(((session, screen), left)) = closed.zip(left) {
+        lock(left).insert(session, screen);
     }
 }
 
@@ -149,11 +222,75 @@ struct Client {
     person: Person,
     session: SessionId,
     screens: Screens,
+    left: Option<Left>,
 }
 
 impl Client {
     /// Shows the session until the connection ends.
     async fn show(&self) {
+        match &self.left {
+            Some(left) => self.show_from(left).await,
+            None => self.show_anew().await,
+        }
+    }
+
+    /// Goes on where it left off.
+    async fn show_from(&self, left: &Left) {
+        let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
+        let known = lock(left).remove(&self.session);
+        let seq = known.as_ref().map(|screen| screen.seq);
+        let watch = match self.services.resume_watch(&context, &self.session, seq).await {
+            Ok(watch) => watch,
+            Err(_) => {
+                known.into_iter().for_each(|screen| drop(lock(left).insert(self.session.clone(), screen)));
+                return;
+            }
+        };
+        let _presence = self.services.join(&self.session, &watch.principal);
+        let mut subscription = watch.subscription;
+        self.begin(known, watch.beginning);
+        while let Some(delivery) = subscription.next().await {
+            match delivery {
+                Delivery::Hint(hint) if self.simulation.strikes(CUTS) => return self.told_in_part(&hint),
+                Delivery::Hint(hint) => self.told(&hint),
+                Delivery::Missed => {
+                    let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
+                    let known = lock(&self.screens).get(&self.person.number).map(|(_, screen)| screen.clone());
+                    let seq = known.as_ref().map(|screen| screen.seq);
+                    match self.services.beginning(&context, &self.session, seq).await {
+                        Ok((_, beginning)) => self.begin(known, beginning),
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&self, known: Option<Screen>, beginning: Beginning) {
+        let screen = match known {
+            Some(mut screen) => {
+                screen.begin(beginning);
+                screen
+            }
+            None => beginning.into(),
+        };
+        self.simulation.note(format_args!("watcher {} goes on to {}", self.person.number, screen.seq));
+        self.draw(screen);
+    }
+
+    /// The connection is cut in the middle of a change.
+    fn told_in_part(&self, hint: &Hint) {
+        let mut screens = lock(&self.screens);
+        if let Hint::Session { version, notices, .. } = hint
+            && let Some((_, screen)) = screens.get_mut(&self.person.number)
+            && let Err(error) = screen.tell_in_part(*version, &notices[..notices.len() / 2])
+        {
+            self.simulation.violated(format_args!("{error}"));
+        }
+    }
+
+    /// Begins with the whole state.
+    async fn show_anew(&self) {
         let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
         let Ok(watch) = self.services.watch_session(&context, &self.session).await else {
             return;
@@ -182,7 +319,7 @@ impl Client {
     }
 
     fn told(&self, hint: &Hint) {
-        let Hint::Session { version, notices } = hint else {
+        let Hint::Session { version, seq, notices } = hint else {
             return;
         };
         let mut screens = lock(&self.screens);
@@ -190,7 +327,7 @@ impl Client {
             return;
         };
         self.simulation.note(format_args!("watcher {} is told version {version}", self.person.number));
-        let told = screen.tell(*version, notices);
+        let told = screen.tell(*version, *seq, notices);
         let screen = (told.is_ok() && version % 8 == 0).then(|| screen.clone());
         drop(screens);
         if let Err(error) = told {

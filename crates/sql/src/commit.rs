@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
     audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, participants, questions,
-    search, sessions, share_links, tokens, users,
+    removals, search, sessions, share_links, tokens, users,
 };
 
 /// Why a write cannot be made into steps.
@@ -92,7 +92,11 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
 fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Result<Vec<Step>, Unwritable> {
     let step = match change {
         Change::MessageAdded(message) => return Ok(messages::add(dialect, session, message)?),
-        Change::MessageRemoved { id, .. } => messages::remove(dialect, session, &id),
+        Change::MessageRemoved { id, seq } => {
+            let mut steps = vec![messages::remove(dialect, session, &id)];
+            steps.extend(removals::remember(dialect, session, id, seq)?);
+            return Ok(steps);
+        }
         Change::TextAppended(segment) => open_message::append_text(dialect, session, segment)?,
         Change::PartSet { message, index, part, seq } => {
             open_message::set_part(dialect, session, &message, index, part, seq)?

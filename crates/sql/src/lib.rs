@@ -63,6 +63,7 @@ mod open_message;
 mod participants;
 mod presence;
 mod questions;
+mod removals;
 mod search;
 mod sessions;
 mod shape;

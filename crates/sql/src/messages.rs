@@ -4,6 +4,7 @@ use portway_domain::channels::Channel;
 use portway_domain::ids::{MessageId, SessionId, UserId};
 use portway_domain::messages::{Author, Message, MessageRole, Part};
 use portway_domain::time::Timestamp;
+use portway_ports::changes::MAX_CHANGES;
 use portway_ports::sessions::MessageRange;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
 
@@ -146,19 +147,60 @@ pub(crate) fn range(dialect: Dialect, scope: Scope<'_>, range: MessageRange) -> 
     }))
 }
 
-/// The newest messages of a session, newest first, for the gateway itself.
-pub(crate) fn newest(dialect: Dialect, session: &SessionId, limit: u32) -> Statement {
-    static NEWEST: Shape = Shape::new();
-    NEWEST.fill(dialect, [session.as_str().into(), limit.into()], |[session, limit]| {
-        MessageRow::select()
-            .and_where(Expr::col((TABLE, "session_id")).eq(session))
-            .order_by("position", Order::Desc)
-            .limit(limit.as_number())
-            .take()
-    })
+/// At most `limit` newest messages of a session, newest first.
+pub(crate) fn newest(dialect: Dialect, scope: Scope<'_>, limit: u32) -> Statement {
+    static NEWEST: ScopedShape = ScopedShape::new();
+    NEWEST
+        .fill(dialect, scope, [limit.into()], |session, [limit]| newest_first(session).limit(limit.as_number()).take())
 }
 
-/// The messages in the answer to [`all`], [`newest`] or [`range()`], with the open one as it stands in place of its row.
+/// At most `limit` messages of a session before a place, newest first.
+pub(crate) fn before(dialect: Dialect, scope: Scope<'_>, place: u64, limit: u32) -> Result<Statement, SqlError> {
+    static BEFORE: ScopedShape = ScopedShape::new();
+    let more = [place.into_value(dialect)?, limit.into()];
+    Ok(BEFORE.fill(dialect, scope, more, |session, [place, limit]| {
+        newest_first(session).and_where(Expr::col("position").lt(place)).limit(limit.as_number()).take()
+    }))
+}
+
+fn newest_first(session: Expr) -> SelectStatement {
+    let mut select = MessageRow::select();
+    select.and_where(Expr::col((TABLE, "session_id")).eq(session)).order_by("position", Order::Desc);
+    select
+}
+
+/// The messages in the answer to [`newest`] or [`before`] in order, with the open one as it stands.
+pub(crate) fn decode_newest(rows: Vec<Row>, open: Option<Message>) -> Result<Vec<Message>, SqlError> {
+    let mut messages = decode_all(rows, open)?;
+    messages.reverse();
+    Ok(messages)
+}
+
+/// The messages of a session that changed after a value of its counter, in the order of that.
+pub(crate) fn since(dialect: Dialect, scope: Scope<'_>, seq: u64) -> Result<Statement, SqlError> {
+    static SINCE: ScopedShape = ScopedShape::new();
+    Ok(SINCE.fill(dialect, scope, [seq.into_value(dialect)?, MAX_CHANGES.into()], |session, [seq, limit]| {
+        MessageRow::select()
+            .and_where(Expr::col((TABLE, "session_id")).eq(session))
+            .and_where(Expr::col("seq").gt(seq))
+            .order_by("seq", Order::Asc)
+            .limit(limit.as_number())
+            .take()
+    }))
+}
+
+/// The messages in the answer to [`since`] and the open one, which may have more text, in their order.
+pub(crate) fn decode_since(rows: Vec<Row>, open: Option<Message>) -> Result<Vec<Message>, SqlError> {
+    let mut messages = decode_all(rows, None)?;
+    if let Some(open) = open {
+        messages.retain(|message| message.id != open.id);
+        messages.push(open);
+    }
+    messages.sort_by_key(|message| message.position);
+    Ok(messages)
+}
+
+/// The messages in the answer to [`all`] or [`range()`], with the open one as it stands in place of its row.
 pub(crate) fn decode_all(rows: Vec<Row>, mut open: Option<Message>) -> Result<Vec<Message>, SqlError> {
     let decode = |row| {
         let row = MessageRow::decode(row)?;

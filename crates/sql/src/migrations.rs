@@ -80,14 +80,14 @@ macro_rules! files {
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
     7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children",
-    13 "0013_attachments"
+    13 "0013_attachments", 14 "0014_resuming"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
     6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
-    11 "0011_channels", 12 "0012_children", 13 "0013_attachments"
+    11 "0011_channels", 12 "0012_children", 13 "0013_attachments", 14 "0014_resuming"
 );
 
 #[cfg(test)]
@@ -161,6 +161,11 @@ mod tests {
             13,
             "b1c006451d68830e7f01f0f2075fab264fa15b71d8640cedab837b3f2d2e2c86",
             "970fa3e31fe98e9f133d2674cc29200ea056d9bf795a526f019ee971925a21bb",
+        ),
+        (
+            14,
+            "a7706e378b78e1285c10913eb571e54ce6c95a585c4d557853e27253a83a201d",
+            "4cef6b2e0070a85b9674afd70f0de3d5c6eb240686b9d703344ad5b7bdb77e3b",
         ),
     ];
 

@@ -3,13 +3,16 @@
 use portway_domain::ids::{QuestionId, SessionId};
 use portway_domain::questions::{Choice, Question, Resolution};
 use portway_domain::time::Timestamp;
-use sea_query::{Expr, ExprTrait, Query};
+use portway_ports::changes::{ClosedQuestion, MAX_CHANGES};
+use sea_query::{Expr, ExprTrait, Order, Query};
 
 use crate::archive::Records;
 use crate::dialect::Dialect;
-use crate::driver::{SqlError, Step};
+use crate::driver::{SqlError, Statement, Step};
 use crate::json_text::JsonText;
 use crate::record::{Record, record};
+use crate::row::Row;
+use crate::sessions::{Scope, ScopedShape};
 use crate::value::IntoValue;
 
 record! {
@@ -43,6 +46,36 @@ pub(crate) fn add(dialect: Dialect, session: &SessionId, question: Question, seq
         seq,
     };
     Ok(Step::new(row.insert(dialect)?))
+}
+
+/// The questions of a session that changed after a value of its counter and are closed, in the order of that.
+pub(crate) fn closed_since(dialect: Dialect, scope: Scope<'_>, seq: u64) -> Result<Statement, SqlError> {
+    static CLOSED: ScopedShape = ScopedShape::new();
+    Ok(CLOSED.fill(dialect, scope, [seq.into_value(dialect)?, MAX_CHANGES.into()], |session, [seq, limit]| {
+        QuestionRow::select()
+            .and_where(Expr::col("session_id").eq(session))
+            .and_where(Expr::col("seq").gt(seq))
+            .and_where(Expr::col("resolution").is_not_null())
+            .order_by("seq", Order::Asc)
+            .limit(limit.as_number())
+            .take()
+    }))
+}
+
+/// The questions in the answer to [`closed_since`].
+pub(crate) fn decode_closed(rows: Vec<Row>) -> Result<Vec<ClosedQuestion>, SqlError> {
+    let closed = |row: QuestionRow| {
+        let resolution = row.resolution?.0;
+        let question = Question {
+            id: row.id,
+            text: row.text,
+            choices: row.choices.0,
+            asked_at: row.asked_at,
+            expires_at: row.expires_at,
+        };
+        Some(ClosedQuestion { question, resolution, is_expired: row.is_expired })
+    };
+    Ok(QuestionRow::decode_all(rows)?.into_iter().filter_map(closed).collect())
 }
 
 /// Closes an open question.

@@ -1,6 +1,7 @@
 //! The storage ports on one driver.
 
 mod attachments;
+mod changes;
 mod children;
 mod diagnosis;
 mod memories;

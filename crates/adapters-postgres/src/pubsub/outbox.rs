@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn hint(version: u64) -> Arc<Hint> {
-        Arc::new(Hint::Session { version, notices: Vec::new() })
+        Arc::new(Hint::Session { version, seq: 0, notices: Vec::new() })
     }
 
     #[tokio::test]

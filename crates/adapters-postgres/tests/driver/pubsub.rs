@@ -47,7 +47,7 @@ impl Node {
 }
 
 fn titled(version: u64) -> Hint {
-    Hint::Session { version, notices: vec![Notice::Title(version.to_string())] }
+    Hint::Session { version, seq: version, notices: vec![Notice::Title(version.to_string())] }
 }
 
 /// A session that the store has.

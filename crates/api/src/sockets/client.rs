@@ -29,13 +29,13 @@ pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionI
     Ok(serve_socket(move |socket| client.serve(socket, transcript, subscription)))
 }
 
-struct Client {
-    services: Arc<Services>,
-    context: Context,
-    id: SessionId,
-    principal: Arc<Principal>,
+pub(super) struct Client {
+    pub(super) services: Arc<Services>,
+    pub(super) context: Context,
+    pub(super) id: SessionId,
+    pub(super) principal: Arc<Principal>,
     /// Version of the state that the client has: older hints are part of it.
-    known: u64,
+    pub(super) known: u64,
 }
 
 impl Client {
@@ -97,20 +97,13 @@ impl Client {
         let context = self.frame_context(SessionRole::Viewer);
         match self.services.transcript(&context, &self.id).await {
             Ok((_, transcript)) => self.send_state(socket, Box::new(transcript)).await,
-            Err(Error::Unauthorized | Error::NotFound { .. }) => {
-                socket.close(CLOSE_POLICY, "Access was withdrawn").await;
-                Err(SocketClosed)
-            }
-            Err(_) => {
-                socket.close(portway_protocol::CLOSE_RESTART, "The session cannot be read at the moment").await;
-                Err(SocketClosed)
-            }
+            Err(error) => Err(close_unread(socket, &error).await),
         }
     }
 
     async fn tell(&mut self, socket: &mut dyn Socket, hint: &Hint) -> Result<(), SocketClosed> {
         match hint {
-            Hint::Session { version, notices } if *version > self.known => {
+            Hint::Session { version, notices, .. } if *version > self.known => {
                 for notice in notices {
                     if matches!(notice, Notice::AccessWithdrawn { user } if *user == self.principal.user) {
                         return Box::pin(self.catch_up(socket)).await;
@@ -132,7 +125,7 @@ impl Client {
         }
     }
 
-    async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
+    pub(super) async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
         let bytes = match &incoming {
             Incoming::Text(text) => text.as_bytes(),
             Incoming::Binary(bytes) => &bytes[..],
@@ -200,7 +193,7 @@ impl Client {
         self.services.promote(&context, &self.id, &prompt_id(prompt)?).await
     }
 
-    fn frame_context(&self, role: SessionRole) -> Context {
+    pub(super) fn frame_context(&self, role: SessionRole) -> Context {
         frames::frame_context(&self.context, Permission::Session(role), self.services.moment())
     }
 }
@@ -208,6 +201,16 @@ impl Client {
 fn sent(attachment: &Attachment) -> Sent<'_> {
     let name = attachment.filename.clone();
     Sent { media_type: Some(&attachment.mime), name, field: "url", source: &attachment.url }
+}
+
+/// Closes a socket whose session could not be read.
+pub(super) async fn close_unread(socket: &mut dyn Socket, error: &Error) -> SocketClosed {
+    let (code, reason) = match error {
+        Error::Unauthorized | Error::NotFound { .. } => (CLOSE_POLICY, "Access was withdrawn"),
+        _ => (portway_protocol::CLOSE_RESTART, "The session cannot be read at the moment"),
+    };
+    socket.close(code, reason).await;
+    SocketClosed
 }
 
 fn mode(mode: QueueModeFrame) -> QueueMode {
@@ -224,7 +227,7 @@ fn not_available(what: &str) -> ServerFrame {
 }
 
 /// Tells the sender why a frame was not carried out.
-fn refusal(error: &ApiError) -> ServerFrame {
+pub(super) fn refusal(error: &ApiError) -> ServerFrame {
     let code = serde_json::to_value(error.code).ok();
     ServerFrame::Error {
         message_id: None,

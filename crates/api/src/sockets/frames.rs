@@ -33,6 +33,7 @@ pub(crate) fn message(message: Message) -> wire::Message {
         channel_type: message.channel.as_ref().map(|channel| channel.kind().to_owned()),
         channel_id: message.channel.map(|channel| channel.id().to_owned()),
         created_at: message.created_at.as_seconds(),
+        position: None,
     }
 }
 
@@ -50,7 +51,7 @@ fn is_finished(message: &Message) -> bool {
     message.parts.iter().any(|part| matches!(part, Part::Finish { .. } | Part::Forwarded(_)))
 }
 
-fn as_shown(shown: Message) -> wire::Message {
+pub(super) fn as_shown(shown: Message) -> wire::Message {
     if shown.role == MessageRole::Assistant && !is_finished(&shown) { open_message(shown) } else { message(shown) }
 }
 
@@ -150,9 +151,11 @@ pub(super) fn init(transcript: Transcript, users: Vec<Profile>, sockets: usize) 
             workspace: session.workspace,
             title: session.title,
             messages: transcript.messages.into_iter().map(as_shown).collect(),
+            before: None,
             runner_connected: facts.connected,
             seq: engine.seq,
         },
+        protocol: None,
         data: InitData {
             sandbox_running: facts.sandbox,
             runner_connected: facts.connected,
@@ -177,7 +180,7 @@ pub(super) fn presence(presence: &Presence) -> ServerFrame {
     }
 }
 
-fn connected_user(user: &Profile) -> ConnectedUser {
+pub(super) fn connected_user(user: &Profile) -> ConnectedUser {
     ConnectedUser {
         id: user.id.to_string(),
         name: user.name.clone(),
@@ -186,12 +189,13 @@ fn connected_user(user: &Profile) -> ConnectedUser {
     }
 }
 
-fn audit(entry: AuditEntry) -> AuditFrame {
+pub(super) fn audit(entry: AuditEntry) -> AuditFrame {
     AuditFrame {
         event_type: entry.event_type,
         summary: entry.summary,
         actor_id: entry.actor.map(Into::into),
         created_at: entry.created_at.to_string(),
+        seq: None,
     }
 }
 

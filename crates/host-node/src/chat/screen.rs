@@ -113,7 +113,7 @@ impl Screen {
     /// A frame of the gateway.
     pub(super) fn frame(&mut self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Init { session, data } => self.init(&session, &data),
+            ServerFrame::Init { session, data, .. } => self.init(&session, &data),
             ServerFrame::Message { data } => self.message(&data),
             ServerFrame::MessageUpdated { data } => self.updated(&data),
             ServerFrame::Chunk { message_id, content, part, offset } => {
@@ -137,6 +137,10 @@ impl Screen {
             | ServerFrame::UserJoined { .. }
             | ServerFrame::UserLeft { .. }
             | ServerFrame::AuditLog { .. }
+            | ServerFrame::Resumed { .. }
+            | ServerFrame::History { .. }
+            | ServerFrame::Checkpoint { .. }
+            | ServerFrame::Lagging { .. }
             | ServerFrame::Pong {}
             | ServerFrame::Unknown => {}
         }

@@ -34,6 +34,7 @@ mod postgres;
 mod prompts;
 mod queue;
 mod requests;
+mod resuming;
 mod sandboxes;
 mod search;
 mod sessions;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
     children::add_alone(&mut trials);
     sandboxes::add(&mut trials);
     starting::add(&mut trials);
+    resuming::add(&mut trials);
     postgres::add(&mut trials);
     neighbours::add(&mut trials);
     requests::add(&mut trials);

@@ -10,6 +10,7 @@ use portway_protocol::message::AgentStatus;
 use serde_json::{Value, json};
 
 use self::recorder::Recorder;
+use crate::harness::eventually;
 use crate::harness::gateway::{Gateway, gateways_are_two};
 use crate::harness::session::Session;
 use crate::trials::Trials;
@@ -28,6 +29,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("wire::a_rest", a_rest);
     trials.add("wire::a_visit", a_visit);
     trials.add("wire::a_child", a_child);
+    trials.add("wire::a_return", a_return);
 }
 
 fn prompt(content: &str, mode: QueueMode) -> Value {
@@ -176,5 +178,37 @@ async fn a_child() {
     session.api.session(child).await;
     recorder.until(|frame| frame["entry"]["eventType"] == "child.idle").await;
     recorder.compare("a_child");
+    session.terminate().await;
+}
+
+/// A client of protocol 2 that goes away and comes back.
+async fn a_return() {
+    let (gateway, session, recorder) = watched().await;
+    drop(recorder);
+    eventually("nobody is there", async || (session.detail().await["doStatus"]["connectedClients"] == 0).then_some(()))
+        .await;
+    let mut recorder = Recorder::open_with(&gateway, &session, "&protocol=2").await;
+    recorder.until(|frame| frame["type"] == "user.joined").await;
+    recorder.send(&prompt("/say one two", QueueMode::Followup)).await;
+    let ended = recorder.until(ends_turn).await;
+    recorder.until(is_idle).await;
+    let seq = ended["seq"].as_u64().unwrap();
+    recorder.send(&json!({"type": "ack", "seq": seq})).await;
+    recorder.send(&json!({"type": "history", "before": 1})).await;
+    recorder.until(|frame| frame["type"] == "history").await;
+    let mut other = session.socket().await;
+    let said = other.prompt("/say three", None).await;
+    other.answer_to(&said).await;
+    other.turn_end().await;
+    other.agent_is(AgentStatus::Idle).await;
+    drop(other);
+    eventually("nobody else is there", async || {
+        (session.detail().await["doStatus"]["connectedClients"] == 1).then_some(())
+    })
+    .await;
+    let _before = recorder.reopen(&session, &format!("&protocol=2&resumeFrom={seq}")).await;
+    recorder.until(|frame| frame["type"] == "resumed").await;
+    recorder.forget_counters();
+    recorder.compare("a_return");
     session.terminate().await;
 }

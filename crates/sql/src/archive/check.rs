@@ -9,6 +9,7 @@ use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
     attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions,
+    removals,
     sessions, share_links, tokens, users,
 };
 
@@ -49,6 +50,7 @@ const ALL: &[Records] = &[
     open_message::PARTS,
     open_message::SEGMENTS,
     questions::RECORDS,
+    removals::RECORDS,
     audit::RECORDS,
     commands::RECORDS,
     deadlines::RECORDS,

@@ -225,6 +225,12 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     Table::new(
+        14,
+        "removed_messages",
+        &["session_id", "seq", "message_id"],
+        &[text("session_id"), integer("seq"), text("message_id")],
+    ),
+    Table::new(
         4,
         "runner_commands",
         &["session_id", "generation", "number"],

@@ -7,6 +7,7 @@ use portway_domain::messages::{COLLECTED_SEPARATOR, Message};
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
+use portway_ports::changes::Changes;
 use portway_ports::pages::{MAX_PAGE, Page, PageRequest};
 use portway_ports::sessions::{
     AuditPage, MessageRange, Opening, Ownership, PendingCommand, SessionAccess, SessionFilter, SessionListItem,
@@ -150,6 +151,35 @@ impl SessionStore for SqlStore {
         }))
     }
 
+    async fn newest_of_transcript(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        messages: u32,
+        audit: u32,
+    ) -> Result<Seen<Option<Transcript>>, StoreError> {
+        super::changes::newest(self, caller, id, messages, audit).await
+    }
+
+    async fn changes_since(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        seq: u64,
+    ) -> Result<Seen<Option<Changes>>, StoreError> {
+        super::changes::since(self, caller, id, seq).await
+    }
+
+    async fn messages_before(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        before: u64,
+        limit: u32,
+    ) -> Result<Seen<Option<(SessionAccess, Vec<Message>)>>, StoreError> {
+        super::changes::before(self, caller, id, before, limit).await
+    }
+
     async fn messages(
         &self,
         caller: &TokenHash,
@@ -248,22 +278,22 @@ impl SqlStore {
 }
 
 /// What puts a session and its engine together.
-fn loading(dialect: Dialect, scope: Scope<'_>) -> Vec<Statement> {
+pub(super) fn loading(dialect: Dialect, scope: Scope<'_>) -> Vec<Statement> {
     let mut statements = vec![engines::load(dialect, scope)];
     statements.extend(open_message::load(dialect, scope));
     statements
 }
 
 /// The answers to [`loading`].
-fn decode_loaded(answers: &mut Answers) -> Result<(Option<Loaded>, Option<Open>), SqlError> {
+pub(super) fn decode_loaded(answers: &mut Answers) -> Result<(Option<Loaded>, Option<Open>), SqlError> {
     Ok((engines::decode(answers.next()?)?, decode_open(answers)?))
 }
 
-fn decode_open(answers: &mut Answers) -> Result<Option<Open>, SqlError> {
+pub(super) fn decode_open(answers: &mut Answers) -> Result<Option<Open>, SqlError> {
     open_message::decode(answers.next()?, answers.next()?, answers.next()?)
 }
 
-fn with_open(mut engine: Stored<Engine>, open: Option<Open>) -> Stored<Engine> {
+pub(super) fn with_open(mut engine: Stored<Engine>, open: Option<Open>) -> Stored<Engine> {
     engine.value.open = open.map(|open| open.message);
     engine
 }

@@ -103,7 +103,7 @@ impl Mirror {
     /// Takes a frame over. Panics when it does not fit what came before.
     pub(crate) fn apply(&mut self, frame: &ServerFrame) {
         match frame {
-            ServerFrame::Init { session, data } => {
+            ServerFrame::Init { session, data, .. } => {
                 *self = Self {
                     status: session.status.clone(),
                     messages: session.messages.iter().cloned().map(Entry::from).collect(),

@@ -35,7 +35,13 @@ struct Names {
 
 impl Recorder {
     pub(crate) async fn open(gateway: &Gateway, session: &Session) -> Self {
-        Self::over(connect(&session.api, &session.path("/ws?role=client")).await.unwrap(), gateway)
+        Self::open_with(gateway, session, "").await
+    }
+
+    /// The same with more parameters.
+    pub(crate) async fn open_with(gateway: &Gateway, session: &Session, parameters: &str) -> Self {
+        let path = session.path(&format!("/ws?role=client{parameters}"));
+        Self::over(connect(&session.api, &path).await.unwrap(), gateway)
     }
 
     /// The peer at the other end of a socket of that gateway.
@@ -93,6 +99,19 @@ impl Recorder {
 
     pub(crate) fn forget(&mut self) {
         self.frames.clear();
+    }
+
+    /// Keeps how far each frame goes only where the state is told: which changes come together differs from run to run.
+    pub(crate) fn forget_counters(&mut self) {
+        for frame in self.frames.iter_mut().filter(|frame| frame["type"] != "init" && frame["type"] != "resumed") {
+            frame.as_object_mut().map(|frame| frame.remove("seq"));
+        }
+    }
+
+    /// Goes on with another socket with more parameters. Answers with the one before, which counts as long as it is there.
+    pub(crate) async fn reopen(&mut self, session: &Session, parameters: &str) -> Option<Stream> {
+        let path = session.path(&format!("/ws?role=client{parameters}"));
+        self.stream.replace(connect(&session.api, &path).await.unwrap())
     }
 
     /// Compares all that was kept with what is written down.
