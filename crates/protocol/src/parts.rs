@@ -22,7 +22,6 @@ enum Parts {
 ///
 /// # Errors
 /// That of the serializer.
-#[expect(clippy::ref_option, reason = "the signature that serde calls")]
 pub fn serialize<S: Serializer>(parts: &Option<Vec<Part>>, serializer: S) -> Result<S::Ok, S::Error> {
     match parts.as_deref() {
         Some([Part::Label { system_title, system_avatar_key }]) => {
