@@ -24,8 +24,14 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         is_collected: true,
         held_until: None,
     };
-    let later =
-        QueuedPrompt { id: f.id(), author: None, model: None, channel: None, is_collected: true, held_until: Some(at(51)) };
+    let later = QueuedPrompt {
+        id: f.id(),
+        author: None,
+        model: None,
+        channel: None,
+        is_collected: true,
+        held_until: Some(at(51)),
+    };
     let choice = Choice { id: "yes".to_owned(), label: "Ja, \"gern\"\0".to_owned(), kind: ChoiceKind::AllowAlways };
     let question = Question::asked(QuestionId::parse("q:1")?, "May I?\n", vec![choice], at(4));
     let mut engine = Engine::new(session.id.clone(), session.owner.clone(), QueueMode::Steer, at(1));

@@ -1,8 +1,8 @@
 //! Things to store.
 
 use portway_domain::access::Role;
-use portway_domain::engine::AuditEntry;
 use portway_domain::channels::InvalidChannel;
+use portway_domain::engine::AuditEntry;
 use portway_domain::ids::{AuditId, IdStream, InvalidId, MessageId, NodeId, SessionId, TokenId, UserId};
 use portway_domain::messages::{Author, Message, MessageRole, Segment, TextKind, ToolCall, ToolStatus};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};

@@ -141,7 +141,7 @@ pub struct Stored<T> {
 /// Everything that is kept: one object for all storage ports.
 pub trait Store:
     attachments::AttachmentStore
-        + children::ChildStore
+    + children::ChildStore
     + commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use portway_protocol::client::ClientFrame;
 use portway_protocol::legacy_runner::{FromLegacyRunner, RequestBody, RequestName, ToLegacyRunner};
+use portway_protocol::resuming::{ResumingFrame, Sequenced};
 use portway_protocol::runner::{FromRunner, RunnerCommand, RunnerEvent, ToRunner};
 use portway_protocol::server::ServerFrame;
 use serde::Serialize;
@@ -59,6 +60,10 @@ frame!(ClientFrame {
 
 frame!(ServerFrame {
     Init = "init",
+    Resumed = "resumed",
+    History = "history",
+    Checkpoint = "checkpoint",
+    Lagging = "lagging",
     Message = "message",
     MessageUpdated = "message.updated",
     MessagesRemoved = "messages.removed",
@@ -71,9 +76,12 @@ frame!(ServerFrame {
     UserJoined = "user.joined",
     UserLeft = "user.left",
     Title = "title",
+    ChildSession = "child-session",
     AuditLog = "audit_log",
     Pong = "pong",
 } else Unknown);
+
+frame!(ResumingFrame { Ack = "ack", History = "history" } else Other);
 
 frame!(FromRunner { Hello = "hello", Event = "event", Ack = "ack", Ping = "ping" } else Unknown);
 
@@ -176,6 +184,12 @@ fn is_frame<T: Frame>(example: &Value) -> bool {
     serde_json::to_value(&frame).unwrap() == *example
 }
 
+/// Whether the example is a frame of the gateway with or without a counter beside its keys.
+fn is_sequenced(example: &Value) -> bool {
+    let frame = serde_json::from_value::<Sequenced>(example.clone());
+    frame.is_ok_and(|frame| frame.frame.name().is_some() && serde_json::to_value(&frame).unwrap() == *example)
+}
+
 /// Whether the example is a request; the id stands beside its fields.
 fn is_request(example: &Value) -> bool {
     let mut fields = example.clone();
@@ -215,7 +229,8 @@ fn is_missing_something<T: Frame>(name: &str) -> bool {
 fn clients_find_every_frame() {
     names_all::<ClientFrame>(CLIENTS);
     names_all::<ServerFrame>(CLIENTS);
-    all_are(CLIENTS, &[is_frame::<ClientFrame>, is_frame::<ServerFrame>]);
+    names_all::<ResumingFrame>(CLIENTS);
+    all_are(CLIENTS, &[is_frame::<ClientFrame>, is_frame::<ResumingFrame>, is_sequenced]);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use portway_ports::StoreError;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::memories::MemoryFilter;
 
+use crate::Services;
 use crate::error::Error;
 use crate::memories::{NewMemory, check_content, with_room};
 use crate::steps::{MAX_ATTEMPTS, contended, session_not_found};
-use crate::Services;
 
 impl Services {
     /// The memories of the session's owner, to work with: each that is answered is more relevant from then on.

@@ -1,5 +1,7 @@
 //! Watching a session from where a watcher left off.
 
+use std::sync::Arc;
+
 use portway_domain::access::Principal;
 use portway_domain::ids::SessionId;
 use portway_domain::messages::{Message, Part};
@@ -27,7 +29,7 @@ const MAX_COUNTER: u64 = (1 << 53) - 1;
 /// A watch of a session from where the watcher left off.
 pub struct ResumedWatch {
     /// Who watches.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// What to begin with.
     pub beginning: Beginning,
     /// What comes after it. Some of it may already be in `beginning`: the version of its engine tells.
@@ -96,7 +98,7 @@ impl Services {
         context.token()?;
         let subscription = self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await;
         let (principal, beginning) = self.beginning(context, id, seq).await?;
-        Ok(ResumedWatch { principal, beginning, subscription })
+        Ok(ResumedWatch { principal: Arc::new(principal), beginning, subscription })
     }
 
     /// What changed in a session after `seq`. The state with the newest messages if that is not known any more, is too much,
@@ -183,7 +185,8 @@ fn weight(message: &Message) -> usize {
                 .fold(call.error.as_ref().map_or(0, String::len), usize::saturating_add)
         }
         Part::Plan { entries } => entries.iter().map(|entry| entry.content.len()).sum(),
-        Part::Finish { .. } => 0,
+        // What goes with a prompt is told by its address.
+        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::Attachment(_) => 0,
     });
     parts.fold(message.content.len(), usize::saturating_add)
 }

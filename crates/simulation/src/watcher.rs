@@ -246,7 +246,7 @@ impl Client {
                 return;
             }
         };
-        let _presence = self.services.join(&self.session, &watch.principal);
+        let _presence = self.services.join(&self.session, watch.principal.clone());
         let mut subscription = watch.subscription;
         self.begin(known, watch.beginning);
         while let Some(delivery) = subscription.next().await {

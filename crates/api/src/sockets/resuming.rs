@@ -81,7 +81,7 @@ impl Resuming {
         subscription: &mut dyn Subscription,
     ) -> Result<(), SocketClosed> {
         Box::pin(self.begin(socket, beginning)).await?;
-        let _presence = self.client.services.join(&self.client.id, &self.client.principal);
+        let _presence = self.client.services.join(&self.client.id, self.client.principal.clone());
         loop {
             let patience = self.patience();
             tokio::select! {

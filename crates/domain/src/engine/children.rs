@@ -113,6 +113,16 @@ impl Step<'_> {
         let seq = self.next_seq();
         let content = keepable(content).into_owned();
         let created_at = self.now;
-        self.add_message(Message { id, seq, position: seq, role, content, parts, author: None, channel: None, created_at });
+        self.add_message(Message {
+            id,
+            seq,
+            position: seq,
+            role,
+            content,
+            parts,
+            author: None,
+            channel: None,
+            created_at,
+        });
     }
 }

@@ -53,7 +53,8 @@ impl Step<'_> {
         let mut earlier = Vec::new();
         while next.is_collected {
             let following = queue.iter().skip(place).position(|queued| queued.is_of(next.channel.as_ref()));
-            let joins = |place: &usize| queue.get(*place).is_some_and(|queued| queued.is_collected && !queued.is_held());
+            let joins =
+                |place: &usize| queue.get(*place).is_some_and(|queued| queued.is_collected && !queued.is_held());
             let Some(following) = following.map(|distance| place + distance).filter(joins) else {
                 break;
             };

@@ -123,9 +123,7 @@ async fn each_channel_collects_by_itself() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
-    let from = |channel: &str, text: &str| {
-        json!({"content": text, "queueMode": "collect", "channelType": "chat", "channelId": channel})
-    };
+    let from = |channel: &str, text: &str| json!({"content": text, "queueMode": "collect", "channelType": "chat", "channelId": channel});
     session.prompt_with(from("a", "/say one")).await;
     let other = session.prompt_with(from("b", "/say other")).await;
     let last = session.prompt_with(from("a", "two")).await;
@@ -140,7 +138,10 @@ async fn each_channel_collects_by_itself() {
     half.as_object_mut().unwrap().remove("channelType");
     for (body, field) in [(half, "channelType"), (from("", "no"), "channelId")] {
         let refused = session.try_prompt(body).await.expect(400);
-        assert_eq!((&refused["code"], &refused["details"]["fields"][0]["field"]), (&json!("VALIDATION_ERROR"), &json!(field)));
+        assert_eq!(
+            (&refused["code"], &refused["details"]["fields"][0]["field"]),
+            (&json!("VALIDATION_ERROR"), &json!(field))
+        );
     }
 }
 

@@ -130,7 +130,8 @@ async fn what_could_not_be_written_is_written_later() {
     let principal = administrator(&first).await;
     // Nobody else was known to be on the store yet.
     first.services.is_shared.store(false, Ordering::Relaxed);
-    let [one, other] = [first.services.join(&session, principal.clone()), first.services.join(&session, principal.clone())];
+    let [one, other] =
+        [first.services.join(&session, principal.clone()), first.services.join(&session, principal.clone())];
     first.services.is_shared.store(true, Ordering::Relaxed);
     faults.send(Fault::Unavailable).unwrap();
     assert!(first.services.write_presence().await.is_err());

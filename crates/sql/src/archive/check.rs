@@ -9,8 +9,7 @@ use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
     attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions,
-    removals,
-    sessions, share_links, tokens, users,
+    removals, sessions, share_links, tokens, users,
 };
 
 /// How the rows of a table are read by the program.

@@ -70,7 +70,8 @@ impl ChildStore for SqlStore {
     }
 
     async fn newest_messages(&self, id: &SessionId, limit: u32) -> Result<Vec<Message>, StoreError> {
-        let mut newest = self.messages_in(id, messages::newest(self.driver.dialect(), Scope { id, caller: None }, limit)).await?;
+        let mut newest =
+            self.messages_in(id, messages::newest(self.driver.dialect(), Scope { id, caller: None }, limit)).await?;
         newest.reverse();
         Ok(newest)
     }

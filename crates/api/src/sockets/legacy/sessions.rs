@@ -79,11 +79,7 @@ pub(super) fn excerpt(target: String, limit: Option<i64>, after: Option<String>)
 }
 
 /// Messages of another session.
-pub(super) async fn messages(
-    services: &Services,
-    asked: &Asked,
-    wanted: &Excerpt,
-) -> Result<Vec<ReadMessage>, Error> {
+pub(super) async fn messages(services: &Services, asked: &Asked, wanted: &Excerpt) -> Result<Vec<ReadMessage>, Error> {
     let read = |message: Message| {
         let wire::Message { role, content, created_at, .. } = frames::message(message);
         ReadMessage { role, content, created_at }

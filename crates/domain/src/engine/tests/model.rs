@@ -45,18 +45,12 @@ struct ModelTurn {
 
 impl Model {
     /// Follows an event that was applied. What time decides (aborts, losses, the end) is read from the effects.
-    pub(super) fn follow(
-        &mut self,
-        event: &Event,
-        effects: &Effects,
-        before: &Engine,
-        after: &Engine,
-        now: Timestamp,
-    ) {
+    pub(super) fn follow(&mut self, event: &Event, effects: &Effects, before: &Engine, after: &Engine, now: Timestamp) {
         match event {
             Event::Prompted(prompt) => {
                 let channel = prompt.channel.as_ref();
-                let ends = |turn: &ModelTurn| channel.is_none_or(|_| turn.said.last().unwrap().channel.as_ref() == channel);
+                let ends =
+                    |turn: &ModelTurn| channel.is_none_or(|_| turn.said.last().unwrap().channel.as_ref() == channel);
                 if prompt.queue_mode == Some(QueueMode::Steer) && self.turn.as_ref().is_some_and(ends) {
                     self.drop_waiting(|waiting| channel.is_none() || waiting.channel.as_ref() == channel);
                 }
@@ -80,7 +74,8 @@ impl Model {
                 self.dropped.extend(withdrawn.map(|waiting| waiting.prompt));
             }
             Event::PromptPromoted { prompt, .. } => {
-                let promoted = self.pull(prompt).map(|waiting| Waiting { is_collected: false, held_until: None, ..waiting });
+                let promoted =
+                    self.pull(prompt).map(|waiting| Waiting { is_collected: false, held_until: None, ..waiting });
                 promoted.into_iter().for_each(|promoted| self.queue.push_front(promoted));
             }
             Event::Aborted { .. } | Event::QueueCleared => self.drop_queue(),

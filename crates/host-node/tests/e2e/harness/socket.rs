@@ -318,7 +318,7 @@ impl ClientSocket {
             channel_type: None,
             channel_id: None,
         })
-            .await;
+        .await;
         let said = |mirror: &Mirror| {
             let mut new = mirror.messages.iter().skip(before);
             new.find(|message| message.content == text).map(|message| message.id.clone())

@@ -164,7 +164,15 @@ impl Talk {
     fn prompt(&mut self, queue_mode: Option<QueueMode>) -> Prompt {
         self.said += 1;
         let id = MessageId::parse(format!("p{}", self.said)).unwrap();
-        Prompt { id, content: format!("prompt {}", self.said), author: None, model: None, queue_mode }
+        Prompt {
+            id,
+            content: format!("prompt {}", self.said),
+            attachments: Vec::new(),
+            author: None,
+            model: None,
+            queue_mode,
+            channel: None,
+        }
     }
 
     /// What the runner says, if there is a turn.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::task::noop_waker;
+use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Actor, Engine, Event, RunnerHello, RunnerReport, Timeouts};
@@ -60,6 +61,7 @@ impl Rig {
         let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
         let ports = Ports {
             store: store.clone(),
+            objects: Arc::new(MemoryObjects::new(clock.clone())),
             health: Arc::new(Outside),
             pubsub: Arc::new(pubsub.clone()),
             sandboxes: Arc::new(Outside),
@@ -70,6 +72,7 @@ impl Rig {
         let options = Options {
             agents: BTreeMap::from([("demo".to_owned(), AgentCommand::new(["agent"]))]),
             default_agent: "demo".to_owned(),
+            max_children: 10,
             timeouts: Timeouts::default(),
         };
         let services = Arc::new(Services::new(ports, options));

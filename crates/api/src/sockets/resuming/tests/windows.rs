@@ -30,7 +30,15 @@ fn writing() -> Rig {
 
 fn say(rig: &mut Rig, prompt: &str) {
     let content = format!("say {prompt}");
-    rig.apply(Event::Prompted(Prompt { id: id(prompt), content, author: None, model: None, queue_mode: None }));
+    rig.apply(Event::Prompted(Prompt {
+        id: id(prompt),
+        content,
+        attachments: Vec::new(),
+        author: None,
+        model: None,
+        queue_mode: None,
+        channel: None,
+    }));
 }
 
 /// The agent writes a piece.
