@@ -108,8 +108,9 @@ async fn of_very_many_the_newest_are_ranked() {
     f.run("UPDATE message_words SET words = words || ' ~sstraw ~sstraw ~sstraw' WHERE row_number = 1").await;
     assert_eq!(found(&f.store, &f.caller, "straw").await, ["a needle"]);
     f.run(&format!(
-        "INSERT INTO messages WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < {}) \
-         SELECT session_id, 'hay' || i, seq, i, role, 'straw and more', parts, NULL, NULL, NULL, NULL, 0, created_at \
+        "INSERT INTO messages (session_id, id, seq, position, role, content, parts, is_open, created_at) \
+         WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < {}) \
+         SELECT session_id, 'hay' || i, seq, i, role, 'straw and more', parts, 0, created_at \
          FROM messages, n WHERE position = 11",
         99 + MAX_RANKED
     ))
