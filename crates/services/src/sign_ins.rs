@@ -15,7 +15,7 @@ use crate::error::Error;
 /// How often tokens of open sockets are looked at. One that is revoked by this process ends its sockets at once.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Tokens looked at in one read: D1 binds no more than 100 values.
+/// Tokens looked at in one read.
 const PAGE: usize = 50;
 
 /// Open sockets for everything of one's own, by number.

@@ -60,11 +60,17 @@ impl Dialect {
     #[must_use]
     pub fn in_list<T: AsRef<str>>(self, column: Expr, items: &[T]) -> Expr {
         let list = serde_json::Value::from_iter(items.iter().map(AsRef::as_ref));
-        let items = match self {
-            Self::Sqlite => Expr::cust_with_values("SELECT value FROM json_each(?)", [Value::from(list.to_string())]),
-            Self::Postgres => Expr::cust_with_values("SELECT jsonb_array_elements_text($1)", [Value::from(list)]),
-        };
-        column.binary(BinOper::In, items)
+        match self {
+            Self::Sqlite => {
+                let items = Expr::cust_with_values("SELECT value FROM json_each(?)", [Value::from(list.to_string())]);
+                column.binary(BinOper::In, items)
+            }
+            // As an array the items are looked up in the index of the column, however few they are thought to be.
+            Self::Postgres => {
+                let items = "ARRAY (SELECT jsonb_array_elements_text($1))";
+                column.eq(Func::cust("ANY").arg(Expr::cust_with_values(items, [Value::from(list)])))
+            }
+        }
     }
 
     /// `column` is among what `choice` selects, which is run exactly once: a choice that has a limit and locks its rows
@@ -182,7 +188,7 @@ mod tests {
         let postgres = render(Dialect::Postgres);
         assert_eq!(
             postgres.text,
-            r#"SELECT "id" FROM "sessions" WHERE "a" = $1 AND "id" IN (SELECT jsonb_array_elements_text($2)) AND "b" = $3"#
+            r#"SELECT "id" FROM "sessions" WHERE "a" = $1 AND "id" = ANY(ARRAY (SELECT jsonb_array_elements_text($2))) AND "b" = $3"#
         );
         assert_eq!(postgres.args.len(), 3);
     }

@@ -164,11 +164,12 @@ pub(crate) fn decode_principal(rows: Vec<Row>) -> Result<Option<Principal>, SqlE
 
 /// Those of some tokens that sign somebody in at `now`.
 pub(crate) fn valid(dialect: Dialect, tokens: &[TokenId], now: Timestamp) -> Statement {
+    let ids: Vec<&str> = tokens.iter().map(TokenId::as_str).collect();
     let expiry = || Expr::col("expires_at");
     let select = Query::select()
         .column("id")
         .from(TABLE)
-        .and_where(Expr::col("id").is_in(tokens.iter().map(TokenId::as_str)))
+        .and_where(dialect.in_list(Expr::col("id"), &ids))
         .and_where(Expr::col("revoked_at").is_null())
         .and_where(expiry().is_null().or(expiry().gt(Expr::val(dialect.time(now)))))
         .take();

@@ -40,9 +40,6 @@ impl UserStore for SqlStore {
     }
 
     async fn valid_tokens(&self, tokens: &[TokenId], now: Timestamp) -> Result<Vec<TokenId>, StoreError> {
-        if tokens.is_empty() {
-            return Ok(Vec::new());
-        }
         let statement = tokens::valid(self.driver.dialect(), tokens, now);
         Ok(tokens::decode_valid(self.read(Read::bounded(vec![statement])).await?.next()?)?)
     }
