@@ -59,7 +59,11 @@ impl ChangeSet {
 
 /// One write and its guard. A write whose guard does not hold makes the whole set a [`Commit::Conflict`].
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a set has few writes, and mostly an engine among them anyway")]
+// Where pointers are short, so is the row of a session.
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "a set has few writes, and mostly an engine among them anyway")
+)]
 pub enum Write {
     /// A new user. Guard: neither the id nor the address exists.
     AddUser(User),

@@ -114,7 +114,7 @@ impl Gateway {
     pub(crate) fn beside(mut self, other: &Self) -> Self {
         self.server = other.server.clone();
         self.schema = Some(other.schema.clone().expect("it is on a server and ran"));
-        self
+        self.with_variable("PORTWAY_OBJECTS", other.data().join("objects"))
     }
 
     /// The same with its database in that schema.
@@ -156,7 +156,7 @@ impl Gateway {
             let config = std::fs::read_to_string(self.data().join("portway.toml")).unwrap();
             let mut second = Self::prepared(&config).beside(self);
             second.arguments.clone_from(&self.arguments);
-            second.variables.clone_from(&self.variables);
+            second.variables.extend(self.variables.iter().cloned());
             if let Err(refused) = second.try_launch().await {
                 panic!("the second gateway does not start: {refused:?}");
             }
