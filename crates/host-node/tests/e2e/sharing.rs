@@ -114,6 +114,8 @@ async fn roles_decide_on_every_frame() {
     let [stranger, viewer, collaborator, owner] = everybody(&gateway).await;
     assert!(stranger.try_socket().await.is_none());
     let said = owner.prompt("/slow 200").await;
+    // What waits is withdrawn and promoted; what the agent has is not.
+    owner.socket().await.text_of(&said, 1).await;
     let frames = || {
         [
             ClientFrame::Prompt {
