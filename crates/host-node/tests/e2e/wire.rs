@@ -41,8 +41,15 @@ async fn watched() -> (Gateway, Session, Recorder) {
     let gateway = Gateway::start("").await;
     // What is said at the opening is always queued.
     let opening = json!({"workspace": "test", "agent": "demo", "initialPrompt": "/say ready"});
-    let session = gateway.api().session(opening).await;
-    let mut socket = session.socket().await;
+    let (session, mut socket) = loop {
+        let session = gateway.api().session(opening.clone()).await;
+        let socket = session.socket().await;
+        // Who comes when the answer is there may not hear of the end of the turn any more.
+        if socket.mirror.messages.last().and_then(|last| last.finish()).is_none() {
+            break (session, socket);
+        }
+        session.terminate().await;
+    };
     socket.wait_until("the agent", |mirror| mirror.messages.last().and_then(|last| last.finish())).await;
     socket.turn_end().await;
     socket.agent_is(AgentStatus::Idle).await;
