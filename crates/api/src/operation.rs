@@ -3,7 +3,6 @@
 use std::any::TypeId;
 use std::fmt;
 use std::future::{Future, ready};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +29,9 @@ pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
 type Handler<S> =
     Box<dyn Fn(Arc<S>, Context, &[Pair<'_>], &[u8]) -> BoxFuture<'static, Result<Bytes, ApiError>> + Send + Sync>;
 
+/// Lets a caller in, or says why not.
+type Admit<S> = Box<dyn Fn(Arc<S>, Context) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
 /// One use case, over the application state `S`.
 pub struct Operation<S> {
     row: Row,
@@ -37,6 +39,7 @@ pub struct Operation<S> {
     surfaces: Surfaces,
     idempotent: bool,
     body_limit: Option<usize>,
+    admit: Option<Admit<S>>,
     input: SchemaFn,
     output: Option<SchemaFn>,
     handler: Handler<S>,
@@ -55,7 +58,7 @@ impl<S: Send + Sync + 'static> Operation<S> {
             surfaces: Surfaces::ALL,
             idempotent: false,
             body_limit: None,
-            state: PhantomData,
+            admit: None,
         }
     }
 
@@ -87,6 +90,11 @@ impl<S: Send + Sync + 'static> Operation<S> {
     #[must_use]
     pub fn body_limit(&self) -> Option<usize> {
         self.body_limit
+    }
+
+    /// Finds out whether the caller is let in, before a large body is read.
+    pub(crate) fn admit(&self) -> Option<&Admit<S>> {
+        self.admit.as_ref()
     }
 
     /// Schema of the input, written in place: path, query and body fields together.
@@ -128,7 +136,7 @@ pub struct OperationBuilder<S> {
     surfaces: Surfaces,
     idempotent: bool,
     body_limit: Option<usize>,
-    state: PhantomData<fn(S)>,
+    admit: Option<Admit<S>>,
 }
 
 impl<S> fmt::Debug for OperationBuilder<S> {
@@ -152,9 +160,21 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
         self
     }
 
-    /// Takes bodies of up to `bytes`.
+    /// Takes bodies of up to `bytes`. Whoever may send more than the general limit is asked for by
+    /// [`OperationBuilder::admit_large`].
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Reads a body that may be larger than the general limit only when `admit` lets its caller in: to hold it for strangers
+    /// would let anybody fill the memory.
+    pub fn admit_large<F, Fut>(mut self, admit: F) -> Self
+    where
+        F: Fn(Arc<S>, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.admit = Some(Box::new(move |state, context| Box::pin(admit(state, context))));
         self
     }
 
@@ -173,6 +193,7 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
             surfaces: self.surfaces,
             idempotent: self.idempotent,
             body_limit: self.body_limit,
+            admit: self.admit,
             input: |generator| In::json_schema(generator),
             output: (!empty).then_some(|generator| generator.subschema_for::<Out>()),
             handler: Box::new(move |state, context, pairs, body| match input::decode::<In>(pairs, body) {

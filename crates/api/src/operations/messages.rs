@@ -42,6 +42,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .rate(RateClass::Agent)
             .idempotent_by_key()
             .body_limit(MAX_BODY_BYTES)
+            .admit_large(|services: State, context| async move { services.principal(&context).await.map(drop) })
             .handler(create),
         Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
             .summary("Drop the prompts that wait")

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::Response;
 use bytes::Bytes;
@@ -163,8 +163,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let path = path_parameters(&mut parts).await?;
         let (pairs, token) = split_parameters(&parts.uri, &path)?;
         let mut context = self.context(row, &parts, token, draw)?;
-        let limit = operation.body_limit().unwrap_or(self.options.max_body_bytes);
-        let body = if row.is_bodyless() { Bytes::new() } else { body::read_body(body, limit).await? };
+        let body = self.body_of(operation, &context, body).await?;
         if operation.is_idempotent_by_key()
             && let Some(key) = idempotency::key(&parts.headers)?
         {
@@ -177,6 +176,19 @@ impl<S: Send + Sync + 'static> Api<S> {
             return Ok(empty(StatusCode::NO_CONTENT));
         }
         Ok(content(operation.status(), "application/json", answer))
+    }
+
+    /// The body of a request, up to the limit of its operation.
+    async fn body_of(&self, operation: &Operation<S>, context: &Context, body: Body) -> Result<Bytes, ApiError> {
+        if operation.row().is_bodyless() {
+            return Ok(Bytes::new());
+        }
+        let general = self.options.max_body_bytes;
+        let is_small = body.size_hint().upper().is_some_and(|most| most <= general as u64);
+        if let Some(admit) = operation.admit().filter(|_| !is_small) {
+            admit(Arc::clone(&self.state), context.clone()).await?;
+        }
+        body::read_body(body, operation.body_limit().unwrap_or(general)).await
     }
 
     async fn attend(

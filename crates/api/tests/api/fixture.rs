@@ -217,6 +217,13 @@ pub(crate) fn operations() -> OperationTable<State> {
             .status(StatusCode::CREATED)
             .body_limit(16)
             .handler(edit),
+        Operation::new("notes.import", Method::POST, "/api/notes/{id}/import", Permission::SignedIn)
+            .summary("Make a long note")
+            .body_limit(4 * LIMIT)
+            .admit_large(|_, context: Context| async move {
+                context.credential.map(drop).ok_or(portway_services::error::Error::Unauthorized)
+            })
+            .handler(edit),
         Operation::new("notes.remove", Method::DELETE, notes, Permission::SignedIn)
             .summary("Remove a note")
             .status(StatusCode::NO_CONTENT)

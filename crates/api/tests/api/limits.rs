@@ -52,3 +52,18 @@ async fn a_body_without_a_length_is_bounded_too() {
     let large = signed_in("PUT", "/api/notes/n1").body(Body::from_stream(chunks)).unwrap();
     assert_eq!(gateway.send(large).await.status(), 413);
 }
+
+#[tokio::test]
+async fn a_large_body_is_read_for_callers_who_are_let_in() {
+    let gateway = Gateway::new();
+    let never =
+        || Body::from_stream(stream::poll_fn(|_| -> Poll<Option<Result<Bytes, Infallible>>> { panic!("it is read") }));
+    let strangers = request("POST", "/api/notes/n1/import").header("content-type", "application/json");
+    let (status, code, _) = gateway.send(strangers.body(never()).unwrap()).await.error();
+    assert_eq!((status, code.as_str()), (401, "UNAUTHORIZED"));
+    let large = || Body::from(format!("{{{}}}", " ".repeat(2 * LIMIT)));
+    let strangers = request("POST", "/api/notes/n1/import").header("content-type", "application/json");
+    assert_eq!(gateway.send(strangers.body(large()).unwrap()).await.status(), 401);
+    let ours = gateway.send(signed_in("POST", "/api/notes/n1/import").body(large()).unwrap()).await.status();
+    assert_eq!(ours, 200);
+}
