@@ -9,7 +9,7 @@ use portway_ports::{Seen, StoreError};
 
 use super::sessions::{decode_loaded, decode_open, loading, with_open};
 use super::{SqlStore, seen};
-use crate::driver::Read;
+use crate::driver::{Cost, Read};
 use crate::open_message::{self, Open};
 use crate::sessions::{self, Scope};
 use crate::{audit, messages, questions, removals, tokens};
@@ -21,24 +21,8 @@ pub(super) async fn newest(
     messages: u32,
     audit: u32,
 ) -> Result<Seen<Option<Transcript>>, StoreError> {
-    let dialect = store.driver.dialect();
-    let scope = Scope { id, caller: Some(caller) };
-    let mut statements = vec![tokens::principal(dialect, caller)];
-    statements.extend(loading(dialect, scope));
-    statements.extend([messages::newest(dialect, scope, messages), audit::newest(dialect, scope, audit)]);
-    let mut answers = store.read(Read::bounded(statements)).await?;
-    let principal = tokens::decode_principal(answers.next()?)?;
-    let (loaded, open) = decode_loaded(&mut answers)?;
-    let messages = messages::decode_newest(answers.next()?, open.as_ref().map(Open::snapshot))?;
-    let audit = audit::decode(answers.next()?)?;
-    Ok(seen(principal, |caller| {
-        loaded.map(|loaded| Transcript {
-            access: sessions::access(loaded.session, loaded.role, caller),
-            engine: with_open(loaded.engine, open),
-            messages,
-            audit,
-        })
-    }))
+    let newest = messages::newest(store.driver.dialect(), Scope { id, caller: Some(caller) }, messages);
+    store.transcript_of(caller, id, audit, (newest, Cost::Bounded), messages::decode_newest).await
 }
 
 pub(super) async fn since(

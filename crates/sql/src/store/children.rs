@@ -10,6 +10,7 @@ use portway_ports::pages::{Page, PageRequest};
 use portway_ports::sessions::{MessageRange, SessionAccess};
 use portway_ports::{Seen, StoreError};
 
+use super::sessions::{DecodeMessages, decode_open};
 use super::{Answers, SqlStore, seen};
 use crate::dialect::Dialect;
 use crate::driver::{Read, SqlError, Statement};
@@ -66,25 +67,28 @@ impl ChildStore for SqlStore {
 
     async fn messages_of(&self, id: &SessionId, range: MessageRange) -> Result<Vec<Message>, StoreError> {
         let statement = messages::range(self.driver.dialect(), Scope { id, caller: None }, range)?;
-        self.messages_in(id, statement).await
+        self.messages_in(id, statement, messages::decode_all).await
     }
 
     async fn newest_messages(&self, id: &SessionId, limit: u32) -> Result<Vec<Message>, StoreError> {
-        let mut newest =
-            self.messages_in(id, messages::newest(self.driver.dialect(), Scope { id, caller: None }, limit)).await?;
-        newest.reverse();
-        Ok(newest)
+        let newest = messages::newest(self.driver.dialect(), Scope { id, caller: None }, limit);
+        self.messages_in(id, newest, messages::decode_newest).await
     }
 }
 
 impl SqlStore {
     /// The messages that a statement answers, with the open one as it stands.
-    async fn messages_in(&self, id: &SessionId, statement: Statement) -> Result<Vec<Message>, StoreError> {
+    async fn messages_in(
+        &self,
+        id: &SessionId,
+        statement: Statement,
+        decode: DecodeMessages,
+    ) -> Result<Vec<Message>, StoreError> {
         let mut statements = Vec::from(open_message::load(self.driver.dialect(), Scope { id, caller: None }));
         statements.push(statement);
         let mut answers = self.read(Read::bounded(statements)).await?;
-        let open = open_message::decode(answers.next()?, answers.next()?, answers.next()?)?;
-        Ok(messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?)
+        let open = decode_open(&mut answers)?;
+        Ok(decode(answers.next()?, open.as_ref().map(Open::snapshot))?)
     }
 }
 

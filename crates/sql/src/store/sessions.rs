@@ -131,24 +131,8 @@ impl SessionStore for SqlStore {
         id: &SessionId,
         audit: u32,
     ) -> Result<Seen<Option<Transcript>>, StoreError> {
-        let dialect = self.driver.dialect();
-        let scope = Scope { id, caller: Some(caller) };
-        let mut statements = vec![tokens::principal(dialect, caller)];
-        statements.extend(loading(dialect, scope));
-        statements.extend([messages::all(dialect, scope), audit::newest(dialect, scope, audit)]);
-        let mut answers = self.read(Read::unbounded(statements)).await?;
-        let principal = tokens::decode_principal(answers.next()?)?;
-        let (loaded, open) = decode_loaded(&mut answers)?;
-        let messages = messages::decode_all(answers.next()?, open.as_ref().map(Open::snapshot))?;
-        let audit = audit::decode(answers.next()?)?;
-        Ok(seen(principal, |caller| {
-            loaded.map(|loaded| Transcript {
-                access: sessions::access(loaded.session, loaded.role, caller),
-                engine: with_open(loaded.engine, open),
-                messages,
-                audit,
-            })
-        }))
+        let all = messages::all(self.driver.dialect(), Scope { id, caller: Some(caller) });
+        self.transcript_of(caller, id, audit, (all, Cost::Unbounded), messages::decode_all).await
     }
 
     async fn newest_of_transcript(
@@ -266,7 +250,39 @@ impl SessionStore for SqlStore {
     }
 }
 
+/// Puts messages together from their rows and the open one.
+pub(super) type DecodeMessages = fn(Vec<Row>, Option<Message>) -> Result<Vec<Message>, SqlError>;
+
 impl SqlStore {
+    /// The state of a session with the messages that a statement of that cost answers.
+    pub(super) async fn transcript_of(
+        &self,
+        caller: &TokenHash,
+        id: &SessionId,
+        audit: u32,
+        (messages, cost): (Statement, Cost),
+        decode: DecodeMessages,
+    ) -> Result<Seen<Option<Transcript>>, StoreError> {
+        let dialect = self.driver.dialect();
+        let scope = Scope { id, caller: Some(caller) };
+        let mut statements = vec![tokens::principal(dialect, caller)];
+        statements.extend(loading(dialect, scope));
+        statements.extend([messages, audit::newest(dialect, scope, audit)]);
+        let mut answers = self.read(Read { statements, cost }).await?;
+        let principal = tokens::decode_principal(answers.next()?)?;
+        let (loaded, open) = decode_loaded(&mut answers)?;
+        let messages = decode(answers.next()?, open.as_ref().map(Open::snapshot))?;
+        let audit = audit::decode(answers.next()?)?;
+        Ok(seen(principal, |caller| {
+            loaded.map(|loaded| Transcript {
+                access: sessions::access(loaded.session, loaded.role, caller),
+                engine: with_open(loaded.engine, open),
+                messages,
+                audit,
+            })
+        }))
+    }
+
     /// The text of a prompt behind the texts that were collected before it.
     async fn collected(&self, session: &SessionId, earlier: &[MessageId], last: String) -> Result<String, StoreError> {
         let statements = messages::texts(self.driver.dialect(), session, earlier);
