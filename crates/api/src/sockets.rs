@@ -20,13 +20,13 @@ use portway_domain::ids::SessionId;
 use portway_services::error::Error;
 use portway_services::{Context, Services};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Endpoint, EndpointTable};
 use crate::error::ApiError;
 use crate::rate::RateClass;
 use crate::row::TableError;
-use crate::socket::ServeSocket;
+use crate::socket::{ServeSocket, Socket, SocketClosed};
 
 /// Close code of RFC 6455 for a peer that may not go on.
 const CLOSE_POLICY: u16 = 1008;
@@ -95,6 +95,17 @@ enum SocketRole {
     Client,
     /// The runner beside the agent.
     Runner,
+}
+
+/// Sends a frame. One that cannot be written is left out: the peer could do nothing about it.
+async fn send(socket: &mut dyn Socket, frame: &impl Serialize) -> Result<(), SocketClosed> {
+    match serde_json::to_string(frame) {
+        Ok(text) => socket.send(text).await,
+        Err(error) => {
+            tracing::error!(%error, "a frame cannot be written");
+            Ok(())
+        }
+    }
 }
 
 async fn session_socket(

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{SessionId, UserId};
 use crate::time::Timestamp;
 
+/// Longest name for what is worked on, in characters.
+pub const MAX_WORKSPACE_CHARS: usize = 100;
+
+/// Longest title, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
+
+/// Longest name of a model, in characters.
+pub const MAX_MODEL_CHARS: usize = 255;
+
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -9,7 +9,7 @@ use portway_domain::children::{MAX_MESSAGES, ParentStop};
 use portway_domain::engine::{Engine, Event, Prompt};
 use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
-use portway_domain::sessions::{QueueMode, Session};
+use portway_domain::sessions::{MAX_MODEL_CHARS, MAX_TITLE_CHARS, MAX_WORKSPACE_CHARS, QueueMode, Session};
 use portway_domain::states::Facts;
 use portway_ports::Stored;
 use portway_ports::children::{ChildFilter, ChildPage};
@@ -285,7 +285,11 @@ fn new_session(task: ChildTask) -> NewSession {
 
 fn check_task(task: &ChildTask) -> Result<(), Error> {
     check_content(&task.task)?;
-    let lengths = [("workspace", &task.workspace, 100), ("title", &task.title, 200), ("model", &task.model, 255)];
+    let lengths = [
+        ("workspace", &task.workspace, MAX_WORKSPACE_CHARS),
+        ("title", &task.title, MAX_TITLE_CHARS),
+        ("model", &task.model, MAX_MODEL_CHARS),
+    ];
     for (field, text, most) in lengths {
         let is_right = |text: &String| text.chars().count() <= most && !text.contains('\0');
         if !text.as_ref().is_none_or(is_right) {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use portway_domain::engine::{Actor, Engine, Event, Link, RunnerHello, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId, UserId};
+use portway_domain::sessions::MAX_TITLE_CHARS;
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
 
@@ -15,9 +16,6 @@ use crate::Services;
 use crate::error::Error;
 use crate::runners::{RunnerError, admit};
 use crate::steps::Stepped;
-
-/// Longest title that such a runner may give, in characters.
-const MAX_TITLE_CHARS: usize = 200;
 
 /// The turn that a connection begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +76,8 @@ impl Services {
         reports: &[RunnerReport],
     ) -> Result<(), RunnerError> {
         let events = |engine: &Engine| {
+            is_present(engine, connection)?;
             let runner = &engine.runner;
-            match &runner.link {
-                Link::Connected { connection: held } if held == connection => {}
-                Link::Lost { .. } => return Err(Error::Conflict("this connection was taken for lost".to_owned())),
-                Link::Connected { .. } => return Err(Error::Forbidden("a newer connection took its place")),
-                _ => return Err(Error::Unauthorized),
-            }
             let generation = runner.generation;
             let taken = (taken > runner.taken_command).then_some(Event::CommandsTaken { generation, command: taken });
             let numbered = (runner.last_frame.saturating_add(1)..).zip(reports.iter().cloned());
@@ -94,28 +87,33 @@ impl Services {
         applied(self.apply_made(id, events, Vec::new(), self.moment()).await).map(drop)
     }
 
-    /// A runner gave its session a title. One that cannot be a title is ignored.
+    /// A runner gave its session a title over its connection. One that cannot be a title is ignored.
     ///
     /// # Errors
-    /// [`RunnerError::Failed`] when it cannot be kept.
-    pub async fn runner_titled(&self, id: &SessionId, title: String) -> Result<(), RunnerError> {
+    /// As [`Services::legacy_runner_reported`].
+    pub async fn runner_titled(&self, id: &SessionId, connection: &str, title: String) -> Result<(), RunnerError> {
         let length = title.chars().count();
         if !(1..=MAX_TITLE_CHARS).contains(&length) || title.contains('\0') {
             return Ok(());
         }
-        Ok(self.apply(id, vec![Event::Renamed { title }], Vec::new(), self.moment()).await.map(drop)?)
+        let renamed = |engine: &Engine| {
+            is_present(engine, connection)?;
+            Ok(Cow::Owned(vec![Event::Renamed { title: title.clone() }]))
+        };
+        applied(self.apply_made(id, renamed, Vec::new(), self.moment()).await).map(drop)
     }
 
-    /// A runner says that its session is done.
+    /// A runner says over its connection that its session is done.
     ///
     /// # Errors
-    /// [`RunnerError::Failed`] when that cannot be kept.
-    pub async fn runner_finished(&self, id: &SessionId) -> Result<(), RunnerError> {
+    /// As [`Services::legacy_runner_reported`].
+    pub async fn runner_finished(&self, id: &SessionId, connection: &str) -> Result<(), RunnerError> {
         let terminated = |engine: &Engine| {
+            is_present(engine, connection)?;
             let by = Actor { user: engine.owner.clone(), name: "The agent".to_owned() };
             Ok(Cow::Owned(vec![Event::Terminated { by }]))
         };
-        Ok(self.apply_made(id, terminated, Vec::new(), self.moment()).await.map(drop)?)
+        applied(self.apply_made(id, terminated, Vec::new(), self.moment()).await).map(drop)
     }
 
     /// What goes with the prompt of the present turn.
@@ -137,6 +135,17 @@ impl Services {
             None => None,
         };
         Ok(PromptOrigin { author, model_preferences })
+    }
+}
+
+/// Whether what comes over a connection counts: not when a newer one took its place, or when the runner is no longer
+/// wanted.
+fn is_present(engine: &Engine, connection: &str) -> Result<(), Error> {
+    match &engine.runner.link {
+        Link::Connected { connection: held } if held == connection => Ok(()),
+        Link::Lost { .. } => Err(Error::Conflict("this connection was taken for lost".to_owned())),
+        Link::Connected { .. } => Err(Error::Forbidden("a newer connection took its place")),
+        _ => Err(Error::Unauthorized),
     }
 }
 

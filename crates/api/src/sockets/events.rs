@@ -90,11 +90,5 @@ async fn send(socket: &mut dyn Socket, event: &BusEvent) -> Result<(), SocketClo
         data: &event.data,
         timestamp: event.at.to_string(),
     };
-    match serde_json::to_string(&frame) {
-        Ok(text) => socket.send(text).await,
-        Err(error) => {
-            tracing::error!(%error, "an event cannot be written");
-            Ok(())
-        }
-    }
+    super::send(socket, &frame).await
 }

@@ -31,11 +31,11 @@ use portway_protocol::runner::FromRunner;
 use portway_services::Services;
 use portway_services::legacy_runners::KnownTurn;
 use portway_services::runners::RunnerError;
-use serde::Serialize;
 
 use self::translation::{Outcome, Translation};
 use super::runner::{BATCH, Beginning, End, FLUSH, FLUSH_BYTES, SILENCE, parse};
-use crate::socket::{Incoming, Socket, SocketClosed};
+use super::send;
+use crate::socket::{Incoming, Socket};
 
 /// How long a runner that does not declare its protocol has for a hello, and for what it kept while it was away.
 const GRACE: Duration = Duration::from_secs(2);
@@ -113,16 +113,6 @@ fn told(end: End) -> End {
     match end {
         End::Stop(reason) if reason == "Session hibernates" => End::Stop("Session hibernating".to_owned()),
         end => end,
-    }
-}
-
-async fn send(socket: &mut dyn Socket, frame: &impl Serialize) -> Result<(), SocketClosed> {
-    match serde_json::to_string(frame) {
-        Ok(text) => socket.send(text).await,
-        Err(error) => {
-            tracing::error!(%error, "a frame cannot be written");
-            Ok(())
-        }
     }
 }
 
@@ -261,11 +251,11 @@ impl Link {
             Outcome::Reconnect => return Err(End::Reconnect("Say hello first".to_owned())),
             Outcome::Title(title) => {
                 self.commit_pending().await?;
-                self.services.runner_titled(&self.id, title).await?;
+                self.services.runner_titled(&self.id, &self.connection, title).await?;
             }
             Outcome::Finished => {
                 self.commit_pending().await?;
-                self.services.runner_finished(&self.id).await?;
+                self.services.runner_finished(&self.id, &self.connection).await?;
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ use portway_services::{Context, Services};
 use super::client::{Client, close_unread, refusal};
 use super::frames;
 use super::replay::{self, Present};
+use super::send;
 use super::window::Window;
 use crate::error::{ApiError, ErrorCode};
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -115,7 +116,7 @@ impl Resuming {
     async fn begin(&mut self, socket: &mut dyn Socket, beginning: Box<Beginning>) -> Result<(), SocketClosed> {
         let frames = self.beginning(*beginning).await;
         for frame in &frames {
-            deliver(socket, frame).await?;
+            send(socket, frame).await?;
         }
         self.window.mark(self.told);
         Ok(())
@@ -207,7 +208,7 @@ impl Resuming {
     async fn send_all(&mut self, socket: &mut dyn Socket, frames: &[Sequenced]) -> Result<(), SocketClosed> {
         let mut socket = Counted { socket, window: &mut self.window };
         for frame in frames {
-            deliver(&mut socket, frame).await?;
+            send(&mut socket, frame).await?;
             if let Some(seq) = frame.seq {
                 socket.window.mark(seq);
             }
@@ -231,7 +232,7 @@ impl Resuming {
 
     async fn give_up(&mut self, socket: &mut dyn Socket) -> SocketClosed {
         let lagging = ServerFrame::Lagging { resume_from: self.window.resume_from() };
-        if deliver(socket, &lagging.into()).await.is_ok() {
+        if send(socket, &Sequenced::from(lagging)).await.is_ok() {
             socket.close(CLOSE_LAGGING, "What was sent is not acknowledged").await;
         }
         SocketClosed
@@ -257,16 +258,6 @@ impl Socket for Counted<'_> {
 
     async fn close(&mut self, code: u16, reason: &str) {
         self.socket.close(code, reason).await;
-    }
-}
-
-async fn deliver(socket: &mut dyn Socket, frame: &Sequenced) -> Result<(), SocketClosed> {
-    match serde_json::to_string(frame) {
-        Ok(text) => socket.send(text).await,
-        Err(error) => {
-            tracing::error!(%error, "a frame cannot be written");
-            Ok(())
-        }
     }
 }
 

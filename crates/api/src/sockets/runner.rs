@@ -15,7 +15,7 @@ use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
-use super::{attachments, legacy, reports};
+use super::{attachments, legacy, reports, send};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
@@ -178,16 +178,6 @@ pub(super) fn parse(incoming: &Incoming) -> Option<FromRunner> {
     match incoming {
         Incoming::Text(text) => serde_json::from_str(text).ok(),
         Incoming::Binary(bytes) => serde_json::from_slice(bytes).ok(),
-    }
-}
-
-async fn send(socket: &mut dyn Socket, frame: &ToRunner) -> Result<(), SocketClosed> {
-    match serde_json::to_string(frame) {
-        Ok(text) => socket.send(text).await,
-        Err(error) => {
-            tracing::error!(%error, "a frame cannot be written");
-            Ok(())
-        }
     }
 }
 

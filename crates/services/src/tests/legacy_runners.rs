@@ -83,7 +83,12 @@ async fn only_the_right_secret_connects() {
     let other = TokenHash::of("other");
     let stale = world.services.legacy_runner_connected(&session, &other, "c2", KnownTurn::Kept).await;
     assert!(matches!(stale, Err(RunnerError::Stale(_))), "{stale:?}");
-    world.services.runner_finished(&session).await.unwrap();
+    let replaced = world.services.runner_finished(&session, "c0").await;
+    assert!(matches!(replaced, Err(RunnerError::Replaced)), "{replaced:?}");
+    let replaced = world.services.runner_titled(&session, "c0", "Old".to_owned()).await;
+    assert!(matches!(replaced, Err(RunnerError::Replaced)), "{replaced:?}");
+    assert!(!world.engine(&session).await.status.is_ended(), "a connection that was replaced ends nothing");
+    world.services.runner_finished(&session, "c1").await.unwrap();
     assert_eq!(world.engine(&session).await.status, SessionStatus::Terminated);
     let stale = world.services.legacy_runner_connected(&session, &token, "c2", KnownTurn::Kept).await;
     assert!(matches!(stale, Err(RunnerError::Stale(_))), "{stale:?}");
@@ -105,7 +110,7 @@ async fn titles_are_bounded() {
     let world = World::new().await;
     let (session, _) = connected(&world).await;
     for (title, kept) in [("New", "New"), ("", "New"), ("a\0b", "New"), (&"x".repeat(201), "New")] {
-        world.services.runner_titled(&session, title.to_owned()).await.unwrap();
+        world.services.runner_titled(&session, "c1", title.to_owned()).await.unwrap();
         let (stored, _) = world.store.engine(&session).await.unwrap().unwrap();
         assert_eq!(stored.title.as_deref(), Some(kept), "{title:?}");
     }
