@@ -30,6 +30,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("wire::a_visit", a_visit);
     trials.add("wire::a_child", a_child);
     trials.add("wire::a_return", a_return);
+    trials.add("wire::a_picture", a_picture);
 }
 
 fn prompt(content: &str, mode: QueueMode) -> Value {
@@ -217,5 +218,20 @@ async fn a_return() {
     recorder.until(|frame| frame["type"] == "resumed").await;
     recorder.forget_counters();
     recorder.compare("a_return");
+    session.terminate().await;
+}
+
+/// A prompt with a picture, and one with something that cannot go with a prompt.
+async fn a_picture() {
+    let (_gateway, session, mut recorder) = watched().await;
+    let url = "data:image/png;base64,iVBORw0KGgo=";
+    let attached = json!([{"type": "file", "mime": "image/png", "url": url, "filename": "a.png"}]);
+    recorder.send(&json!({"type": "prompt", "content": "/look", "attachments": attached})).await;
+    recorder.until(ends_turn).await;
+    recorder.until(is_idle).await;
+    let wrong = json!([{"type": "file", "mime": "video/mp4", "url": url}]);
+    recorder.send(&json!({"type": "prompt", "content": "", "attachments": wrong})).await;
+    recorder.until(|frame| frame["type"] == "error").await;
+    recorder.compare("a_picture");
     session.terminate().await;
 }
