@@ -88,15 +88,18 @@ async fn a_socket_opened_in_mid_turn_misses_nothing() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut first = session.socket().await;
-    let prompt = first.prompt("/slow 24", None).await;
+    let prompt = first.prompt("/slow 1000", None).await;
     let mut late = Vec::new();
     for bytes in [1, 40, 80, 120] {
         first.text_of(&prompt, bytes).await;
-        let socket = session.socket().await;
+        let mut socket = session.socket().await;
         let so_far = socket.mirror.answer_to(&prompt).unwrap();
         assert!(so_far.content.len() >= bytes && so_far.finish().is_none(), "{so_far:?}");
+        let shown = so_far.content.len();
+        socket.text_of(&prompt, shown + 1).await;
         late.push(socket);
     }
+    session.abort().await.expect(200);
     let answer = first.answer_to(&prompt).await;
     for mut socket in late {
         // Chunks are put at the end of what `init` had; a gap or an overlap would be noticed.
