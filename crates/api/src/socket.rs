@@ -7,6 +7,7 @@ use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::header::UPGRADE;
 use http::request::Parts;
+use portway_ports::shared_text::SharedText;
 
 /// A frame from the peer. Control frames are the host's own business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,9 @@ pub struct SocketClosed;
 ///
 /// ```
 /// # use portway_api::{Incoming, Socket};
+/// # use portway_ports::shared_text::SharedText;
 /// # use tokio::sync::mpsc::Receiver;
-/// async fn talk(mut socket: Box<dyn Socket>, mut outgoing: Receiver<String>) {
+/// async fn talk(mut socket: Box<dyn Socket>, mut outgoing: Receiver<SharedText>) {
 ///     loop {
 ///         tokio::select! {
 ///             frame = socket.receive() => match frame {
@@ -64,7 +66,7 @@ pub trait Socket: Send {
     ///
     /// # Errors
     /// [`SocketClosed`] when the peer is gone.
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed>;
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed>;
 
     /// Closes the socket with a code of RFC 6455, section 7.4, and a reason of at most 123 bytes. What was sent
     /// before is delivered first. Closing twice does nothing.

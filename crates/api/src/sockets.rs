@@ -9,6 +9,7 @@ mod replay;
 mod reports;
 mod resuming;
 mod runner;
+mod shared;
 mod window;
 
 use std::sync::Arc;
@@ -100,7 +101,7 @@ enum SocketRole {
 /// Sends a frame. One that cannot be written is left out: the peer could do nothing about it.
 async fn send(socket: &mut dyn Socket, frame: &impl Serialize) -> Result<(), SocketClosed> {
     match serde_json::to_string(frame) {
-        Ok(text) => socket.send(text).await,
+        Ok(text) => socket.send(text.into()).await,
         Err(error) => {
             tracing::error!(%error, "a frame cannot be written");
             Ok(())

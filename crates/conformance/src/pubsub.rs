@@ -9,7 +9,7 @@ use portway_domain::ids::{Id, IdStream, MessageId, SessionId, UserId};
 use portway_domain::messages::{Segment, TextKind};
 use portway_domain::questions::Question;
 use portway_domain::users::Profile;
-use portway_ports::pubsub::{Delivery, Hint, Presence, PubSub, Subscription, Topic};
+use portway_ports::pubsub::{Delivery, Hint, Presence, PubSub, SharedHint, Subscription, Topic};
 
 use crate::failure::{Failure, Outcome};
 use crate::fixture::at;
@@ -77,7 +77,7 @@ fn title(version: u64) -> Hint {
     Hint::Session { version, seq: version + 1, notices: vec![Notice::Title(format!("\u{1F980} {version}"))] }
 }
 
-async fn hint(watch: &mut dyn Subscription) -> Outcome<Arc<Hint>> {
+async fn hint(watch: &mut dyn Subscription) -> Outcome<Arc<SharedHint>> {
     match watch.next().await {
         Some(Delivery::Hint(hint)) => Ok(hint),
         other => Err(Failure::new(format!("no hint but {other:?}"))),
@@ -86,7 +86,7 @@ async fn hint(watch: &mut dyn Subscription) -> Outcome<Arc<Hint>> {
 
 async fn expect(watch: &mut dyn Subscription, versions: impl IntoIterator<Item = u64>) -> Outcome {
     for version in versions {
-        check_eq!(*hint(watch).await?, title(version));
+        check_eq!(**hint(watch).await?, title(version));
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn every_kind_of_hint_arrives_whole(nodes: Arc<dyn Nodes>) -> Outcome {
     }
     for watch in &mut watches {
         for expected in kinds()? {
-            check_eq!(*hint(watch.as_mut()).await?, expected);
+            check_eq!(**hint(watch.as_mut()).await?, expected);
         }
     }
     Ok(())
@@ -223,17 +223,17 @@ async fn a_large_hint_is_told_or_missed(nodes: Arc<dyn Nodes>) -> Outcome {
     one.publish(&topic, large.clone());
     one.publish(&topic, title(3));
     expect(here.as_mut(), [1]).await?;
-    check_eq!(*hint(here.as_mut()).await?, large);
+    check_eq!(**hint(here.as_mut()).await?, large);
     expect(here.as_mut(), [3]).await?;
     match there.next().await {
         // Missed may take the place of what came before it as well.
         Some(Delivery::Missed) => return expect(there.as_mut(), [3]).await,
-        Some(Delivery::Hint(first)) => check_eq!(*first, title(1)),
+        Some(Delivery::Hint(first)) => check_eq!(**first, title(1)),
         None => return Err(Failure::new("the watch ended")),
     }
     match there.next().await {
         Some(Delivery::Missed) => {}
-        Some(Delivery::Hint(second)) => check!(*second == large),
+        Some(Delivery::Hint(second)) => check!(**second == large),
         None => return Err(Failure::new("the watch ended")),
     }
     expect(there.as_mut(), [3]).await
@@ -262,7 +262,7 @@ async fn a_slow_watcher_misses(nodes: Arc<dyn Nodes>) -> Outcome {
     for version in 1..=MANY {
         match there.next().await {
             Some(Delivery::Missed) => return Ok(()),
-            Some(Delivery::Hint(found)) => check_eq!(*found, title(version)),
+            Some(Delivery::Hint(found)) => check_eq!(**found, title(version)),
             None => return Err(Failure::new("the watch ended")),
         }
     }
@@ -287,7 +287,7 @@ async fn what_a_broken_connection_may_have_lost_is_missed(nodes: Arc<dyn Nodes>)
     one.publish(&topic, title(2));
     let next = watches[1].next().await;
     match next {
-        Some(Delivery::Hint(hint)) => check_eq!(*hint, title(2)),
+        Some(Delivery::Hint(hint)) => check_eq!(**hint, title(2)),
         Some(Delivery::Missed) => {}
         None => return Err(Failure::new("the watch ended")),
     }

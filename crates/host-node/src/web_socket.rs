@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::FromRequestParts;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use portway_api::{Incoming, ServeSocket, Socket, SocketClosed, Upgrade};
+use portway_ports::shared_text::SharedText;
 use portway_protocol::MAX_FRAME_BYTES;
 
 /// How long a peer may take none of what is sent before it is given up.
@@ -70,8 +71,9 @@ impl Socket for HostSocket {
         None
     }
 
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed> {
-        self.deliver(Message::Text(text.into())).await
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
+        let text = Utf8Bytes::try_from(text.into_bytes()).map_err(|_| SocketClosed)?;
+        self.deliver(Message::Text(text)).await
     }
 
     async fn close(&mut self, code: u16, reason: &str) {

@@ -110,6 +110,7 @@ pub mod pubsub;
 pub mod sandboxes;
 pub mod search;
 pub mod sessions;
+pub mod shared_text;
 pub mod sharing;
 pub mod system;
 pub mod users;

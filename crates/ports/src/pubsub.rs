@@ -1,12 +1,16 @@
 //! Hints for those who watch. They may be lost; the store is the only truth.
 
-use std::sync::Arc;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use portway_domain::engine::{BusEvent, Notice};
 use portway_domain::ids::{SessionId, UserId};
 use portway_domain::users::Profile;
 use serde::{Deserialize, Serialize};
+
+use crate::shared_text::SharedText;
 
 /// What can be watched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,11 +52,58 @@ pub struct Presence {
     pub users: Vec<Profile>,
 }
 
+/// A hint as all its watchers in a process share it.
+pub struct SharedHint {
+    hint: Arc<Hint>,
+    texts: [OnceLock<Box<[Option<SharedText>]>>; Form::COUNT],
+}
+
+impl SharedHint {
+    /// A hint before its watchers have seen it.
+    #[must_use]
+    pub fn new(hint: Arc<Hint>) -> Self {
+        Self { hint, texts: Default::default() }
+    }
+
+    /// What watchers are sent of the hint in that form: texts in order, none for what has none or is not the same for
+    /// all. The first one to ask has them written for everybody.
+    pub fn texts(&self, form: Form, write: impl FnOnce(&Hint) -> Vec<Option<SharedText>>) -> &[Option<SharedText>] {
+        self.texts[form as usize].get_or_init(|| write(&self.hint).into())
+    }
+}
+
+/// The forms in which watchers are sent hints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As the frames themselves.
+    Plain,
+    /// With the session's change counter.
+    Sequenced,
+}
+
+impl Form {
+    const COUNT: usize = 2;
+}
+
+impl Deref for SharedHint {
+    type Target = Hint;
+
+    fn deref(&self) -> &Hint {
+        &self.hint
+    }
+}
+
+impl fmt::Debug for SharedHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hint.fmt(f)
+    }
+}
+
 /// What a watcher gets.
 #[derive(Debug, Clone)]
 pub enum Delivery {
     /// A hint.
-    Hint(Arc<Hint>),
+    Hint(Arc<SharedHint>),
     /// Hints were lost, because the watcher was slow or a connection broke: read the state again.
     Missed,
 }

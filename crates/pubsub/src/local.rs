@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use async_trait::async_trait;
 use portway_domain::ids::SessionId;
-use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
+use portway_ports::pubsub::{Delivery, Hint, PubSub, SharedHint, Subscription, Topic};
 
 use crate::queue::Queue;
 
@@ -178,8 +178,9 @@ impl Watchers {
         if matches!(&**hint, Hint::Session { notices, .. } if notices.is_empty()) {
             return;
         }
+        let shared = Arc::new(SharedHint::new(Arc::clone(hint)));
         for queue in &self.queues {
-            queue.push(Arc::clone(hint));
+            queue.push(Arc::clone(&shared));
         }
     }
 
@@ -261,7 +262,7 @@ mod tests {
     use crate::queue::MAX_WAITING;
     use portway_domain::engine::Notice;
     use portway_domain::ids::UserId;
-    use portway_ports::pubsub::Presence;
+    use portway_ports::pubsub::{Form, Presence};
 
     fn topic(name: &str) -> Topic {
         Topic::Session(SessionId::parse(name).unwrap())
@@ -275,7 +276,7 @@ mod tests {
     /// The number of the next hint; `None` for `Missed`.
     async fn number(watch: &mut dyn Subscription) -> Option<u64> {
         match watch.next().await.expect("the watch ended") {
-            Delivery::Hint(hint) => match hint.as_ref() {
+            Delivery::Hint(hint) => match &**hint {
                 Hint::Presence(presence) => Some(presence.user.as_str().parse().unwrap()),
                 other => panic!("{other:?}"),
             },
@@ -300,6 +301,25 @@ mod tests {
             }
         }
         assert_eq!(number(other.as_mut()).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_written_once_for_all_watchers() {
+        let hub = LocalPubSub::new();
+        let mut watches = [hub.subscribe(&topic("one")).await, hub.subscribe(&topic("one")).await];
+        hub.publish(&topic("one"), hint(1));
+        let mut written = 0;
+        for watch in &mut watches {
+            let Some(Delivery::Hint(hint)) = watch.next().await else { panic!("it was told") };
+            for form in [Form::Plain, Form::Sequenced] {
+                let texts = hint.texts(form, |_| {
+                    written += 1;
+                    vec![Some(format!("{form:?}").into()), None]
+                });
+                assert_eq!(texts, [Some(format!("{form:?}").into()), None]);
+            }
+        }
+        assert_eq!(written, 2);
     }
 
     #[tokio::test]
@@ -402,7 +422,7 @@ mod tests {
                 () = std::future::ready(()) => return found,
             };
             found.push(match delivery {
-                Delivery::Hint(hint) => match &*hint {
+                Delivery::Hint(hint) => match &**hint {
                     Hint::Session { version, .. } => Some(*version),
                     other => panic!("{other:?}"),
                 },

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use portway_ports::pubsub::{Delivery, Hint};
+use portway_ports::pubsub::{Delivery, SharedHint};
 use tokio::sync::Notify;
 
 /// How many hints wait for one watcher before they are given up for [`Delivery::Missed`].
@@ -24,12 +24,12 @@ pub(crate) struct Queue {
 struct Waiting {
     /// Hints were given up. They were older than all of `hints`.
     missed: bool,
-    hints: VecDeque<Arc<Hint>>,
+    hints: VecDeque<Arc<SharedHint>>,
     closed: bool,
 }
 
 impl Queue {
-    pub(crate) fn push(&self, hint: Arc<Hint>) {
+    pub(crate) fn push(&self, hint: Arc<SharedHint>) {
         let mut waiting = self.waiting();
         if waiting.hints.len() < MAX_WAITING {
             waiting.hints.push_back(hint);

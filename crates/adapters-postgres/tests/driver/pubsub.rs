@@ -90,7 +90,7 @@ pub(crate) async fn a_version_that_nobody_told_is_found() {
     one.store.commit(step(2)).await.unwrap();
     one.pubsub.publish(&topic, titled(3));
     let Some(Delivery::Hint(hint)) = watch.next().await else { panic!("it was told") };
-    assert_eq!(*hint, titled(3));
+    assert_eq!(**hint, titled(3));
     // One is left out, and the one after it shows that.
     one.store.commit(step(3)).await.unwrap();
     one.store.commit(step(4)).await.unwrap();

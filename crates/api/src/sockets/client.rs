@@ -7,15 +7,16 @@ use portway_domain::engine::Notice;
 use portway_domain::ids::{QuestionId, SessionId};
 use portway_domain::questions::AnswerValue;
 use portway_domain::sessions::QueueMode;
-use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::pubsub::{Delivery, Hint, SharedHint, Subscription};
 use portway_ports::sessions::Transcript;
+use portway_ports::shared_text::SharedText;
 use portway_protocol::client::{AnswerValue as AnswerFrame, Attachment, ClientFrame, QueueMode as QueueModeFrame};
 use portway_protocol::server::ServerFrame;
 use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::{Context, Services};
 
-use super::{CLOSE_POLICY, attachments, frames};
+use super::{CLOSE_POLICY, attachments, frames, send, shared};
 use crate::attachments::{Sent, decode};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::refuse_nul;
@@ -101,28 +102,33 @@ impl Client {
         }
     }
 
-    async fn tell(&mut self, socket: &mut dyn Socket, hint: &Hint) -> Result<(), SocketClosed> {
-        match hint {
+    async fn tell(&mut self, socket: &mut dyn Socket, hint: &SharedHint) -> Result<(), SocketClosed> {
+        match &**hint {
             Hint::Session { version, notices, .. } if *version > self.known => {
-                for notice in notices {
-                    if matches!(notice, Notice::AccessWithdrawn { user } if *user == self.principal.user) {
-                        return Box::pin(self.catch_up(socket)).await;
+                for (notice, text) in notices.iter().zip(shared::plain(hint)) {
+                    match (text, notice) {
+                        (Some(text), _) => socket.send(text.clone()).await?,
+                        (None, Notice::AccessWithdrawn { user }) if *user == self.principal.user => {
+                            return Box::pin(self.catch_up(socket)).await;
+                        }
+                        (None, Notice::Message(_)) => Box::pin(self.send_with_content(socket, notice)).await?,
+                        (None, _) => {}
                     }
-                    let mut frame = frames::notice(notice);
-                    if let (Notice::Message(_), Some(frame)) = (notice, &mut frame) {
-                        Box::pin(attachments::show(&self.services, &self.id, frame)).await;
-                    }
-                    let text = frame.and_then(|frame| frame_text(&frame));
-                    deliver(socket, text).await?;
                 }
                 Ok(())
             }
-            Hint::Presence(presence) => {
-                let text = frame_text(&frames::presence(presence));
-                deliver(socket, text).await
-            }
+            Hint::Presence(_) => deliver_all(socket, shared::plain(hint)).await,
             Hint::Session { .. } | Hint::Bus(_) => Ok(()),
         }
+    }
+
+    /// Sends a message with the content of what is attached.
+    async fn send_with_content(&self, socket: &mut dyn Socket, notice: &Notice) -> Result<(), SocketClosed> {
+        let Some(mut frame) = frames::notice(notice) else {
+            return Ok(());
+        };
+        attachments::show(&self.services, &self.id, &mut frame).await;
+        send(socket, &frame).await
     }
 
     pub(super) async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
@@ -237,18 +243,10 @@ pub(super) fn refusal(error: &ApiError) -> ServerFrame {
     }
 }
 
-async fn send(socket: &mut dyn Socket, frame: &ServerFrame) -> Result<(), SocketClosed> {
-    deliver(socket, frame_text(frame)).await
-}
-
-/// Sends the text of a frame, if there is one.
-async fn deliver(socket: &mut dyn Socket, text: Option<String>) -> Result<(), SocketClosed> {
-    match text {
-        Some(text) => socket.send(text).await,
-        None => Ok(()),
+/// Sends all texts that there are.
+pub(super) async fn deliver_all(socket: &mut dyn Socket, texts: &[Option<SharedText>]) -> Result<(), SocketClosed> {
+    for text in texts.iter().flatten() {
+        socket.send(text.clone()).await?;
     }
-}
-
-fn frame_text(frame: &ServerFrame) -> Option<String> {
-    serde_json::to_string(frame).inspect_err(|error| tracing::error!(%error, "a frame cannot be written")).ok()
+    Ok(())
 }

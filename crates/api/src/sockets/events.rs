@@ -45,13 +45,13 @@ async fn run(
     loop {
         tokio::select! {
             incoming = socket.receive() => match incoming {
-                Some(Incoming::Text(text)) if is_ping(&text) => socket.send(r#"{"type":"pong"}"#.to_owned()).await?,
+                Some(Incoming::Text(text)) if is_ping(&text) => socket.send(r#"{"type":"pong"}"#.into()).await?,
                 Some(_) => {}
                 None => return Ok(()),
             },
             delivery = subscription.next() => match delivery {
                 Some(Delivery::Hint(hint)) => {
-                    if let Hint::Bus(event) = &*hint {
+                    if let Hint::Bus(event) = &**hint {
                         send(socket, event).await?;
                     }
                 }

@@ -279,7 +279,7 @@ impl Link {
     async fn told(&mut self, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
-                let Hint::Session { notices, .. } = &*hint else {
+                let Hint::Session { notices, .. } = &**hint else {
                     return Ok(());
                 };
                 for notice in notices {

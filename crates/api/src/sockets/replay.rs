@@ -92,15 +92,34 @@ fn closed(closed: &ClosedQuestion) -> Option<Sequenced> {
 /// The frames of a change. `seq` is the counter that the client comes to with it, if that is news: it is in the last frame
 /// that is not only of the moment. Text that follows is of the open message, which is told whole to who comes back.
 pub(super) fn change(notices: &[Notice], seq: Option<u64>) -> Vec<Sequenced> {
-    let mut frames: Vec<Sequenced> = notices.iter().filter_map(notice).collect();
-    if let Some(last) = frames.iter_mut().rev().find(|sequenced| !is_of_the_moment(&sequenced.frame)) {
+    frames_of(notices, seq).into_iter().flatten().collect()
+}
+
+/// The same, in the places of the notices.
+pub(super) fn frames_of(notices: &[Notice], seq: Option<u64>) -> Vec<Option<Sequenced>> {
+    let mut frames: Vec<Option<Sequenced>> = notices.iter().map(notice).collect();
+    if let Some(last) = completing(notices).and_then(|place| frames.get_mut(place)?.as_mut()) {
         last.seq = seq;
     }
     frames
 }
 
-fn is_of_the_moment(frame: &ServerFrame) -> bool {
-    matches!(frame, ServerFrame::Chunk { .. } | ServerFrame::ReasoningChunk { .. } | ServerFrame::AgentStatus { .. })
+/// The place of the notice whose frame completes the change.
+pub(super) fn completing(notices: &[Notice]) -> Option<usize> {
+    notices.iter().rposition(completes)
+}
+
+/// Whether a notice has a frame that is not only of the moment.
+fn completes(notice: &Notice) -> bool {
+    !matches!(
+        notice,
+        Notice::Chunk(_)
+            | Notice::Agent { .. }
+            | Notice::AccessWithdrawn { .. }
+            | Notice::Commands
+            | Notice::RunnerReplaced { .. }
+            | Notice::RunnerStop { .. }
+    )
 }
 
 fn notice(notice: &Notice) -> Option<Sequenced> {

@@ -9,7 +9,8 @@ use portway_domain::access::SessionRole;
 use portway_domain::engine::Notice;
 use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
-use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::pubsub::{Delivery, Hint, SharedHint, Subscription};
+use portway_ports::shared_text::SharedText;
 use portway_ports::system::Clock;
 use portway_protocol::resuming::{ResumingFrame, Sequenced};
 use portway_protocol::server::ServerFrame;
@@ -17,11 +18,10 @@ use portway_protocol::{CLOSE_LAGGING, CLOSE_RESTART};
 use portway_services::resuming::Beginning;
 use portway_services::{Context, Services};
 
-use super::client::{Client, close_unread, refusal};
-use super::frames;
+use super::client::{Client, close_unread, deliver_all, refusal};
 use super::replay::{self, Present};
-use super::send;
 use super::window::Window;
+use super::{send, shared};
 use crate::error::{ApiError, ErrorCode};
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
@@ -140,18 +140,23 @@ impl Resuming {
         }
     }
 
-    async fn tell(&mut self, socket: &mut dyn Socket, hint: &Hint) -> Result<(), SocketClosed> {
-        match hint {
+    async fn tell(&mut self, socket: &mut dyn Socket, hint: &SharedHint) -> Result<(), SocketClosed> {
+        match &**hint {
             Hint::Session { version, seq, notices } if *version > self.client.known => {
                 let me = &self.client.principal.user;
                 if notices.iter().any(|notice| matches!(notice, Notice::AccessWithdrawn { user } if user == me)) {
                     return self.catch_up(socket).await;
                 }
-                let news = (*seq > self.told).then_some(*seq);
-                self.told = self.told.max(*seq);
-                self.send_all(socket, &replay::change(notices, news)).await
+                if *seq <= self.told {
+                    return self.send_all(socket, &replay::change(notices, None)).await;
+                }
+                self.told = *seq;
+                self.send_shared(socket, notices, *seq, shared::sequenced(hint)).await
             }
-            Hint::Presence(presence) => self.send_all(socket, &[frames::presence(presence).into()]).await,
+            Hint::Presence(_) => {
+                let mut socket = Counted { socket, window: &mut self.window };
+                deliver_all(&mut socket, shared::plain(hint)).await
+            }
             Hint::Session { .. } | Hint::Bus(_) => Ok(()),
         }
     }
@@ -205,6 +210,27 @@ impl Resuming {
         }
     }
 
+    /// Sends the frames of a change, which all clients get alike.
+    async fn send_shared(
+        &mut self,
+        socket: &mut dyn Socket,
+        notices: &[Notice],
+        seq: u64,
+        texts: &[Option<SharedText>],
+    ) -> Result<(), SocketClosed> {
+        let last = replay::completing(notices);
+        let mut socket = Counted { socket, window: &mut self.window };
+        for (place, text) in texts.iter().enumerate() {
+            if let Some(text) = text {
+                socket.send(text.clone()).await?;
+            }
+            if last == Some(place) {
+                socket.window.mark(seq);
+            }
+        }
+        Ok(())
+    }
+
     async fn send_all(&mut self, socket: &mut dyn Socket, frames: &[Sequenced]) -> Result<(), SocketClosed> {
         let mut socket = Counted { socket, window: &mut self.window };
         for frame in frames {
@@ -251,7 +277,7 @@ impl Socket for Counted<'_> {
         self.socket.receive().await
     }
 
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed> {
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
         self.window.sent(text.len());
         self.socket.send(text).await
     }

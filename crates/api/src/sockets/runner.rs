@@ -267,7 +267,7 @@ impl Link {
     async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
-                let Hint::Session { notices, .. } = &*hint else {
+                let Hint::Session { notices, .. } = &**hint else {
                     return Ok(());
                 };
                 for notice in notices {

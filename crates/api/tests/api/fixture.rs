@@ -21,6 +21,7 @@ use portway_domain::access::{Permission, Principal, Role};
 use portway_domain::ids::{TokenId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
+use portway_ports::shared_text::SharedText;
 use portway_ports::system::{Clock, Entropy};
 use portway_services::context::Context;
 use portway_services::error::Error;
@@ -173,7 +174,7 @@ async fn watch(state: Arc<State>, context: Context, input: OneNote) -> Result<Se
                 },
                 () = std::future::ready(()), if said < 2 => {
                     said += 1;
-                    if socket.send(format!("{} {said}", input.id)).await.is_err() {
+                    if socket.send(format!("{} {said}", input.id).into()).await.is_err() {
                         break;
                     }
                 }
@@ -289,8 +290,8 @@ impl Socket for Played {
         next
     }
 
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed> {
-        self.0.told.lock().unwrap().push(text);
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
+        self.0.told.lock().unwrap().push(text.as_str().to_owned());
         Ok(())
     }
 

@@ -16,6 +16,9 @@ use crate::{Answer, Floor, Refusal, caller};
 /// Frames that wait for a slow watcher before it misses some.
 const WAITING: usize = 1_024;
 
+/// What each socket begins with.
+const BUFFER_BYTES: usize = 1024;
+
 /// Everybody who watches. All sessions share it: the benchmarks watch one.
 #[derive(Clone)]
 pub(crate) struct Watchers(broadcast::Sender<Utf8Bytes>);
@@ -38,6 +41,8 @@ pub(crate) async fn watch(
         return Err(Refusal(StatusCode::NOT_FOUND));
     }
     let frames = watchers.0.subscribe();
+    // As small as the gateway's: the default buffer is cleared for each read, which costs more than the frame.
+    let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // The peer being gone is the ordinary end.
         let _ = tell(socket, frames).await;

@@ -22,6 +22,7 @@ use portway_ports::health::Health;
 use portway_ports::pubsub::{PubSub, Topic};
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use portway_ports::sessions::Transcript;
+use portway_ports::shared_text::SharedText;
 use portway_ports::system::{Clock, Entropy, Spawner, Task};
 use portway_ports::{Store, StoreError};
 use portway_protocol::resuming::{ResumingFrame, Sequenced};
@@ -202,8 +203,8 @@ impl Socket for FakeSocket {
         self.incoming.recv().await
     }
 
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed> {
-        self.outgoing.send(text).map_err(|_| SocketClosed)
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
+        self.outgoing.send(text.as_str().to_owned()).map_err(|_| SocketClosed)
     }
 
     async fn close(&mut self, code: u16, _: &str) {

@@ -8,7 +8,7 @@ use portway_protocol::message::{Message, Part};
 use portway_protocol::resuming::Sequenced;
 use portway_protocol::server::{AuditEntry, ServerFrame};
 
-use super::super::frames;
+use crate::sockets::frames;
 
 /// What a client shows of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
