@@ -1,4 +1,4 @@
-//! Gateway, runners and agents are killed again and again while fifty sessions work. Nothing that was acknowledged is lost
+//! Gateway, runners, agents and clients are killed again and again while fifty sessions work. Nothing that was acknowledged is lost
 //! or done twice, and no session stands still. So it is when one of two gateways dies for good.
 
 mod casualties;
@@ -27,7 +27,7 @@ const SESSIONS: usize = 50;
 /// How often the gateway is killed.
 const GATEWAYS: usize = 8;
 
-/// How many runners are killed, and how many agents, besides those that die while the gateway is gone.
+/// How many runners are killed, and how many agents and clients, besides those that die while the gateway is gone.
 const OTHERS: usize = 14;
 
 /// Sessions that are opened on each of two gateways.
@@ -128,7 +128,7 @@ pub(crate) async fn one_of_two_gateways_dies(server: Server) {
 
 /// Whom to kill, in an order that begins with the gateway.
 fn plan(random: &mut Random) -> Vec<Victim> {
-    let mut rest = [[Victim::Runner; OTHERS], [Victim::Agent; OTHERS]].concat();
+    let mut rest = [[Victim::Runner; OTHERS], [Victim::Agent; OTHERS], [Victim::Client; OTHERS]].concat();
     rest.extend([Victim::Gateway; GATEWAYS - 1]);
     let mut plan = vec![Victim::Gateway];
     while !rest.is_empty() {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use tokio::sync::watch;
+
 use crate::harness::gateway::Gateway;
 use crate::harness::random::Random;
 use crate::harness::{eventually, processes};
@@ -19,6 +21,8 @@ pub(crate) enum Victim {
     Gateway,
     Runner,
     Agent,
+    /// What a person looks at the session with, in the middle of whatever it does.
+    Client,
 }
 
 /// What a session has lost.
@@ -38,22 +42,38 @@ impl Losses {
 
 /// The losses of all sessions, by their ids.
 #[derive(Debug, Default)]
-pub(crate) struct Casualties(Mutex<BTreeMap<String, Losses>>);
+pub(crate) struct Casualties {
+    losses: Mutex<BTreeMap<String, Losses>>,
+    clients: Mutex<BTreeMap<String, watch::Sender<()>>>,
+}
 
 impl Casualties {
-    /// From now on the session may lose something.
-    pub(crate) fn enrol(&self, session: &str) {
-        self.0.lock().unwrap().insert(session.to_owned(), Losses::default());
+    /// From now on the session may lose something; what changes at each death of its client.
+    pub(crate) fn enrol(&self, session: &str) -> watch::Receiver<()> {
+        let (client, dies) = watch::channel(());
+        self.clients.lock().unwrap().insert(session.to_owned(), client);
+        self.losses.lock().unwrap().insert(session.to_owned(), Losses::default());
+        dies
     }
 
     /// What the session has lost.
     pub(crate) fn of(&self, session: &str) -> Losses {
-        self.0.lock().unwrap()[session]
+        self.losses.lock().unwrap()[session]
     }
 
-    /// Kills a runner or an agent as soon as one may die.
+    /// Kills a client, or a runner or an agent as soon as one may die.
     pub(crate) async fn kill(&self, gateway: &Gateway, victim: Victim, random: &mut Random) {
+        if victim == Victim::Client {
+            return self.kill_client(random);
+        }
         eventually("somebody may be killed", async || self.try_kill(gateway, victim, random).await.then_some(())).await;
+    }
+
+    fn kill_client(&self, random: &mut Random) {
+        let clients = self.clients.lock().unwrap();
+        if let Some(client) = clients.values().nth(random.index(clients.len().max(1))) {
+            client.send_replace(());
+        }
     }
 
     /// Kills a runner or an agent if one may die; answers whether it did.
@@ -66,7 +86,7 @@ impl Casualties {
         let (runner, agent) = (gateway.runner(session).await, gateway.agent(session).await);
         // Before anybody can see what comes of it.
         self.change(session, |losses| match victim {
-            Victim::Gateway => {}
+            Victim::Gateway | Victim::Client => {}
             Victim::Runner => losses.runners += 1,
             Victim::Agent => losses.agents += 1,
         });
@@ -79,7 +99,7 @@ impl Casualties {
 
     /// Sessions whose agent has worked beside that gateway.
     pub(crate) fn working(&self, gateway: &Gateway) -> Vec<String> {
-        let losses = self.0.lock().unwrap();
+        let losses = self.losses.lock().unwrap();
         losses.keys().filter(|session| noted(gateway, session) > 0).cloned().collect()
     }
 
@@ -91,17 +111,17 @@ impl Casualties {
     }
 
     fn change(&self, session: &str, change: impl FnOnce(&mut Losses)) {
-        change(self.0.lock().unwrap().get_mut(session).unwrap());
+        change(self.losses.lock().unwrap().get_mut(session).unwrap());
     }
 
     /// Sessions whose agent was given a prompt since the last loss. One that dies before it can work is not replaced.
     fn candidates(&self, gateway: &Gateway, victim: Victim) -> Vec<String> {
         let may_lose = |losses: &Losses| match victim {
-            Victim::Gateway => false,
+            Victim::Gateway | Victim::Client => false,
             Victim::Runner => losses.runners < MAX_RUNNERS,
             Victim::Agent => losses.agents < MAX_AGENTS,
         };
-        let losses = self.0.lock().unwrap();
+        let losses = self.losses.lock().unwrap();
         let works = losses.iter().filter(|(id, losses)| may_lose(losses) && noted(gateway, id) > losses.noted);
         works.map(|(id, _)| id.clone()).collect()
     }

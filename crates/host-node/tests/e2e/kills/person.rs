@@ -91,7 +91,7 @@ impl Person {
     /// is answered.
     pub(crate) async fn talk_until(mut self, over: watch::Receiver<bool>) -> Kept {
         let session = self.open().await;
-        self.casualties.enrol(&session.id);
+        let dies = self.casualties.enrol(&session.id);
         let (finished, mut finished_so_far) = watch::channel(BTreeSet::new());
         let (last, said_so_far) = watch::channel(None);
         let watcher = Watcher {
@@ -99,6 +99,7 @@ impl Person {
             casualties: Arc::clone(&self.casualties),
             finished,
             said: said_so_far,
+            dies: dies.clone(),
             shown: Shown::default(),
         };
         let watcher = tokio::spawn(watcher.run());
@@ -108,7 +109,7 @@ impl Person {
             let is_last = prompts.len() >= PROMPTS && *over.borrow();
             let word = format!("s{}p{}", self.number, prompts.len());
             let said = Said { word, asks: self.random.below(4) == 0 };
-            let id = say(&session, &said).await;
+            let id = say(&session, &said, &dies).await;
             prompts.push((id.clone(), said));
             if is_last {
                 last.send_replace(Some(id));
@@ -128,16 +129,17 @@ impl Person {
     async fn open(&self) -> Session {
         let create = self.home.request(Method::POST, "/api/sessions");
         let create = create.header("Idempotency-Key", format!("open-{}", self.number));
-        let created = until_acknowledged(&create.json(&json!({"workspace": "kills", "agent": "demo"}))).await;
+        let create = create.json(&json!({"workspace": "kills", "agent": "demo"}));
+        let created = until_acknowledged(&create, None).await;
         let opened = created.reply.expect(201);
         Session::new(self.api.clone(), opened["session"]["id"].as_str().unwrap())
     }
 }
 
-async fn say(session: &Session, said: &Said) -> String {
+async fn say(session: &Session, said: &Said, dies: &watch::Receiver<()>) -> String {
     let send = session.api.request(Method::POST, &session.path("/messages"));
     let send = send.header("Idempotency-Key", &said.word).json(&json!({"content": said.text()}));
-    let created = until_acknowledged(&send).await.reply.expect(200);
+    let created = until_acknowledged(&send, Some(dies.clone())).await.reply.expect(200);
     created["messageId"].as_str().unwrap().to_owned()
 }
 
@@ -169,6 +171,8 @@ struct Watcher {
     finished: watch::Sender<BTreeSet<String>>,
     /// The last prompt, once it is said.
     said: watch::Receiver<Option<String>>,
+    /// Changes when this client dies; another one begins with nothing.
+    dies: watch::Receiver<()>,
     shown: Shown,
 }
 
@@ -200,6 +204,7 @@ impl Watcher {
                         is_last_known = true;
                         continue;
                     }
+                    Ok(()) = self.dies.changed() => break,
                 };
                 match received.unwrap_or_else(|_| panic!("session {} is stuck: {:#?}", session.id, socket.mirror)) {
                     Some(_) => end = Instant::now() + PATIENCE,
@@ -246,8 +251,8 @@ impl Watcher {
             _ => "Refuse".into(),
         };
         let path = self.session.path(&format!("/questions/{}", question.id));
-        let acknowledged =
-            until_acknowledged(&self.session.api.request(Method::POST, &path).json(&json!({"answer": answer}))).await;
+        let request = self.session.api.request(Method::POST, &path).json(&json!({"answer": answer}));
+        let acknowledged = until_acknowledged(&request, Some(self.dies.clone())).await;
         // An answer whose acknowledgement was lost may have been taken, and with the agent its questions are gone.
         let may_be_closed = acknowledged.in_doubt || self.casualties.of(&self.session.id).any();
         if !(may_be_closed && acknowledged.reply.status == 409) {
@@ -263,14 +268,23 @@ struct Acknowledged {
     in_doubt: bool,
 }
 
-/// Sends a request again until a gateway answers it.
-async fn until_acknowledged(request: &RequestBuilder) -> Acknowledged {
+/// Sends a request again until a gateway answers it. A client that dies meanwhile does not hear the answer.
+async fn until_acknowledged(request: &RequestBuilder, mut dies: Option<watch::Receiver<()>>) -> Acknowledged {
     let begin = Instant::now();
     let mut in_doubt = false;
     loop {
-        match try_send(request.try_clone().unwrap()).await {
-            Ok(reply) if reply.status != 503 => return Acknowledged { reply, in_doubt },
-            _ => in_doubt = true,
+        let dead = async {
+            match &mut dies {
+                Some(dies) => dies.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reply = try_send(request.try_clone().unwrap()) => match reply {
+                Ok(reply) if reply.status != 503 => return Acknowledged { reply, in_doubt },
+                _ => in_doubt = true,
+            },
+            Ok(()) = dead => in_doubt = true,
         }
         assert!(begin.elapsed() < PATIENCE, "no gateway answers {request:?}");
         tokio::time::sleep(RETRY).await;
