@@ -11,6 +11,7 @@ mod messages;
 mod search;
 mod sessions;
 mod sharing;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(sharing::rows())
             .chain(children::rows())
             .chain(audit::rows())
+            .chain(workspaces::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

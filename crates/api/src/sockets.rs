@@ -10,6 +10,7 @@ mod reports;
 mod resuming;
 mod runner;
 mod window;
+mod workspaces;
 
 use std::sync::Arc;
 

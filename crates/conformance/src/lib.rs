@@ -51,6 +51,7 @@ mod tokens;
 mod transcript;
 mod users;
 mod values;
+mod workspaces;
 
 use futures_util::future::BoxFuture;
 
@@ -208,6 +209,14 @@ pub fn cases() -> Vec<Case> {
             a_message_that_came_back_is_told_after_its_removal,
             a_transcript_is_read_from_its_end,
             strangers_are_told_no_changes,
+        ]
+        durable = false workspaces: [
+            a_report_of_the_files_is_all_of_them,
+            every_path_and_status_is_read_back,
+            what_git_does_not_say_stays,
+            they_are_told_to_who_was_away,
+            only_who_takes_part_sees_them,
+            a_workspace_needs_its_session,
         ]
         durable = false questions: [
             a_question_is_asked_once,

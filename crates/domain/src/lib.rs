@@ -21,3 +21,4 @@ pub mod text;
 pub mod time;
 pub mod tokens;
 pub mod users;
+pub mod workspaces;

@@ -114,6 +114,7 @@ pub mod sharing;
 pub mod system;
 pub mod users;
 pub mod work;
+pub mod workspaces;
 
 use portway_domain::access::Principal;
 
@@ -152,6 +153,7 @@ pub trait Store:
     + sharing::SharingStore
     + users::UserStore
     + work::WorkStore
+    + workspaces::WorkspaceStore
 {
 }
 
@@ -168,5 +170,6 @@ impl<T> Store for T where
         + sharing::SharingStore
         + users::UserStore
         + work::WorkStore
+        + workspaces::WorkspaceStore
 {
 }

@@ -18,6 +18,7 @@ pub use self::requests::{RequestBody, RequestName, RequestOutcome, RequestResult
 
 use crate::client::AnswerValue;
 use crate::message::{AgentStatus, FinishReason, ToolStatus};
+use crate::workspaces::{FileChange, GitState};
 
 /// The answer to a question that nobody answered.
 pub const EXPIRED_ANSWER: &str = "__expired__";
@@ -149,11 +150,14 @@ pub enum FromLegacyRunner {
     /// What came of a workflow.
     WorkflowExecutionResult {},
     /// What git knows of the workspace.
-    GitState {},
+    GitState(GitState),
     /// A pull request was opened.
     PrCreated {},
     /// The files that differ from the beginning.
-    FilesChanged {},
+    FilesChanged {
+        /// The files.
+        files: Vec<FileChange>,
+    },
     /// The ports of the sandbox that can be reached.
     Tunnels {},
     /// A channel got a new conversation.

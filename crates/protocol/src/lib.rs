@@ -7,6 +7,7 @@
 //! * [`legacy_runner`]: the same for runners of earlier gateways of this family, which do not number anything.
 //! * [`resuming`]: what protocol 2 of clients adds to both.
 //! * [`message`]: the transcript as clients see it.
+//! * [`workspaces`]: what is told of a session's workspace.
 //!
 //! Keys that have no value are left out, never `null`. Readers ignore keys and frame types that they do not know.
 
@@ -17,6 +18,7 @@ pub mod parts;
 pub mod resuming;
 pub mod runner;
 pub mod server;
+pub mod workspaces;
 
 /// The version of the runner protocol that this crate describes.
 pub const RUNNER_PROTOCOL: u32 = 2;

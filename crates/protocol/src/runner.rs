@@ -17,6 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
+use crate::workspaces::{FileChange, GitState};
 
 /// A frame that a runner sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,6 +221,15 @@ pub enum RunnerEvent {
         /// The prompt.
         message_id: String,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    #[serde(rename = "files-changed")]
+    FilesChanged {
+        /// The files.
+        files: Vec<FileChange>,
+    },
+    /// What git says of the workspace.
+    #[serde(rename = "git-state")]
+    GitState(GitState),
     /// A type that this reader does not know.
     #[serde(other, rename = "unknown")]
     Unknown,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
 use crate::resuming::{HistoryData, ResumedData, ResumedSession};
+use crate::workspaces::{FileChange, GitState};
 
 /// A frame that the gateway sends to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +165,18 @@ pub enum ServerFrame {
         /// Its title.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
+    },
+    /// These files of the workspace differ from where the session began, and no others.
+    #[serde(rename = "files-changed")]
+    FilesChanged {
+        /// The files by path.
+        files: Vec<FileChange>,
+    },
+    /// What git says of the workspace.
+    #[serde(rename = "git-state")]
+    GitState {
+        /// What is known now.
+        data: GitState,
     },
     /// A new entry of the audit log.
     #[serde(rename = "audit_log")]

@@ -77,6 +77,8 @@ frame!(ServerFrame {
     UserLeft = "user.left",
     Title = "title",
     ChildSession = "child-session",
+    FilesChanged = "files-changed",
+    GitState = "git-state",
     AuditLog = "audit_log",
     Pong = "pong",
 } else Unknown);
@@ -108,6 +110,8 @@ frame!(RunnerEvent {
     Error = "error",
     Complete = "complete",
     Aborted = "aborted",
+    FilesChanged = "files-changed",
+    GitState = "git-state",
 } else Unknown);
 
 frame!(RunnerCommand { Prompt = "prompt", Answer = "answer", Abort = "abort" } else Unknown);

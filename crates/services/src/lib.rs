@@ -93,6 +93,7 @@ pub mod steps;
 mod tests;
 mod unpublished;
 pub mod watch;
+pub mod workspaces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -45,6 +45,7 @@ pub mod value;
 
 mod attachments;
 mod audit;
+mod changed_files;
 mod children;
 mod commands;
 mod commit;
@@ -72,5 +73,6 @@ mod store;
 mod subquery;
 mod tokens;
 mod users;
+mod workspaces;
 
 pub use self::store::SqlStore;

@@ -12,6 +12,7 @@ mod sessions;
 mod sharing;
 mod users;
 mod work;
+mod workspaces;
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use portway_protocol::server::{
 };
 use portway_services::Context;
 
-use super::attachments;
+use super::{attachments, workspaces};
 
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
@@ -239,6 +239,8 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
         Notice::ChildOpened { child, title } => {
             ServerFrame::ChildSession { child_session_id: child.to_string(), title: title.clone() }
         }
+        Notice::FilesChanged(files) => workspaces::files_changed(files.as_slice()),
+        Notice::GitStateChanged(report) => workspaces::git_reported(report),
         Notice::Audit(entry) => ServerFrame::AuditLog { entry: audit(entry.clone()) },
         Notice::AccessWithdrawn { .. }
         | Notice::Commands

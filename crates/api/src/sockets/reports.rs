@@ -8,6 +8,8 @@ use portway_ports::sessions::PendingCommand;
 use portway_protocol::message as wire;
 use portway_protocol::runner::{Answer, Hello, PromptAttachment, RunnerCommand, RunnerEvent, ToRunner};
 
+use super::workspaces;
+
 /// A runner's hello over a connection of that name.
 pub(super) fn hello(hello: &Hello, connection: String) -> Result<RunnerHello, InvalidId> {
     Ok(RunnerHello {
@@ -56,6 +58,8 @@ fn convert(event: RunnerEvent) -> Result<RunnerReport, InvalidId> {
         RunnerEvent::Error { error } => RunnerReport::Error { error },
         RunnerEvent::Complete { message_id } => completed(message_id, false)?,
         RunnerEvent::Aborted { message_id } => completed(message_id, true)?,
+        RunnerEvent::FilesChanged { files } => RunnerReport::FilesChanged(workspaces::changed_files(files)),
+        RunnerEvent::GitState(state) => RunnerReport::GitState(workspaces::git_report(state)),
         RunnerEvent::Unknown => RunnerReport::Unknown,
     })
 }

@@ -16,7 +16,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 26;
+const KINDS: u32 = 27;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -95,6 +95,10 @@ impl Cast {
             24 => {
                 let newest = store.newest_messages(&session, limit).await?;
                 format!("{newest:?} {:?}", store.family(&session, key, now).await?)
+            }
+            25 => {
+                let git = store.git_state(&caller, &session).await?;
+                format!("{git:?} {:?}", store.changed_files(&caller, &session).await?)
             }
             _ => {
                 let nodes = store.lost_nodes(now).await?;

@@ -9,6 +9,7 @@ use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
 use crate::sharing::Participant;
 use crate::time::Timestamp;
+use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Everything that follows from one event.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -143,6 +144,24 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged {
+        /// The files.
+        files: ChangedFiles,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// What git says of the workspace.
+    GitStateChanged {
+        /// What is known now; the rest is unchanged.
+        report: GitReport,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// Something for the audit log.
     Audited(AuditEntry),
 }
@@ -258,6 +277,10 @@ pub enum Notice {
         /// Its title.
         title: Option<String>,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged(ChangedFiles),
+    /// What git says of the workspace.
+    GitStateChanged(GitReport),
     /// A new entry of the audit log.
     Audit(AuditEntry),
     /// Somebody may not watch any more.

@@ -10,6 +10,7 @@ use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
 use crate::tokens::TokenHash;
+use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -338,6 +339,10 @@ pub enum RunnerReport {
         /// Whether it was aborted.
         aborted: bool,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged(ChangedFiles),
+    /// What git says of the workspace.
+    GitState(GitReport),
     /// Something that this version does not know.
     Unknown,
 }

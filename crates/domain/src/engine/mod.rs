@@ -24,6 +24,7 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod workspaces;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -14,7 +14,8 @@ const MAX_ERROR_CHARS: usize = 4_000;
 impl Step<'_> {
     /// What a report means for the transcript and the turn.
     pub(super) fn report(&mut self, report: RunnerReport) {
-        if let Some(turn) = self.engine.turn.as_mut() {
+        let is_of_the_agent = !matches!(report, RunnerReport::FilesChanged(_) | RunnerReport::GitState(_));
+        if let Some(turn) = self.engine.turn.as_mut().filter(|_| is_of_the_agent) {
             turn.last_report = self.now;
         }
         match report {
@@ -40,6 +41,8 @@ impl Step<'_> {
                     self.turn_completed(aborted);
                 }
             }
+            RunnerReport::FilesChanged(files) => self.files_changed(files),
+            RunnerReport::GitState(report) => self.git_state_changed(report),
             RunnerReport::Unknown => {}
         }
     }

@@ -133,6 +133,8 @@ impl Screen {
             ServerFrame::AuditLog { entry } if entry.event_type == "user.abort" => self.activity.aborted(),
             ServerFrame::Title { .. }
             | ServerFrame::ChildSession { .. }
+            | ServerFrame::FilesChanged { .. }
+            | ServerFrame::GitState { .. }
             | ServerFrame::MessagesRemoved { .. }
             | ServerFrame::UserJoined { .. }
             | ServerFrame::UserLeft { .. }

@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 43] = [
+const ROUTES: [&str; 45] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -31,6 +31,8 @@ const ROUTES: [&str; 43] = [
     "get /api/sessions/{id}/attachments/{attachmentId}",
     "get /api/sessions/{id}/audit-log",
     "get /api/sessions/{id}/children",
+    "get /api/sessions/{id}/files-changed",
+    "get /api/sessions/{id}/git-state",
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",
     "get /api/sessions/{id}/share-links",

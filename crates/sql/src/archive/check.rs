@@ -8,8 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions,
-    removals, sessions, share_links, tokens, users,
+    attachments, audit, changed_files, commands, deadlines, engines, jobs, memories, messages, open_message,
+    participants, questions, removals, sessions, share_links, tokens, users, workspaces,
 };
 
 /// How the rows of a table are read by the program.
@@ -50,6 +50,8 @@ const ALL: &[Records] = &[
     open_message::SEGMENTS,
     questions::RECORDS,
     removals::RECORDS,
+    workspaces::RECORDS,
+    changed_files::RECORDS,
     audit::RECORDS,
     commands::RECORDS,
     deadlines::RECORDS,

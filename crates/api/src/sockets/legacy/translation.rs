@@ -8,7 +8,7 @@ use portway_protocol::client::AnswerValue;
 use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacyRunner, WEB_CHANNEL};
 
 use super::turn::Turn;
-use crate::sockets::reports;
+use crate::sockets::{reports, workspaces};
 
 /// What a frame leads to.
 #[derive(Debug, PartialEq)]
@@ -126,6 +126,10 @@ impl Translation {
                 }
                 self.pass_gate(true, false).into_iter().collect()
             }
+            F::FilesChanged { files } => {
+                vec![Outcome::Report(RunnerReport::FilesChanged(workspaces::changed_files(files)))]
+            }
+            F::GitState(state) => vec![Outcome::Report(RunnerReport::GitState(workspaces::git_report(state)))],
             F::Title { title } => vec![Outcome::Title(title)],
             F::SelfTerminate {} => vec![Outcome::Finished],
             F::Hello {} => vec![Outcome::Reconnect],
@@ -138,9 +142,7 @@ impl Translation {
             | F::ChildSession {}
             | F::WorkflowChatMessage {}
             | F::WorkflowExecutionResult {}
-            | F::GitState {}
             | F::PrCreated {}
-            | F::FilesChanged {}
             | F::Tunnels {}
             | F::SessionReset {}
             | F::Reverted {}

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, child, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
+use super::rig::{
+    Rig, actor, child, choice, files, git, message, node, person, prompt, prompt_from, question, tool, yes_or_no,
+};
 use crate::children::{ChildEvent, ParentStop};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
@@ -84,6 +86,8 @@ pub(super) enum Report {
     Status,
     Error,
     Complete(Turns, bool),
+    Files(u32),
+    Git(u32),
     Unknown,
 }
 
@@ -181,6 +185,8 @@ fn report() -> impl Strategy<Value = Report> {
         1 => n().prop_map(Report::Close),
         1 => n().prop_map(Report::Named),
         1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
+        1 => (0_u32..3).prop_map(Report::Files),
+        1 => (0_u32..3).prop_map(Report::Git),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
 }
@@ -358,6 +364,8 @@ impl Report {
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
+            Self::Files(count) => RunnerReport::FilesChanged(files(count)),
+            Self::Git(count) => RunnerReport::GitState(git(count)),
             Self::Unknown => RunnerReport::Unknown,
         }
     }

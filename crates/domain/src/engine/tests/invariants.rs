@@ -120,7 +120,9 @@ fn seq(change: &Change) -> Option<u64> {
         Change::MessageRemoved { seq, .. }
         | Change::PartSet { seq, .. }
         | Change::QuestionAsked { seq, .. }
-        | Change::QuestionClosed { seq, .. } => Some(*seq),
+        | Change::QuestionClosed { seq, .. }
+        | Change::FilesChanged { seq, .. }
+        | Change::GitStateChanged { seq, .. } => Some(*seq),
         Change::ParticipantSet(participant) => Some(participant.seq),
         Change::Audited(entry) => Some(entry.seq),
         _ => None,

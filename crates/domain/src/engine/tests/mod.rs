@@ -22,3 +22,4 @@ mod runner;
 mod sharing;
 mod store;
 mod transcript;
+mod workspaces;

@@ -14,6 +14,7 @@ use crate::messages::{FinishReason, TextKind, ToolCall, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::time::Timestamp;
+use crate::workspaces::{ChangedFiles, FileChange, FileStatus, GitReport};
 
 /// An engine, the clock and the store that its changes are written to.
 #[derive(Debug, Clone)]
@@ -72,6 +73,17 @@ pub(super) fn prompt_from(channel: &str, id: &str, mode: Option<QueueMode>) -> E
 pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {
     let call_id = call_id.to_owned();
     ToolCall { call_id, tool_name: "sh".to_owned(), status, args: None, result: None, error: None }
+}
+
+/// So many changed files.
+pub(super) fn files(count: u32) -> ChangedFiles {
+    let file = |n| FileChange { path: format!("f{n}"), status: FileStatus::Added, additions: n, deletions: 0 };
+    (0..count).map(file).collect::<Vec<_>>().into()
+}
+
+/// What git says after so many commits.
+pub(super) fn git(commits: u32) -> GitReport {
+    GitReport { branch: Some("main".to_owned()), base_branch: None, commit_count: Some(commits) }
 }
 
 pub(super) fn choice(id: &str, label: &str, kind: ChoiceKind) -> Choice {
@@ -342,6 +354,8 @@ fn notice_words(notice: &Notice) -> Option<String> {
         Notice::Error { .. } => "error".to_owned(),
         Notice::Title(title) => format!("title {title}"),
         Notice::ChildOpened { child, .. } => format!("child {child}"),
+        Notice::FilesChanged(files) => format!("files {}", files.as_slice().len()),
+        Notice::GitStateChanged(report) => format!("git {}", report.branch.as_deref().unwrap_or("unchanged")),
         Notice::Audit(entry) => format!("[{}]", entry.event_type),
         Notice::RunnerReplaced { connection } => format!("replaced {connection}"),
         Notice::RunnerStop { .. } => "stop".to_owned(),

@@ -102,6 +102,7 @@ impl Store {
             Change::ParticipantRemoved { user } => {
                 assert!(self.participants.remove(user).is_some(), "{user} takes part");
             }
+            Change::FilesChanged { seq, .. } | Change::GitStateChanged { seq, .. } => self.advance(*seq),
             Change::Audited(entry) => self.advance(entry.seq),
         }
     }

@@ -5,6 +5,7 @@ use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, PlanEntry, TextKind, ToolCall, ToolStatus};
 use portway_domain::questions::{AnswerValue, Choice, ChoiceKind};
 use portway_domain::sessions::QueueMode;
+use portway_domain::workspaces::{FileChange, FileStatus, GitReport};
 use portway_protocol::resuming::ResumingFrame;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -30,6 +31,8 @@ enum Act {
     Answer(usize),
     CloseQuestion(usize),
     Fail,
+    Files(u8),
+    Git(Option<u8>, u8),
     Complete(bool),
     /// A whole answer in one change.
     AtOnce,
@@ -66,6 +69,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => any::<usize>().prop_map(Act::Answer),
         1 => any::<usize>().prop_map(Act::CloseQuestion),
         1 => Just(Act::Fail),
+        2 => (0..4_u8).prop_map(Act::Files),
+        2 => (prop::option::of(0..3_u8), any::<u8>()).prop_map(|(branch, count)| Act::Git(branch, count)),
         3 => any::<bool>().prop_map(Act::Complete),
         2 => Just(Act::AtOnce),
         1 => Just(Act::Miss),
@@ -148,6 +153,19 @@ impl Talk {
             }
             Act::Miss => {
                 self.rig.miss();
+                None
+            }
+            Act::Files(count) => {
+                let file =
+                    |n: u8| FileChange { path: format!("f{n}"), status: FileStatus::Added, additions: 1, deletions: 0 };
+                let files: Vec<FileChange> = (0..count).map(file).collect();
+                self.rig.report(RunnerReport::FilesChanged(files.into()));
+                None
+            }
+            Act::Git(branch, count) => {
+                let branch = branch.map(|number| format!("branch {number}"));
+                let report = GitReport { branch, base_branch: None, commit_count: Some(count.into()) };
+                self.rig.report(RunnerReport::GitState(report));
                 None
             }
             other => {
@@ -255,5 +273,7 @@ proptest! {
         cut.connect(&talk.rig);
         cut.read();
         cut.screen.check(talk.rig.transcript());
+        steady.screen.check_workspace(&talk.rig);
+        cut.screen.check_workspace(&talk.rig);
     }
 }

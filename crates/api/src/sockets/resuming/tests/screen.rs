@@ -7,8 +7,10 @@ use portway_ports::sessions::Transcript;
 use portway_protocol::message::{Message, Part};
 use portway_protocol::resuming::Sequenced;
 use portway_protocol::server::{AuditEntry, ServerFrame};
+use portway_protocol::workspaces::GitState;
 
 use super::super::frames;
+use super::rig::Rig;
 
 /// What a client shows of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +26,9 @@ pub(super) struct Screen {
     audit: BTreeMap<u64, String>,
     title: Option<String>,
     status: String,
+    /// What was told of the workspace since the last `init`, which says nothing of it.
+    files: Option<Vec<String>>,
+    git: GitState,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +110,13 @@ impl Screen {
                 }
                 self.status = data.status.unwrap_or_else(|| std::mem::take(&mut self.status));
             }
+            ServerFrame::FilesChanged { files } => {
+                self.files = Some(files.into_iter().map(|file| file.path).collect());
+            }
+            ServerFrame::GitState { data } => {
+                self.git.branch = data.branch.or(self.git.branch.take());
+                self.git.commit_count = data.commit_count.or(self.git.commit_count.take());
+            }
             ServerFrame::Title { title } => self.title = Some(title),
             ServerFrame::AuditLog { entry } => self.entry(entry),
             ServerFrame::Checkpoint { checkpoint } => self.checkpoint = Some(checkpoint),
@@ -166,6 +178,20 @@ impl Screen {
         // What a client has everything of does not come again.
         assert!(self.seq.is_none_or(|known| seq > known), "entry {seq} after {:?}", self.seq);
         self.audit.insert(seq, entry.summary);
+    }
+
+    /// Whether what it was told of the workspace is what is stored.
+    pub(super) fn check_workspace(&self, rig: &Rig) {
+        let (files, git) = rig.workspace();
+        if let Some(shown) = &self.files {
+            let files: Vec<String> = files.into_iter().map(|file| file.change.path).collect();
+            assert_eq!(*shown, files);
+        }
+        if let Some(count) = self.git.commit_count {
+            let git = git.expect("git said something");
+            assert_eq!(count, u64::from(git.commit_count));
+            assert!(self.git.branch.is_none() || self.git.branch == git.branch, "{:?} {git:?}", self.git);
+        }
     }
 
     /// Whether it shows what is stored.
