@@ -14,10 +14,12 @@ use crate::attachments;
 use crate::config::Config;
 use crate::fs_requests;
 use crate::handshake::{Handshake, Next, Wishes};
+use crate::inspections::Inspections;
 use crate::jsonrpc::{AUTH_REQUIRED, Incoming, RpcError};
 use crate::pacing::Restarts;
 use crate::peer::{Heard, Peer};
 use crate::phase::{Phase, Running, Starting, Up, reply, reply_to};
+use crate::repository::Repository;
 use crate::turn::{Turn, TurnEnd};
 use crate::workspace::Workspace;
 
@@ -40,6 +42,7 @@ pub(crate) struct Driver {
     /// What the agent takes in a prompt besides text.
     takes: PromptCapabilities,
     restarts: Restarts,
+    inspections: Inspections,
     phase: Phase,
 }
 
@@ -58,6 +61,7 @@ impl Driver {
         Self {
             workspace: Workspace::new(&config.workspace),
             restarts: Restarts::new(config.timing.restart),
+            inspections: Inspections::begin(Repository::new(&config.workspace, &config.url)),
             conversation: config.agent_session.clone(),
             login_help: String::new(),
             takes: PromptCapabilities::default(),
@@ -85,6 +89,10 @@ impl Driver {
                     Ok(permit) => permit.send(self.out.remove(0)),
                     Err(_) => break,
                 },
+                news = self.inspections.next() => {
+                    self.out.extend(news);
+                    self.next_turn();
+                }
                 heard = self.phase.next(), if self.out.is_empty() => self.heard(heard).await,
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {
                     self.wake();
@@ -131,6 +139,7 @@ impl Driver {
             Phase::Up(Up { mut peer, turn: Some(running) }) if running.enforce.is_some_and(|at| at <= now) => {
                 tracing::warn!("the agent does not end its turn, ending the agent");
                 running.turn.end(TurnEnd::Forced, &mut self.out);
+                self.inspections.want();
                 peer.give_up("it did not end an aborted turn".to_owned());
                 self.phase = Phase::Ending { peer, start: true };
             }
@@ -207,6 +216,9 @@ impl Driver {
 
     /// Begins the turn of the next prompt if the agent is free.
     fn next_turn(&mut self) {
+        if self.inspections.is_beginning() {
+            return;
+        }
         let Phase::Up(Up { peer, turn: turn @ None }) = &mut self.phase else {
             return;
         };
@@ -317,6 +329,7 @@ impl Driver {
                         Err(error) => TurnEnd::Failed(format!("The agent failed: {error}")),
                     };
                     reply(peer, running.turn.end(end, &mut self.out));
+                    self.inspections.want();
                     self.next_turn();
                 }
             }
@@ -342,6 +355,7 @@ impl Driver {
                 self.login_help = starting.handshake.login_help();
                 self.takes = starting.handshake.prompt_capabilities();
                 self.phase = Phase::Up(Up { peer: starting.peer, turn: None });
+                self.inspections.want();
                 self.next_turn();
             }
             Next::Failed(error) => {
@@ -375,6 +389,7 @@ impl Driver {
                 let error = format!("The agent exited ({reason}).{}", up.peer.last_words());
                 if let Some(running) = up.turn {
                     running.turn.end(TurnEnd::Failed(error.clone()), &mut self.out);
+                    self.inspections.want();
                 }
                 let now = Instant::now();
                 match self.restarts.allow(now) {

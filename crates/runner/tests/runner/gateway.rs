@@ -66,7 +66,18 @@ impl Setup {
 
     /// Starts a runner in this process.
     pub(crate) async fn start(self) -> Stage {
-        let mut stage = Stage::new().await;
+        self.start_in(|_| {}).await
+    }
+
+    /// The same in a workspace that `prepare` made ready.
+    pub(crate) async fn start_in(self, prepare: impl FnOnce(&Path)) -> Stage {
+        let stage = Stage::new().await;
+        prepare(&stage.workspace);
+        self.start_on(stage)
+    }
+
+    /// The same on a stage whose runner has ended, if it had one.
+    pub(crate) fn start_on(self, mut stage: Stage) -> Stage {
         let config = self.config(&stage);
         let (shutdown, receiver) = oneshot::channel();
         stage.shutdown = Some(shutdown);
@@ -146,6 +157,11 @@ impl Stage {
 
     pub(crate) fn shut_down(&mut self) {
         self.shutdown.take();
+    }
+
+    /// Waits until the runner has ended.
+    pub(crate) async fn ended(&mut self) -> Exit {
+        within(self.runner.take().unwrap()).await.unwrap()
     }
 
     /// How the runner ended.

@@ -7,3 +7,4 @@ mod process;
 mod reconnects;
 mod starts;
 mod turns;
+mod workspaces;
