@@ -270,11 +270,11 @@ mod tests {
         };
         assert_eq!(
             render(Dialect::Sqlite),
-            r#"SELECT "json_each"."value" ->> 0, CAST("json_each"."value" ->> 1 AS bigint) FROM json_each(?) AS "json_each" WHERE TRUE"#
+            r#"SELECT "json_each"."value" ->> 0, CAST(("json_each"."value" ->> 1) AS bigint) FROM json_each(?) AS "json_each" WHERE TRUE"#
         );
         assert_eq!(
             render(Dialect::Postgres),
-            r#"SELECT "jsonb_array_elements"."value" ->> 0, CAST("jsonb_array_elements"."value" ->> 1 AS bigint) FROM jsonb_array_elements($1) AS "jsonb_array_elements" WHERE TRUE"#
+            r#"SELECT "jsonb_array_elements"."value" ->> 0, CAST(("jsonb_array_elements"."value" ->> 1) AS bigint) FROM jsonb_array_elements($1) AS "jsonb_array_elements" WHERE TRUE"#
         );
     }
 

@@ -28,6 +28,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::questions", questions);
     trials.add("legacy_runner::a_failure", a_failure);
     trials.add("legacy_runner::a_rest", a_rest);
+    trials.add("legacy_runner::files", files);
     losses::add(trials);
     requests::add(trials);
 }
@@ -115,6 +116,7 @@ async fn a_first_connection() {
     runner.say(json!({"type": "files-changed", "files": []})).await;
     client.until(ends_turn).await;
     client.until(is_idle).await;
+    client.until(|frame| frame["type"] == "files-changed").await;
     client.send(&prompt("again", QueueMode::Followup)).await;
     runner.prompted("again").await;
     let transcript = session.transcript().await;
@@ -126,6 +128,27 @@ async fn a_first_connection() {
     session.terminate().await;
     assert_eq!(runner.closed().await, (1000, "Session terminated".to_owned()));
     runner.compare("legacy_first_connection_runner");
+}
+
+async fn files() {
+    let (_backend, _gateway, session, mut runner, mut client) = watched().await;
+    let changed = json!([
+        {"path": "src/b.rs", "status": "modified", "additions": 3, "deletions": 1},
+        {"path": "a", "status": "added"},
+    ]);
+    runner.say(json!({"type": "files-changed", "files": changed})).await;
+    client.until(|frame| frame["type"] == "files-changed").await;
+    runner.say(json!({"type": "git-state", "branch": "tidy", "baseBranch": "main", "commitCount": 1})).await;
+    client.until(|frame| frame["type"] == "git-state").await;
+    runner.say(json!({"type": "git-state", "branch": null, "commitCount": 2})).await;
+    client.until(|frame| frame["type"] == "git-state").await;
+    client.compare("legacy_files");
+    let answer = session.api.get(&session.path("/files-changed")).await.expect(200);
+    let paths: Vec<&Value> = answer["files"].as_array().unwrap().iter().map(|file| &file["filePath"]).collect();
+    assert_eq!(paths, ["a", "src/b.rs"]);
+    let state = &session.api.get(&session.path("/git-state")).await.expect(200)["gitState"];
+    assert_eq!((&state["branch"], &state["commitCount"]), (&json!("tidy"), &json!(2)));
+    session.terminate().await;
 }
 
 async fn prompts_while_it_is_busy() {

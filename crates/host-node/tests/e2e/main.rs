@@ -44,6 +44,7 @@ mod stopping;
 mod termination;
 mod trials;
 mod wire;
+mod workspaces;
 
 use std::process::ExitCode;
 
@@ -108,4 +109,5 @@ fn add_talks(trials: &mut Trials) {
     events::add(trials);
     wire::add(trials);
     legacy_runner::add(trials);
+    workspaces::add(trials);
 }
