@@ -113,7 +113,7 @@ fn insert(dialect: Dialect, [session, seq, at]: [Parameter; 3], list: Parameter)
     let member = |index| dialect.item_member(index);
     let number = |index| dialect.item_member(index).cast_as("bigint");
     let of_file = [member(0), member(1), number(2), number(3)];
-    dialect.from_items(&mut select, list.into()).expr(session).exprs(of_file).expr(seq).expr(at).expr(at);
+    dialect.select_items(&mut select, list.into()).expr(session).exprs(of_file).expr(seq).expr(at).expr(at);
     let mut known = OnConflict::columns(["session_id", "path"]);
     known.update_columns(["status", "additions", "deletions", "seq", "updated_at"]);
     let mut insert = Query::insert();

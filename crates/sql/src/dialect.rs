@@ -101,12 +101,12 @@ impl Dialect {
 
     /// Selects from the members of a JSON array of arrays, which is one argument however many there are; see
     /// [`Dialect::item_member`]. The condition tells SQLite where an insert of what is selected goes on.
-    pub(crate) fn from_items(self, select: &mut SelectStatement, list: Expr) -> &mut SelectStatement {
+    pub(crate) fn select_items(self, select: &mut SelectStatement, list: Expr) -> &mut SelectStatement {
         let (items, always) = (self.items(), Expr::Constant(Value::Bool(Some(true))));
         select.from_function(Func::cust(items).arg(list), items).and_where(always)
     }
 
-    /// The text of a member of the present array of [`Dialect::from_items`].
+    /// The text of a member of the present array of [`Dialect::select_items`].
     pub(crate) fn item_member(self, index: i32) -> Expr {
         let item = Expr::col((self.items(), "value"));
         item.binary(BinOper::Custom("->>"), Expr::Constant(Value::Int(Some(index))))
@@ -264,7 +264,7 @@ mod tests {
     fn json_becomes_rows() {
         let render = |dialect: Dialect| {
             let mut select = Query::select();
-            dialect.from_items(&mut select, Expr::val("[]")).expr(dialect.item_member(0));
+            dialect.select_items(&mut select, Expr::val("[]")).expr(dialect.item_member(0));
             select.expr(dialect.item_member(1).cast_as("bigint"));
             dialect.statement(&select).text.into_owned()
         };
