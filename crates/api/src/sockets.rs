@@ -9,6 +9,7 @@ mod replay;
 mod reports;
 mod resuming;
 mod runner;
+mod runner_requests;
 mod window;
 
 use std::sync::Arc;

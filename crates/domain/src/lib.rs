@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod memories;
 pub mod messages;
 pub mod questions;
+pub mod runner_requests;
 pub mod search;
 pub mod sessions;
 pub mod sharing;

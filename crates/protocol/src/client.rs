@@ -47,13 +47,30 @@ pub enum ClientFrame {
     /// Ends the turn and drops what is queued.
     Abort {},
     /// Takes back a prompt and everything after it.
-    Revert {},
+    Revert {
+        /// The prompt's id in the transcript.
+        #[serde(default)]
+        message_id: String,
+    },
     /// Asks for the changes in the workspace.
     Diff {},
     /// Asks for a review of the changes in the workspace.
     Review {},
     /// Passes a command such as `undo` to the agent.
-    Command {},
+    Command {
+        /// Its name.
+        #[serde(default)]
+        command: String,
+        /// What goes with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<String>,
+        /// The kind of channel that it came from; only together with `channelId`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// Keeps the connection alive.
     Ping {},
     /// Any other type; older clients have more of them.

@@ -18,6 +18,7 @@ pub use self::requests::{RequestBody, RequestName, RequestOutcome, RequestResult
 
 use crate::client::AnswerValue;
 use crate::message::{AgentStatus, FinishReason, ToolStatus};
+use crate::requests::{DiffData, FileDiff};
 
 /// The answer to a question that nobody answered.
 pub const EXPIRED_ANSWER: &str = "__expired__";
@@ -157,15 +158,46 @@ pub enum FromLegacyRunner {
     /// The ports of the sandbox that can be reached.
     Tunnels {},
     /// A channel got a new conversation.
-    SessionReset {},
+    SessionReset {
+        /// Id of the request, if it was one of the gateway's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
     /// Messages were taken back.
     Reverted {},
     /// The changes in the workspace.
-    Diff {},
+    Diff {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// The changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<DiffData>,
+    },
     /// What a review of the changes found.
-    ReviewResult {},
+    ReviewResult {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// The review; whoever is asked for one may not keep to its shape.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<serde_json::Value>,
+        /// What was reviewed, or was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff_files: Option<Vec<FileDiff>>,
+        /// Why there is no review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// What came of a command.
-    CommandResult {},
+    CommandResult {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it was not carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// A type that this reader does not know.
     #[serde(other)]
     Unknown,
@@ -193,6 +225,35 @@ pub enum ToLegacyRunner {
     },
     /// End the turn.
     Abort {},
+    /// Tell the changes in the workspace.
+    Diff {
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Review the changes in the workspace.
+    Review {
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Have the agent carry out a command of its own.
+    OpencodeCommand {
+        /// Its name.
+        command: String,
+        /// What goes with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<String>,
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Begin a new conversation of a channel.
+    NewSession {
+        /// The kind of channel.
+        channel_type: String,
+        /// The channel's name.
+        channel_id: String,
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
     /// End the agent and exit.
     Stop {},
     /// Answer to `ping`.

@@ -5,6 +5,7 @@
 //! * [`client`]: client to gateway; [`server`]: gateway to client.
 //! * [`runner`]: both directions between the gateway and the runner that sits beside an agent.
 //! * [`legacy_runner`]: the same for runners of earlier gateways of this family, which do not number anything.
+//! * [`requests`]: what is asked of runners on behalf of somebody who waits, and what comes of it.
 //! * [`resuming`]: what protocol 2 of clients adds to both.
 //! * [`message`]: the transcript as clients see it.
 //!
@@ -14,6 +15,7 @@ pub mod client;
 pub mod legacy_runner;
 pub mod message;
 pub mod parts;
+pub mod requests;
 pub mod resuming;
 pub mod runner;
 pub mod server;

@@ -123,6 +123,8 @@ pub enum Part {
         /// The name of the picture beside it.
         system_avatar_key: String,
     },
+    /// From here on the agent remembers nothing of what was said before.
+    SessionBreak {},
     /// A picture that goes with a prompt.
     Image(Attached),
     /// A sound that goes with a prompt.

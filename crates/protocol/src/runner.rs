@@ -17,6 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
+use crate::requests::{RunnerRequest, RunnerResponse};
 
 /// A frame that a runner sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub enum FromRunner {
     Ack {
         /// The number.
         command: u64,
+    },
+    /// What came of a request. Not numbered, and never sent again: over another connection nobody waits for it.
+    Response {
+        /// Which request.
+        request_id: String,
+        /// What came of it.
+        body: RunnerResponse,
     },
     /// Keeps the connection alive.
     Ping {},
@@ -80,6 +88,13 @@ pub enum ToRunner {
         command: u64,
         /// What is to be done.
         body: RunnerCommand,
+    },
+    /// Somebody wants to know something, and waits. Not numbered, and never sent again.
+    Request {
+        /// Its id, for the answer.
+        request_id: String,
+        /// What is wanted.
+        body: RunnerRequest,
     },
     /// Everything up to this event is durable.
     Ack {
@@ -220,6 +235,9 @@ pub enum RunnerEvent {
         /// The prompt.
         message_id: String,
     },
+    /// A new conversation of the agent begins, which knows nothing of the one before. `ready` with its name comes first.
+    #[serde(rename = "session-reset")]
+    SessionReset {},
     /// A type that this reader does not know.
     #[serde(other, rename = "unknown")]
     Unknown,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
+use crate::requests::{DiffData, FileDiff, Review};
 use crate::resuming::{HistoryData, ResumedData, ResumedSession};
 
 /// A frame that the gateway sends to clients.
@@ -170,6 +171,55 @@ pub enum ServerFrame {
     AuditLog {
         /// The entry.
         entry: AuditEntry,
+    },
+    /// The changes in the workspace, which somebody asked for.
+    #[serde(rename = "diff")]
+    Diff {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The changes; without any file when they could not be found.
+        data: DiffData,
+        /// Why they could not be found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// A review of the changes in the workspace, which somebody asked for: `data` or `error`.
+    #[serde(rename = "review-result")]
+    ReviewResult {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Review>,
+        /// What was reviewed, or was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff_files: Option<Vec<FileDiff>>,
+        /// Why there is no review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// What came of a command.
+    #[serde(rename = "command-result")]
+    CommandResult {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The command.
+        command: String,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it was not carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// Answer to `ping`.
     #[serde(rename = "pong")]

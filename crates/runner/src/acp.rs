@@ -209,6 +209,20 @@ pub(crate) fn decode_update(mut params: Value) -> (Option<String>, Update) {
     (session, decoded)
 }
 
+/// Most commands of an agent that are remembered.
+const MAX_COMMANDS: usize = 500;
+
+/// The commands of the agent by name, if that is what an update tells.
+pub(crate) fn announced_commands(params: &Value) -> Option<Vec<String>> {
+    let update = &params["update"];
+    if update["sessionUpdate"] != "available_commands_update" {
+        return None;
+    }
+    let commands = update["availableCommands"].as_array().into_iter().flatten();
+    let names = commands.filter_map(|command| command["name"].as_str());
+    Some(names.map(|name| name.trim_start_matches('/').to_owned()).take(MAX_COMMANDS).collect())
+}
+
 impl Content {
     pub(crate) fn decode(block: &Value) -> Self {
         match block["type"].as_str() {

@@ -72,6 +72,12 @@ impl Handshake {
         (handshake, "initialize", acp::initialize_params())
     }
 
+    /// Begins a new conversation in a process that has one already.
+    pub(crate) fn renew(&mut self) -> (&'static str, Value) {
+        self.step = Step::New;
+        ("session/new", self.new_session_params())
+    }
+
     /// What was waited for, for messages.
     pub(crate) fn waiting_for(&self) -> &'static str {
         match self.step {
@@ -172,7 +178,11 @@ impl Handshake {
 
     fn new_session(&mut self) -> Next {
         self.step = Step::New;
-        Next::Request("session/new", json!({"cwd": self.workspace, "mcpServers": []}))
+        Next::Request("session/new", self.new_session_params())
+    }
+
+    fn new_session_params(&self) -> Value {
+        json!({"cwd": self.workspace, "mcpServers": []})
     }
 
     /// A new conversation is open. An agent in another mode would act by other rules than the configured ones.

@@ -16,9 +16,9 @@ mod config;
 mod connection;
 pub mod demo;
 mod descendants;
+mod diff;
 mod driver;
 mod fs_requests;
-#[expect(dead_code, reason = "for its first caller")]
 mod git;
 mod handshake;
 mod inbox;
@@ -29,6 +29,9 @@ mod pacing;
 mod peer;
 mod phase;
 mod progress;
+mod requests;
+mod review;
+mod reviewing;
 mod socket;
 mod tools;
 mod turn;
@@ -116,8 +119,9 @@ pub async fn run_until(config: Config, shutdown: impl Future<Output = ()>) -> Ex
     let config = Arc::new(config);
     let (event_sender, event_receiver) = mpsc::channel(CHANNEL);
     let (command_sender, command_receiver) = mpsc::channel(CHANNEL);
-    let driver = Driver::new(Arc::clone(&config), command_receiver, event_sender);
-    let connection = Connection::new(config, event_receiver, command_sender);
+    let (wanted_sender, wanted_receiver) = mpsc::channel(CHANNEL);
+    let driver = Driver::new(Arc::clone(&config), command_receiver, wanted_receiver, event_sender);
+    let connection = Connection::new(config, event_receiver, command_sender, wanted_sender);
 
     let mut driver = tokio::spawn(driver.run());
     let exit = tokio::select! {

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use crate::handshake::Handshake;
 use crate::peer::{Heard, Peer};
-use crate::turn::{Reply, Turn};
+use crate::requests::Reply;
+use crate::reviewing::Reviewing;
+use crate::turn::{self, Turn};
 
 /// What the agent's process is up to.
 pub(crate) enum Phase {
@@ -25,12 +27,17 @@ pub(crate) struct Starting {
     pub(crate) request: u64,
     /// When that request must be answered.
     pub(crate) deadline: Instant,
+    /// Set when the agent was up already, and is to begin a new conversation: who waits for that.
+    pub(crate) renewal: Option<Reply>,
 }
 
 /// A process that takes prompts.
 pub(crate) struct Up {
     pub(crate) peer: Peer,
+    pub(crate) handshake: Handshake,
     pub(crate) turn: Option<Running>,
+    /// A review that it works on meanwhile; there is none during a turn.
+    pub(crate) review: Option<Box<Reviewing>>,
 }
 
 /// A turn that the agent works on.
@@ -61,14 +68,14 @@ impl Phase {
 }
 
 /// Answers requests of the agent.
-pub(crate) fn reply(peer: &mut Peer, replies: impl IntoIterator<Item = Reply>) {
+pub(crate) fn reply(peer: &mut Peer, replies: impl IntoIterator<Item = turn::Reply>) {
     for (id, result) in replies {
         peer.answer(&id, Ok(result));
     }
 }
 
 /// Answers a request of the agent, unless the process is gone.
-pub(crate) fn reply_to(phase: &mut Phase, answer: Reply) {
+pub(crate) fn reply_to(phase: &mut Phase, answer: turn::Reply) {
     if let Some(peer) = phase.peer() {
         reply(peer, [answer]);
     }

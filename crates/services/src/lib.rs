@@ -83,6 +83,7 @@ pub mod presence;
 pub mod prompts;
 pub mod recovery;
 pub mod resuming;
+pub mod runner_requests;
 pub mod runners;
 pub mod search;
 pub mod sessions;
@@ -160,6 +161,7 @@ pub struct Services {
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
     pub(crate) event_sockets: sign_ins::EventSockets,
+    pub(crate) open_requests: Arc<runner_requests::OpenRequests>,
     pub(crate) new_work: Notify,
     pub(crate) last_probe: health::LastProbe,
     pub(crate) counters: metrics::Counters,
@@ -182,6 +184,7 @@ impl Services {
             locks: locks::SessionLocks::default(),
             presence: presence::PresenceList::new(now),
             event_sockets: sign_ins::EventSockets::default(),
+            open_requests: Arc::default(),
             new_work: Notify::new(),
             last_probe: health::LastProbe::default(),
             counters: metrics::Counters::default(),

@@ -6,6 +6,7 @@ use portway_domain::access::{Permission, Principal, SessionRole};
 use portway_domain::engine::Notice;
 use portway_domain::ids::{QuestionId, SessionId};
 use portway_domain::questions::AnswerValue;
+use portway_domain::runner_requests::RunnerRequest;
 use portway_domain::sessions::QueueMode;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
 use portway_ports::sessions::Transcript;
@@ -15,7 +16,7 @@ use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::{Context, Services};
 
-use super::{CLOSE_POLICY, attachments, frames};
+use super::{CLOSE_POLICY, attachments, frames, runner_requests};
 use crate::attachments::{Sent, decode};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::refuse_nul;
@@ -121,7 +122,11 @@ impl Client {
                 let text = frame_text(&frames::presence(presence));
                 deliver(socket, text).await
             }
-            Hint::Session { .. } | Hint::Bus(_) => Ok(()),
+            Hint::Responded(responded) => {
+                let text = runner_requests::frame(responded).and_then(|frame| frame_text(&frame));
+                deliver(socket, text).await
+            }
+            Hint::Session { .. } | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Ok(()),
         }
     }
 
@@ -155,9 +160,12 @@ impl Client {
             ClientFrame::Abort {} => {
                 self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
             }
-            ClientFrame::Revert {} | ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command {} => {
-                return send(socket, &not_available("This command is")).await;
+            ClientFrame::Diff {} => self.ask(RunnerRequest::Diff).await,
+            ClientFrame::Review {} => self.ask(RunnerRequest::Review).await,
+            ClientFrame::Command { command, args, channel_type, channel_id } => {
+                self.command(&command, args, channel_type, channel_id).await
             }
+            ClientFrame::Revert { .. } => return send(socket, &not_available("This command is")).await,
             ClientFrame::Unknown => return Ok(()),
         };
         match done {

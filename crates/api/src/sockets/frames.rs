@@ -101,6 +101,7 @@ fn part(message: &str, part: Part) -> wire::Part {
             original_created_at: from.created_at.as_seconds(),
         },
         Part::Label { title, avatar_key } => wire::Part::Label { system_title: title, system_avatar_key: avatar_key },
+        Part::SessionBreak => wire::Part::SessionBreak {},
         Part::Attachment(attachment) => attachments::part(message, attachment),
     }
 }

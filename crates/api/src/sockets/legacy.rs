@@ -5,6 +5,7 @@
 
 mod final_text;
 mod requests;
+mod runner_requests;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use portway_services::runners::RunnerError;
 
 use self::translation::{Outcome, Translation};
 use super::runner::{BATCH, Beginning, End, FLUSH, FLUSH_BYTES, SILENCE, parse};
+use super::runner_requests::Unanswered;
 use super::send;
 use crate::socket::{Incoming, Socket};
 
@@ -87,6 +89,7 @@ pub(super) async fn serve(
         decides_at: first.is_some().then(|| now.plus(GRACE)),
         translation: Translation::new(&engine),
         requests: FuturesUnordered::new(),
+        unanswered: Unanswered::default(),
         has_commands: true,
         pending: Vec::new(),
         pending_bytes: 0,
@@ -125,6 +128,7 @@ struct Link {
     connection: String,
     translation: Translation,
     requests: FuturesUnordered<BoxFuture<'static, RequestResult>>,
+    unanswered: Unanswered,
     /// Whether there may be commands that were not sent.
     has_commands: bool,
     /// Until when a prompt of an earlier connection is not sent again, and no turn of one is given up.
@@ -163,7 +167,7 @@ impl Link {
                     self.heard_at = clock.now();
                     self.received(socket, &incoming).await?;
                 }
-                delivery = subscription.next() => self.told(delivery).await?,
+                delivery = subscription.next() => self.told(socket, delivery).await?,
                 Some(result) = self.requests.next() => send(socket, &result).await?,
                 () = clock.sleep(wait) => {}
             }
@@ -253,6 +257,7 @@ impl Link {
                 self.commit_pending().await?;
                 self.services.runner_titled(&self.id, &self.connection, title).await?;
             }
+            Outcome::Answered { request_id, response } => self.answered(request_id, response).await?,
             Outcome::Finished => {
                 self.commit_pending().await?;
                 self.services.runner_finished(&self.id, &self.connection).await?;
@@ -276,9 +281,12 @@ impl Link {
         Ok(())
     }
 
-    async fn told(&mut self, delivery: Option<Delivery>) -> Result<(), End> {
+    async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
+                if let Hint::RunnerAsked(asked) = &*hint {
+                    return self.asked(socket, asked).await;
+                }
                 let Hint::Session { notices, .. } = &*hint else {
                     return Ok(());
                 };

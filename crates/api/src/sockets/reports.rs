@@ -56,6 +56,7 @@ fn convert(event: RunnerEvent) -> Result<RunnerReport, InvalidId> {
         RunnerEvent::Error { error } => RunnerReport::Error { error },
         RunnerEvent::Complete { message_id } => completed(message_id, false)?,
         RunnerEvent::Aborted { message_id } => completed(message_id, true)?,
+        RunnerEvent::SessionReset {} => RunnerReport::SessionReset,
         RunnerEvent::Unknown => RunnerReport::Unknown,
     })
 }

@@ -20,6 +20,7 @@ use portway_services::{Context, Services};
 use super::client::{Client, close_unread, refusal};
 use super::frames;
 use super::replay::{self, Present};
+use super::runner_requests;
 use super::send;
 use super::window::Window;
 use crate::error::{ApiError, ErrorCode};
@@ -152,7 +153,11 @@ impl Resuming {
                 self.send_all(socket, &replay::change(notices, news)).await
             }
             Hint::Presence(presence) => self.send_all(socket, &[frames::presence(presence).into()]).await,
-            Hint::Session { .. } | Hint::Bus(_) => Ok(()),
+            Hint::Responded(responded) => match runner_requests::frame(responded) {
+                Some(frame) => self.send_all(socket, &[frame.into()]).await,
+                None => Ok(()),
+            },
+            Hint::Session { .. } | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Ok(()),
         }
     }
 

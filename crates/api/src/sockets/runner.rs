@@ -8,13 +8,14 @@ use portway_domain::engine::{Notice, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::pubsub::{Delivery, Hint, RunnerAsked, Subscription};
 use portway_protocol::runner::{FromRunner, Hello, ToRunner};
 use portway_protocol::{CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_RESTART, REPLACED_REASON, RUNNER_PROTOCOL};
 use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
+use super::runner_requests::{self, Unanswered};
 use super::{attachments, legacy, reports, send};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -146,6 +147,7 @@ async fn accept(
         generation: hello.generation,
         connection,
         sent_command: hello.last_command,
+        unanswered: Unanswered::default(),
         pending: Vec::new(),
         pending_bytes: 0,
         urgent: false,
@@ -189,6 +191,7 @@ struct Link {
     connection: String,
     /// The last command that was sent over this connection, or that the runner had before.
     sent_command: u64,
+    unanswered: Unanswered,
     /// Reports that are not durable yet.
     pending: Vec<(u64, RunnerReport)>,
     /// Bytes of text among them.
@@ -257,6 +260,12 @@ impl Link {
             Some(FromRunner::Ack { command }) => {
                 Ok(self.services.commands_taken(&self.id, self.generation, command).await?)
             }
+            Some(FromRunner::Response { request_id, body }) => {
+                if self.unanswered.settle(&request_id) {
+                    self.services.runner_answered(&self.id, request_id, runner_requests::response(body));
+                }
+                Ok(())
+            }
             Some(FromRunner::Ping {}) => Ok(send(socket, &ToRunner::Pong {}).await?),
             Some(FromRunner::Hello(_)) => Err(End::Protocol("hello came twice")),
             Some(FromRunner::Unknown) => Ok(()),
@@ -267,6 +276,9 @@ impl Link {
     async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
+                if let Hint::RunnerAsked(asked) = &*hint {
+                    return self.asked(socket, asked).await;
+                }
                 let Hint::Session { notices, .. } = &*hint else {
                     return Ok(());
                 };
@@ -290,6 +302,18 @@ impl Link {
             }
             None => Err(End::Reconnect("The gateway goes down".to_owned())),
         }
+    }
+
+    /// Passes a request on, if the runner of this connection is meant.
+    async fn asked(&mut self, socket: &mut dyn Socket, asked: &RunnerAsked) -> Result<(), End> {
+        if asked.connection != self.connection {
+            return Ok(());
+        }
+        if self.unanswered.note(&asked.request_id) {
+            return Ok(send(socket, &runner_requests::request(asked)).await?);
+        }
+        self.services.runner_answered(&self.id, asked.request_id.clone(), runner_requests::too_many());
+        Ok(())
     }
 
     /// Sends every command that was not sent over this connection yet.

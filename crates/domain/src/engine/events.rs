@@ -338,6 +338,8 @@ pub enum RunnerReport {
         /// Whether it was aborted.
         aborted: bool,
     },
+    /// A new conversation of the agent begins, which knows nothing of the one before.
+    SessionReset,
     /// Something that this version does not know.
     Unknown,
 }

@@ -40,6 +40,7 @@ impl Step<'_> {
                     self.turn_completed(aborted);
                 }
             }
+            RunnerReport::SessionReset => self.session_reset(),
             RunnerReport::Unknown => {}
         }
     }
@@ -133,6 +134,23 @@ impl Step<'_> {
         self.audit("agent.error", &error, None);
         self.tell_parent_of_error(&error);
         self.bus("session.errored", json!({"error": error, "messageId": id.as_str()}));
+    }
+
+    /// Shows where the agent begins to remember.
+    fn session_reset(&mut self) {
+        let (id, seq) = (self.ids.draw(), self.next_seq());
+        self.add_message(Message {
+            id,
+            seq,
+            position: seq,
+            role: MessageRole::System,
+            content: "A new conversation begins: the agent knows nothing of what was said before".to_owned(),
+            parts: vec![Part::SessionBreak],
+            author: None,
+            channel: None,
+            created_at: self.now,
+        });
+        self.audit("agent.session_reset", "New conversation", None);
     }
 
     pub(super) fn add_message(&mut self, message: Message) {

@@ -141,6 +141,9 @@ impl Screen {
             | ServerFrame::History { .. }
             | ServerFrame::Checkpoint { .. }
             | ServerFrame::Lagging { .. }
+            | ServerFrame::Diff { .. }
+            | ServerFrame::ReviewResult { .. }
+            | ServerFrame::CommandResult { .. }
             | ServerFrame::Pong {}
             | ServerFrame::Unknown => {}
         }

@@ -28,6 +28,8 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::questions", questions);
     trials.add("legacy_runner::a_failure", a_failure);
     trials.add("legacy_runner::a_rest", a_rest);
+    trials.add("legacy_runner::what_clients_ask", what_clients_ask);
+    trials.add("legacy_runner::one_that_goes_away_is_not_waited_for", one_that_goes_away);
     losses::add(trials);
     requests::add(trials);
 }
@@ -279,4 +281,72 @@ async fn a_rest() {
     client.until(is_idle).await;
     client.compare("legacy_rest");
     session.terminate().await;
+}
+
+async fn what_clients_ask() {
+    let (_backend, _gateway, session, mut runner, mut client) = watched().await;
+    runner.recorder().forget();
+    client.send(&json!({"type": "diff"})).await;
+    let id = runner.until("diff").await["requestId"].clone();
+    let files =
+        json!([{"path": "a.rs", "status": "modified", "diff": "-a\n+b\n"}, {"path": "b.rs", "status": "renamed"}]);
+    let answer = json!({"type": "diff", "requestId": id, "data": {"files": files}});
+    runner.say(answer.clone()).await;
+    client.until(|frame| frame["type"] == "diff").await;
+    // A second answer, and one to what nobody asked, reach nobody.
+    runner.say(answer).await;
+    runner.say(json!({"type": "diff", "requestId": "of nobody", "data": {"files": []}})).await;
+
+    client.send(&json!({"type": "review"})).await;
+    let id = runner.until("review").await["requestId"].clone();
+    let error = "No changes";
+    runner.say(json!({"type": "review-result", "requestId": id, "diffFiles": [], "error": error})).await;
+    client.until(|frame| frame["type"] == "review-result").await;
+    client.send(&json!({"type": "review"})).await;
+    let id = runner.until("review").await["requestId"].clone();
+    let review = json!({"files": [], "overallSummary": "Fine.", "stats": {"critical": 0, "warning": 0, "suggestion": 0, "nitpick": 0}});
+    runner.say(json!({"type": "review-result", "requestId": id, "data": review, "diffFiles": []})).await;
+    client.until(|frame| frame["type"] == "review-result").await;
+
+    client.send(&json!({"type": "command", "command": "compact"})).await;
+    let id = runner.until("opencode-command").await["requestId"].clone();
+    runner.say(json!({"type": "command-result", "requestId": id, "command": "compact", "result": "Compacted"})).await;
+    client.until(|frame| frame["type"] == "command-result").await;
+    client.send(&json!({"type": "command", "command": "dance"})).await;
+    client.until(|frame| frame["type"] == "command-result").await;
+
+    client
+        .send(&json!({"type": "command", "command": "new-session", "channelType": "web", "channelId": "default"}))
+        .await;
+    let id = runner.until("new-session").await["requestId"].clone();
+    let conversation =
+        json!({"type": "channel-session-created", "channelKey": "web:default", "opencodeSessionId": "ses_2"});
+    runner.say(conversation).await;
+    let reset = json!({"type": "session-reset", "channelType": "web", "channelId": "default", "requestId": id});
+    runner.say(reset).await;
+    client.until(|frame| frame["entry"]["eventType"] == "agent.session_reset").await;
+    client.compare("legacy_requests");
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("go on", None).await;
+    let told = runner.until("prompt").await;
+    assert_eq!((&told["messageId"], &told["opencodeSessionId"]), (&json!(prompt), &json!("ses_2")));
+    runner.compare("legacy_requests_runner");
+}
+
+async fn one_that_goes_away() {
+    let (_backend, _gateway, _session, mut runner, mut client) = watched().await;
+    client.send(&json!({"type": "review"})).await;
+    runner.until("review").await;
+    client.send(&json!({"type": "command", "command": "undo"})).await;
+    runner.until("opencode-command").await;
+    runner.lose();
+    for kind in ["review-result", "command-result"] {
+        let told = |frame: &Value| frame["type"] == kind;
+        let found = client.frames().iter().find(|frame| told(frame)).cloned();
+        let answer = match found {
+            Some(answer) => answer,
+            None => client.until(told).await,
+        };
+        assert_eq!(answer["code"], "UNAVAILABLE", "{answer}");
+    }
 }

@@ -13,6 +13,7 @@ mod attachments;
 mod broken_agents;
 mod children;
 mod coding_agents;
+mod commands;
 mod crashes;
 mod db;
 mod doctor;
@@ -99,6 +100,7 @@ fn add_talks(trials: &mut Trials) {
     aborts::add(trials);
     crashes::add(trials);
     queue::add(trials);
+    commands::add(trials);
     termination::add(trials);
     hibernation::add(trials);
     sessions::add(trials);

@@ -18,7 +18,7 @@
 //! | `/tally TEXT` | appends `prompt TEXT` to `tally.log` of the workspace, then says `TEXT.1 TEXT.2 ` and so on up to 24 |
 //! | `/ask TEXT` | appends `prompt TEXT`, asks for permission, appends `answer TEXT OPTION` and says which option it was |
 //!
-//! Conversations can be loaded again by any process; one earlier message is replayed.
+//! A request for a review is answered with one that has no opinion. Conversations can be loaded again by any process; one earlier message is replayed.
 
 mod client;
 mod script;
@@ -40,6 +40,9 @@ use crate::lines::LineReader;
 
 use client::Client;
 use script::Script;
+
+/// The commands that are announced.
+const COMMANDS: [(&str, &str); 2] = [("say", "Says something word by word"), ("slow", "Says so many words")];
 
 /// Speaks ACP on stdin and stdout until stdin ends.
 pub async fn run() -> ExitCode {
@@ -87,7 +90,14 @@ impl Agent {
                     return;
                 }
                 let outcome = self.request(&method, &params);
+                let opened = outcome.as_ref().ok().and_then(|result| {
+                    let named = if method == "session/load" { &params } else { result };
+                    named["sessionId"].as_str().map(str::to_owned)
+                });
                 self.client.answer(&id, outcome);
+                if let Some(session) = opened {
+                    self.announce(&session);
+                }
             }
             Incoming::Notification { method, params } if method == "session/cancel" => {
                 if let Ok(session) = self.session(&params) {
@@ -139,6 +149,14 @@ impl Agent {
             },
         );
         Ok(())
+    }
+
+    /// Tells which commands there are.
+    fn announce(&self, session: &str) {
+        let command = |(name, description): &(&str, &str)| json!({"name": name, "description": description});
+        let commands: Vec<Value> = COMMANDS.iter().map(command).collect();
+        self.client
+            .update(session, json!({"sessionUpdate": "available_commands_update", "availableCommands": commands}));
     }
 
     fn session(&self, params: &Value) -> Result<&Session, RpcError> {

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::client::Client;
 use crate::jsonrpc::{INTERNAL_ERROR, RpcError};
+use crate::review;
 
 /// Between two pieces of the greeting.
 const GREETING_PAUSE: Duration = Duration::from_millis(25);
@@ -44,6 +45,10 @@ impl Script {
     /// Plays the turn; the result answers the prompt.
     pub(super) async fn play(&self) -> Result<Value, RpcError> {
         let argument = self.prompt.trim_start().strip_prefix(self.command()).unwrap_or_default().trim();
+        if self.prompt.starts_with(review::ASKED) {
+            self.say("{\"overallSummary\": \"The demo agent has no opinion.\"}");
+            return Ok(json!({"stopReason": "end_turn"}));
+        }
         match self.command() {
             "/look" => self.look(argument),
             "/say" => self.words(argument, Duration::ZERO).await,

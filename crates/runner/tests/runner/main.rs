@@ -5,5 +5,6 @@ mod conversations;
 mod gateway;
 mod process;
 mod reconnects;
+mod requests;
 mod starts;
 mod turns;

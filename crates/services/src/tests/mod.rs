@@ -12,6 +12,7 @@ mod presence;
 mod prompts;
 mod reads;
 mod recovery;
+mod runner_requests;
 mod search;
 mod sessions;
 mod sharing;

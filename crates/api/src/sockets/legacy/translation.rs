@@ -4,9 +4,11 @@ use portway_domain::engine::{AgentStatus, Command, Engine, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, TextKind, ToolCall};
 use portway_domain::questions::{Choice, ChoiceKind, Resolution};
+use portway_domain::runner_requests::RunnerResponse;
 use portway_protocol::client::AnswerValue;
 use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacyRunner, WEB_CHANNEL};
 
+use super::runner_requests;
 use super::turn::Turn;
 use crate::sockets::reports;
 
@@ -19,6 +21,13 @@ pub(super) enum Outcome {
     Send(ToLegacyRunner),
     /// The session gets another title.
     Title(String),
+    /// Something that the runner was asked on behalf of a client.
+    Answered {
+        /// Which request.
+        request_id: String,
+        /// What came of it.
+        response: RunnerResponse,
+    },
     /// The session is done.
     Finished,
     /// The runner speaks another protocol and has to connect again.
@@ -130,6 +139,11 @@ impl Translation {
             F::SelfTerminate {} => vec![Outcome::Finished],
             F::Hello {} => vec![Outcome::Reconnect],
             F::Ping {} => vec![Outcome::Send(ToLegacyRunner::Pong {})],
+            F::SessionReset { .. } => {
+                let reset = Outcome::Report(RunnerReport::SessionReset);
+                [reset].into_iter().chain(answered(frame)).collect()
+            }
+            F::Diff { .. } | F::ReviewResult { .. } | F::CommandResult { .. } => answered(frame).into_iter().collect(),
             // Nothing in the gateway keeps or shows these; docs/protocol.md says so of each.
             F::Models {}
             | F::ModelSwitched {}
@@ -142,11 +156,7 @@ impl Translation {
             | F::PrCreated {}
             | F::FilesChanged {}
             | F::Tunnels {}
-            | F::SessionReset {}
             | F::Reverted {}
-            | F::Diff {}
-            | F::ReviewResult {}
-            | F::CommandResult {}
             | F::Unknown => Vec::new(),
         }
     }
@@ -307,4 +317,8 @@ impl Translation {
         };
         Some(ToLegacyRunner::Answer { question_id, answer: AnswerValue::Text(answer) })
     }
+}
+
+fn answered(frame: FromLegacyRunner) -> Option<Outcome> {
+    runner_requests::response(frame).map(|(request_id, response)| Outcome::Answered { request_id, response })
 }

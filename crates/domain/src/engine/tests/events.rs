@@ -84,6 +84,7 @@ pub(super) enum Report {
     Status,
     Error,
     Complete(Turns, bool),
+    Reset,
     Unknown,
 }
 
@@ -180,7 +181,7 @@ fn report() -> impl Strategy<Value = Report> {
         4 => (turns(), 0_u64..5, any::<u8>()).prop_map(|(turn, n, choices)| Report::Ask(turn, n, choices)),
         1 => n().prop_map(Report::Close),
         1 => n().prop_map(Report::Named),
-        1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
+        1 => select(vec![Report::Status, Report::Error, Report::Reset, Report::Unknown]),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
 }
@@ -358,6 +359,7 @@ impl Report {
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
+            Self::Reset => RunnerReport::SessionReset,
             Self::Unknown => RunnerReport::Unknown,
         }
     }
