@@ -9,9 +9,6 @@ use tokio::task::spawn_blocking;
 
 use crate::git::{GitError, git};
 
-/// Where the session began, if that was noted.
-const BASE: &str = "refs/portway/base^{commit}";
-
 /// Most files that are told of.
 const MAX_FILES: usize = 1_000;
 
@@ -27,13 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// What is compared line by line, whatever the repository is set up to do instead.
 const PLAIN: [&str; 5] = ["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--relative"];
 
-/// The files that differ, in the order of their paths, with texts as far as there is room for them.
+/// The files that differ in the session whose socket has this address, in the order of their paths, with texts as far as
+/// there is room for them.
 ///
 /// # Errors
 /// What is wrong with the repository, in words for people.
-pub(crate) async fn differences(workspace: &Path) -> Result<DiffData, String> {
+pub(crate) async fn differences(workspace: &Path, url: &str) -> Result<DiffData, String> {
     let begun = Instant::now();
-    let base = base(workspace).await?;
+    let base = base(workspace, &beginning(url)).await?;
     let mut changed = tracked(workspace, &base).await.map_err(|error| error.to_string())?;
     changed.extend(untracked(workspace).await.map_err(|error| error.to_string())?);
     changed.sort_by(|one, other| one.path.cmp(&other.path));
@@ -74,8 +72,17 @@ fn shown(file: Changed, text: Text, room: &mut usize) -> FileDiff {
     FileDiff { path: file.path, status: file.status, diff, truncated }
 }
 
+/// The reference that says where the session began, if that was noted.
+fn beginning(url: &str) -> String {
+    let session = url.rsplit_once("/sessions/").map_or("", |(_, rest)| rest);
+    let session = session.split('/').next().unwrap_or_default();
+    let allowed = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+    let session: String = session.chars().map(allowed).collect();
+    format!("refs/worktree/portway/s{session}/base")
+}
+
 /// What the workspace is compared with: where the session began, or the last commit, or nothing where there is none.
-async fn base(workspace: &Path) -> Result<String, String> {
+async fn base(workspace: &Path, beginning: &str) -> Result<String, String> {
     match git(workspace, &["rev-parse", "--is-inside-work-tree"]).await {
         Ok(_) => {}
         Err(GitError::Refused { .. }) => {
@@ -83,8 +90,9 @@ async fn base(workspace: &Path) -> Result<String, String> {
         }
         Err(error) => return Err(error.to_string()),
     }
-    for name in [BASE, "HEAD^{commit}"] {
-        match git(workspace, &["rev-parse", "--verify", "--quiet", name]).await {
+    for name in [beginning, "HEAD"] {
+        let tree = format!("{name}^{{tree}}");
+        match git(workspace, &["rev-parse", "--verify", "--quiet", &tree]).await {
             Ok(id) => return Ok(line(&id)),
             Err(GitError::Refused { .. }) => {}
             Err(error) => return Err(error.to_string()),

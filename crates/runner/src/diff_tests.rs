@@ -1,5 +1,7 @@
 use super::*;
 
+const URL: &str = "ws://localhost/api/sessions/s-1/ws";
+
 /// Runs git in the folder as somebody whom it does not ask who they are.
 async fn run(folder: &Path, arguments: &[&str]) {
     let who = ["-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"];
@@ -41,7 +43,7 @@ async fn files_are_compared_with_the_last_commit() {
     write(folder.path(), "changed.txt", "one\nzwei\n");
     write(folder.path(), "deep/new \u{fc}.txt", "hello");
     fs::remove_file(folder.path().join("gone.txt")).unwrap();
-    let data = differences(folder.path()).await.unwrap();
+    let data = differences(folder.path(), URL).await.unwrap();
     use FileStatus::{Added, Deleted, Modified};
     assert_eq!(found(&data), [("changed.txt", Modified), ("deep/new \u{fc}.txt", Added), ("gone.txt", Deleted)]);
     assert!(diff(&data, 0).contains("-two\n+zwei\n"), "{}", diff(&data, 0));
@@ -53,10 +55,10 @@ async fn files_are_compared_with_the_last_commit() {
 #[tokio::test]
 async fn files_are_compared_with_where_the_session_began() {
     let folder = repository(&[("a.txt", "one\n")]).await;
-    run(folder.path(), &["update-ref", "refs/portway/base", "HEAD"]).await;
+    run(folder.path(), &["update-ref", "refs/worktree/portway/ss-1/base", "HEAD"]).await;
     write(folder.path(), "a.txt", "two\n");
     run(folder.path(), &["commit", "--quiet", "--all", "--message", "Change"]).await;
-    let data = differences(folder.path()).await.unwrap();
+    let data = differences(folder.path(), URL).await.unwrap();
     assert_eq!(found(&data), [("a.txt", FileStatus::Modified)]);
     assert!(diff(&data, 0).contains("-one\n+two\n"));
 }
@@ -67,7 +69,7 @@ async fn a_repository_without_a_commit_has_new_files_only() {
     write(folder.path(), "a.txt", "one\n");
     write(folder.path(), "b.txt", "one\n");
     run(folder.path(), &["add", "a.txt"]).await;
-    let data = differences(folder.path()).await.unwrap();
+    let data = differences(folder.path(), URL).await.unwrap();
     assert_eq!(found(&data), [("a.txt", FileStatus::Added), ("b.txt", FileStatus::Added)]);
 }
 
@@ -76,7 +78,7 @@ async fn a_part_of_a_repository_is_told_with_paths_of_its_own() {
     let folder = repository(&[("part/a.txt", "one\n"), ("elsewhere.txt", "x\n")]).await;
     write(folder.path(), "part/a.txt", "two\n");
     write(folder.path(), "elsewhere.txt", "y\n");
-    let data = differences(&folder.path().join("part")).await.unwrap();
+    let data = differences(&folder.path().join("part"), URL).await.unwrap();
     assert_eq!(found(&data), [("a.txt", FileStatus::Modified)]);
     assert!(diff(&data, 0).contains("+two\n"));
 }
@@ -88,7 +90,7 @@ async fn what_is_too_much_is_left_out_file_by_file() {
     write(folder.path(), "a.txt", &large);
     write(folder.path(), "b.txt", &large);
     write(folder.path(), "c.txt", "small\n");
-    let data = differences(folder.path()).await.unwrap();
+    let data = differences(folder.path(), URL).await.unwrap();
     let cut: Vec<_> = data.files.iter().map(|file| (file.diff.is_some(), file.truncated)).collect();
     assert_eq!(cut, [(true, false), (false, true), (true, false)]);
 }
@@ -98,7 +100,7 @@ async fn a_file_that_is_no_text_is_only_named() {
     let folder = repository(&[]).await;
     fs::write(folder.path().join("a.bin"), [0, 159, 146, 150]).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-    let data = differences(folder.path()).await.unwrap();
+    let data = differences(folder.path(), URL).await.unwrap();
     assert!(diff(&data, 0).contains("Binary files"));
     assert_eq!((data.files[1].diff.as_ref(), data.files[1].truncated), (None, false), "a link is not followed");
 }
@@ -106,6 +108,6 @@ async fn a_file_that_is_no_text_is_only_named() {
 #[tokio::test]
 async fn without_a_repository_there_is_nothing_to_compare_with() {
     let folder = tempfile::tempdir().unwrap();
-    let error = differences(folder.path()).await.unwrap_err();
+    let error = differences(folder.path(), URL).await.unwrap_err();
     assert!(error.contains("git init"), "{error}");
 }

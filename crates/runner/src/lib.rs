@@ -19,6 +19,7 @@ mod descendants;
 mod diff;
 mod driver;
 mod fs_requests;
+#[expect(dead_code, reason = "for its first caller")]
 mod git;
 mod handshake;
 mod inbox;

@@ -72,13 +72,17 @@ impl Open {
 }
 
 impl Desk {
+    async fn differences(&self) -> Result<DiffData, String> {
+        diff::differences(&self.config.workspace, &self.config.url).await
+    }
+
     async fn answer(&self, body: RunnerRequest) -> RunnerResponse {
         match body {
-            RunnerRequest::Diff {} => match diff::differences(&self.config.workspace).await {
+            RunnerRequest::Diff {} => match self.differences().await {
                 Ok(data) => RunnerResponse::Diff { data },
                 Err(error) => failed("NOT_AVAILABLE", error),
             },
-            RunnerRequest::Review {} => match diff::differences(&self.config.workspace).await {
+            RunnerRequest::Review {} => match self.differences().await {
                 Ok(of) if of.files.is_empty() => {
                     let error = "There are no changes to review".to_owned();
                     RunnerResponse::Failed { code: "CONFLICT".to_owned(), error, of: Some(of) }

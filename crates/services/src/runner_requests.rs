@@ -137,20 +137,19 @@ impl Services {
     async fn hear_answer(&self, asked: &Asked, mut subscription: Box<dyn Subscription>) -> RunnerResponse {
         let RunnerAsked { request_id, connection, .. } = &asked.asked;
         loop {
-            match subscription.next().await {
+            let may_be_gone = match subscription.next().await {
                 Some(Delivery::Hint(hint)) => match &*hint {
                     Hint::RunnerAnswered { request_id: answered, response } if answered == request_id => {
                         return response.clone();
                     }
-                    Hint::Session { notices, .. } if notices.iter().any(ends_connection) => {
-                        if !self.is_connected_by(&asked.session, connection).await {
-                            return gone();
-                        }
-                    }
-                    _ => {}
+                    Hint::Session { notices, .. } => notices.iter().any(ends_connection),
+                    _ => false,
                 },
-                Some(Delivery::Missed) if self.is_connected_by(&asked.session, connection).await => {}
-                Some(Delivery::Missed) | None => return gone(),
+                Some(Delivery::Missed) => true,
+                None => return gone(),
+            };
+            if may_be_gone && !self.is_connected_by(&asked.session, connection).await {
+                return gone();
             }
         }
     }
