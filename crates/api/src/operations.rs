@@ -8,6 +8,7 @@ mod hibernation;
 mod identity;
 pub(crate) mod memories;
 mod messages;
+mod models;
 mod search;
 mod sessions;
 mod sharing;
@@ -35,6 +36,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(identity::rows())
             .chain(agents::rows())
             .chain(sessions::rows())
+            .chain(models::rows())
             .chain(hibernation::rows())
             .chain(sharing::rows())
             .chain(children::rows())

@@ -5,6 +5,7 @@ mod client;
 mod events;
 pub(crate) mod frames;
 mod legacy;
+mod models;
 mod replay;
 mod reports;
 mod resuming;

@@ -33,6 +33,7 @@ mod fixture;
 mod idempotency;
 mod jobs;
 mod memories;
+mod models;
 mod nodes;
 mod objects;
 mod open_message;
@@ -208,6 +209,14 @@ pub fn cases() -> Vec<Case> {
             a_message_that_came_back_is_told_after_its_removal,
             a_transcript_is_read_from_its_end,
             strangers_are_told_no_changes,
+        ]
+        durable = false models: [
+            a_list_is_read_back_with_its_session,
+            a_later_list_replaces_the_one_before,
+            the_newest_list_of_a_user_is_that_of_any_session_of_their_own,
+            only_those_who_take_part_see_models,
+            changed_models_are_told_after_a_place,
+            models_need_their_session,
         ]
         durable = false questions: [
             a_question_is_asked_once,

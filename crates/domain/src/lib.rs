@@ -12,6 +12,7 @@ pub mod ids;
 pub mod jobs;
 pub mod memories;
 pub mod messages;
+pub mod models;
 pub mod questions;
 pub mod search;
 pub mod sessions;

@@ -3,6 +3,7 @@
 use portway_domain::engine::{AuditEntry, Engine};
 use portway_domain::ids::MessageId;
 use portway_domain::messages::Message;
+use portway_domain::models::AvailableModels;
 use portway_domain::questions::{Question, Resolution};
 
 use crate::Stored;
@@ -28,6 +29,8 @@ pub struct Changes {
     pub closed: Vec<ClosedQuestion>,
     /// The new entries of the audit log, in order.
     pub audit: Vec<AuditEntry>,
+    /// The models that the agent offers, if they are others.
+    pub models: Option<AvailableModels>,
 }
 
 /// A question that is not open any more.

@@ -102,6 +102,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod health;
 pub mod memories;
+pub mod models;
 pub mod nodes;
 pub mod objects;
 pub mod pages;
@@ -145,6 +146,7 @@ pub trait Store:
     + commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore
+    + models::ModelStore
     + nodes::NodeStore
     + presence::PresenceStore
     + search::SearchStore
@@ -161,6 +163,7 @@ impl<T> Store for T where
         + commit::Committer
         + diagnosis::Diagnosis
         + memories::MemoryStore
+        + models::ModelStore
         + nodes::NodeStore
         + presence::PresenceStore
         + search::SearchStore

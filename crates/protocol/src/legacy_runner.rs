@@ -18,6 +18,7 @@ pub use self::requests::{RequestBody, RequestName, RequestOutcome, RequestResult
 
 use crate::client::AnswerValue;
 use crate::message::{AgentStatus, FinishReason, ToolStatus};
+use crate::models::ProviderModels;
 
 /// The answer to a question that nobody answered.
 pub const EXPIRED_ANSWER: &str = "__expired__";
@@ -135,9 +136,20 @@ pub enum FromLegacyRunner {
     /// Keeps the connection alive.
     Ping {},
     /// The models that the agent offers.
-    Models {},
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
     /// The agent goes on with another model.
-    ModelSwitched {},
+    ModelSwitched {
+        /// The one that failed.
+        from_model: String,
+        /// The next one.
+        to_model: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
     /// A picture of the agent's desktop.
     Screenshot {},
     /// What a sound says.
@@ -317,7 +329,8 @@ mod tests {
         assert_eq!(frame(r#"{"type":"novel","x":{}}"#), FromLegacyRunner::Unknown);
         assert_eq!(frame(r#"{"type":"complete","messageId":"p"}"#), FromLegacyRunner::Complete {});
         let models = r#"{"type":"models","models":[{"provider":"p","models":[]}]}"#;
-        assert_eq!(frame(models), FromLegacyRunner::Models {});
+        let provider = ProviderModels { provider: "p".to_owned(), models: Vec::new() };
+        assert_eq!(frame(models), FromLegacyRunner::Models { models: vec![provider] });
     }
 
     #[test]

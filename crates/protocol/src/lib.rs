@@ -13,6 +13,7 @@
 pub mod client;
 pub mod legacy_runner;
 pub mod message;
+pub mod models;
 pub mod parts;
 pub mod resuming;
 pub mod runner;

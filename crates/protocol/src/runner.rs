@@ -17,6 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
+use crate::models::ProviderModels;
 
 /// A frame that a runner sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,6 +203,24 @@ pub enum RunnerEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// The models that the agent offers, all of them. Sent when it is up and when they change, if there are any.
+    #[serde(rename = "models")]
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
+    /// The turn of that prompt goes on with another model than it was to.
+    #[serde(rename = "model-switched")]
+    ModelSwitched {
+        /// The prompt.
+        message_id: String,
+        /// The model that it was to use.
+        from_model: String,
+        /// The one that it uses.
+        to_model: String,
+        /// Why.
+        reason: String,
+    },
     /// Something failed in the turn; `complete` follows.
     #[serde(rename = "error")]
     Error {
@@ -238,6 +257,9 @@ pub enum RunnerCommand {
         /// Which model to use.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// Which ones to use else, best first: the first one that the agent has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        model_preferences: Vec<String>,
         /// What goes with the text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<PromptAttachment>,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
+use crate::models::ProviderModels;
 use crate::resuming::{HistoryData, ResumedData, ResumedSession};
 
 /// A frame that the gateway sends to clients.
@@ -156,6 +157,24 @@ pub enum ServerFrame {
         /// The title.
         title: String,
     },
+    /// The agent offers other models; these are all of them.
+    #[serde(rename = "models")]
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
+    /// The agent uses another model for a prompt than it was to. The message about it went before.
+    #[serde(rename = "model-switched")]
+    ModelSwitched {
+        /// The prompt.
+        message_id: String,
+        /// The model that it was to use.
+        from_model: String,
+        /// The one that it uses.
+        to_model: String,
+        /// Why.
+        reason: String,
+    },
     /// The session opened another one.
     #[serde(rename = "child-session")]
     ChildSession {
@@ -223,6 +242,9 @@ pub struct InitData {
     pub connected_clients: usize,
     /// Who has the session open.
     pub connected_users: Vec<ConnectedUser>,
+    /// The models that the agent offers; absent when it told none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_models: Option<Vec<ProviderModels>>,
     /// The newest entries of the audit log, oldest first.
     pub audit_log: Vec<AuditEntry>,
 }

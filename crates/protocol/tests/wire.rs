@@ -49,7 +49,7 @@ fn unknown_types_and_keys_are_ignored() {
     assert_eq!(read(json!({"type": "novel", "x": 1})), ClientFrame::Unknown);
     assert_eq!(read(json!({"type": "abort", "channelType": "web"})), ClientFrame::Abort {});
     let read = |wire: Value| serde_json::from_value::<RunnerEvent>(wire).unwrap();
-    assert_eq!(read(json!({"type": "models", "models": []})), RunnerEvent::Unknown);
+    assert_eq!(read(json!({"type": "novel", "models": []})), RunnerEvent::Unknown);
     let command: ToRunner =
         serde_json::from_value(json!({"type": "command", "command": 3, "body": {"type": "diff"}})).unwrap();
     assert_eq!(command, ToRunner::Command { command: 3, body: RunnerCommand::Unknown });

@@ -4,22 +4,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portway_protocol::runner::{Answer, PromptAttachment, RunnerCommand, RunnerEvent};
+use portway_protocol::runner::{Answer, RunnerCommand, RunnerEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::acp::{self, PermissionRequest, PromptCapabilities, StopReason};
-use crate::attachments;
+use crate::acp::{self, PermissionRequest, PromptCapabilities, StopReason, Update};
 use crate::config::Config;
 use crate::fs_requests;
 use crate::handshake::{Handshake, Next, Wishes};
 use crate::jsonrpc::{AUTH_REQUIRED, Incoming, RpcError};
+use crate::models::ModelChoice;
 use crate::pacing::Restarts;
 use crate::peer::{Heard, Peer};
-use crate::phase::{Phase, Running, Starting, Up, reply, reply_to};
-use crate::turn::{Turn, TurnEnd};
+use crate::phase::{Phase, Prompt, Running, Starting, Up, reply, reply_to};
+use crate::turn::TurnEnd;
 use crate::workspace::Workspace;
+
+mod prompting;
 
 /// Prompts that may wait. The gateway sends one at a time, so more than one is rare.
 const MAX_PROMPTS: usize = 16;
@@ -39,14 +41,9 @@ pub(crate) struct Driver {
     login_help: String,
     /// What the agent takes in a prompt besides text.
     takes: PromptCapabilities,
+    models: ModelChoice,
     restarts: Restarts,
     phase: Phase,
-}
-
-struct Prompt {
-    message_id: String,
-    content: String,
-    attachments: Vec<PromptAttachment>,
 }
 
 impl Driver {
@@ -61,6 +58,7 @@ impl Driver {
             conversation: config.agent_session.clone(),
             login_help: String::new(),
             takes: PromptCapabilities::default(),
+            models: ModelChoice::default(),
             config,
             commands,
             events,
@@ -103,7 +101,7 @@ impl Driver {
         match &self.phase {
             Phase::Down(start) => *start,
             Phase::Starting(starting) => Some(starting.deadline),
-            Phase::Up(up) => up.turn.as_ref()?.enforce,
+            Phase::Up(up) => up.turn.as_ref()?.wake_at(),
             Phase::Ending { .. } => None,
         }
     }
@@ -134,7 +132,10 @@ impl Driver {
                 peer.give_up("it did not end an aborted turn".to_owned());
                 self.phase = Phase::Ending { peer, start: true };
             }
-            other => self.phase = other,
+            other => {
+                self.phase = other;
+                self.hold_no_longer(now);
+            }
         }
     }
 
@@ -179,11 +180,8 @@ impl Driver {
 
     fn obey(&mut self, command: RunnerCommand) {
         match command {
-            RunnerCommand::Prompt { message_id, content, model, attachments } => {
-                if model.is_some() {
-                    tracing::debug!("the agent chooses its model itself");
-                }
-                self.take_prompt(Prompt { message_id, content, attachments });
+            RunnerCommand::Prompt { message_id, content, model, model_preferences, attachments } => {
+                self.take_prompt(Prompt { message_id, content, model, model_preferences, attachments });
             }
             RunnerCommand::Answer { question_id, answer } => self.answer(&question_id, &answer),
             RunnerCommand::Abort { message_id } => self.abort(&message_id),
@@ -205,20 +203,6 @@ impl Driver {
         }
     }
 
-    /// Begins the turn of the next prompt if the agent is free.
-    fn next_turn(&mut self) {
-        let Phase::Up(Up { peer, turn: turn @ None }) = &mut self.phase else {
-            return;
-        };
-        let (Some(conversation), Some(prompt)) = (&self.conversation, self.prompts.pop_front()) else {
-            return;
-        };
-        let Prompt { message_id, content, attachments } = prompt;
-        let blocks = attachments::blocks(&self.workspace, self.takes, &message_id, content, attachments);
-        let request = peer.request("session/prompt", &json!({"sessionId": conversation, "prompt": blocks}));
-        *turn = Some(Running { turn: Turn::begin(&message_id, &mut self.out), request, enforce: None });
-    }
-
     fn answer(&mut self, question_id: &str, answer: &Answer) {
         if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase {
             reply(peer, running.turn.answer(question_id, answer, &mut self.out));
@@ -232,7 +216,9 @@ impl Driver {
             if running.enforce.is_none()
                 && let Some(conversation) = &self.conversation
             {
-                peer.notify("session/cancel", &json!({"sessionId": conversation}));
+                if running.held.is_none() {
+                    peer.notify("session/cancel", &json!({"sessionId": conversation}));
+                }
                 reply(peer, running.turn.abort(&mut self.out));
                 running.enforce = Some(Instant::now() + self.config.timing.abort);
             }
@@ -283,16 +269,24 @@ impl Driver {
     }
 
     fn notification(&mut self, method: &str, mut params: Value) {
-        let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase else {
+        let Phase::Up(Up { peer, turn }) = &mut self.phase else {
+            return;
+        };
+        if method == "session/update" {
+            let (session, update) = acp::decode_update(params);
+            if session.is_some() && session != self.conversation {
+                return;
+            }
+            return match (update, turn) {
+                (Update::Options(options), _) => self.models.options_changed(&options, &mut self.out),
+                (update, Some(running)) => running.turn.update(update, &mut self.out),
+                (_, None) => {}
+            };
+        }
+        let Some(running) = turn else {
             return;
         };
         match method {
-            "session/update" => {
-                let (session, update) = acp::decode_update(params);
-                if session.is_none() || session == self.conversation {
-                    running.turn.update(update, &mut self.out);
-                }
-            }
             "$/cancel_request" => {
                 let request = params["requestId"].take();
                 reply(peer, running.turn.withdraw(&request, &mut self.out));
@@ -307,9 +301,18 @@ impl Driver {
                 let next = starting.handshake.answered(outcome);
                 self.go_on(next);
             }
+            Phase::Up(Up { turn: Some(Running { request, held: Some(_), enforce: None, .. }), .. })
+                if *request == id =>
+            {
+                self.choose(Some(outcome));
+            }
             Phase::Up(Up { peer, turn }) => {
-                if let Some(running) = turn.take_if(|running| running.request == id) {
+                if let Some(mut running) = turn.take_if(|running| running.request == id) {
                     let end = match outcome {
+                        outcome if running.held.is_some() => {
+                            self.models.settled(running.held.take(), outcome);
+                            TurnEnd::Stopped(StopReason::Cancelled)
+                        }
                         Ok(result) => TurnEnd::Stopped(StopReason::decode(&result)),
                         Err(error) if error.code == AUTH_REQUIRED => {
                             TurnEnd::Failed(format!("The agent wants a login: {}. {}", error.message, self.login_help))
@@ -337,6 +340,8 @@ impl Driver {
             }
             Next::Ready(conversation) => {
                 tracing::info!("the agent is ready");
+                let (offered, agent) = starting.handshake.models();
+                self.models.begin(offered, agent, &mut self.out);
                 self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.clone()) });
                 self.conversation = Some(conversation);
                 self.login_help = starting.handshake.login_help();

@@ -22,6 +22,7 @@ mod handshake;
 mod inbox;
 mod jsonrpc;
 mod lines;
+mod models;
 mod outbox;
 mod pacing;
 mod peer;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use portway_protocol::runner::PromptAttachment;
+
 use crate::handshake::Handshake;
 use crate::peer::{Heard, Peer};
 use crate::turn::{Reply, Turn};
@@ -36,10 +38,37 @@ pub(crate) struct Up {
 /// A turn that the agent works on.
 pub(crate) struct Running {
     pub(crate) turn: Turn,
-    /// Our request `session/prompt`.
+    /// Our request `session/prompt`, or the one before it.
     pub(crate) request: u64,
     /// When an abort is enforced.
     pub(crate) enforce: Option<Instant>,
+    /// The prompt, until the agent uses the model that it is for.
+    pub(crate) held: Option<Held>,
+}
+
+/// A prompt as it came.
+pub(crate) struct Prompt {
+    pub(crate) message_id: String,
+    pub(crate) content: String,
+    pub(crate) model: Option<String>,
+    pub(crate) model_preferences: Vec<String>,
+    pub(crate) attachments: Vec<PromptAttachment>,
+}
+
+/// A prompt that waits for the agent to use another model.
+pub(crate) struct Held {
+    pub(crate) prompt: Prompt,
+    /// The model.
+    pub(crate) model: String,
+    /// When it goes to the agent at the latest.
+    pub(crate) deadline: Instant,
+}
+
+impl Running {
+    /// When something is to be done about it.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.enforce.or_else(|| self.held.as_ref().map(|held| held.deadline))
+    }
 }
 
 impl Phase {

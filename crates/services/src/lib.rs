@@ -78,6 +78,7 @@ pub mod legacy_runners;
 mod locks;
 pub mod memories;
 pub mod metrics;
+pub mod models;
 pub mod nodes;
 pub mod presence;
 pub mod prompts;

@@ -8,8 +8,8 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
-    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, participants, questions,
-    removals, search, sessions, share_links, tokens, users,
+    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, models, open_message, participants,
+    questions, removals, search, sessions, share_links, tokens, users,
 };
 
 /// Why a write cannot be made into steps.
@@ -121,6 +121,7 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
         }
         Change::ParticipantSet(participant) => return Ok(participants::set(dialect, session, participant)?),
         Change::ParticipantRemoved { user } => participants::remove(dialect, session, &user),
+        Change::ModelsSet { models, seq, at } => models::set(dialect, session, models, seq, at)?,
         Change::Audited(entry) => audit::add(dialect, session, entry)?,
     };
     Ok(vec![step])

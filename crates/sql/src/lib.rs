@@ -57,6 +57,7 @@ mod jobs;
 mod json_text;
 mod memories;
 mod messages;
+mod models;
 mod names;
 mod nodes;
 mod open_message;

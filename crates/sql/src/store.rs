@@ -5,6 +5,7 @@ mod changes;
 mod children;
 mod diagnosis;
 mod memories;
+mod models;
 mod nodes;
 mod presence;
 mod search;

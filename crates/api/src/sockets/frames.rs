@@ -14,7 +14,7 @@ use portway_protocol::server::{
 };
 use portway_services::Context;
 
-use super::attachments;
+use super::{attachments, models};
 
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
@@ -164,6 +164,7 @@ pub(super) fn init(transcript: Transcript, users: Vec<Profile>, sockets: usize) 
             queue: engine.queue.into_iter().map(|queued| queued.id.into()).collect(),
             connected_clients: sockets,
             connected_users: users.iter().map(connected_user).collect(),
+            available_models: transcript.models.map(models::list),
             audit_log: transcript.audit.into_iter().map(audit).collect(),
         },
     }
@@ -236,6 +237,8 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
             code: None,
         },
         Notice::Title(title) => ServerFrame::Title { title: title.clone() },
+        Notice::Models(offered) => models::models(offered.clone()),
+        Notice::ModelSwitched(switch) => models::switched(switch.clone()),
         Notice::ChildOpened { child, title } => {
             ServerFrame::ChildSession { child_session_id: child.to_string(), title: title.clone() }
         }

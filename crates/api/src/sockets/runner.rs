@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use portway_domain::engine::{Notice, RunnerReport};
+use portway_domain::engine::{Command, Notice, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::sessions::PendingCommand;
 use portway_protocol::runner::{FromRunner, Hello, ToRunner};
 use portway_protocol::{CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_RESTART, REPLACED_REASON, RUNNER_PROTOCOL};
 use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
+use super::reports::Beside;
 use super::{attachments, legacy, reports, send};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -301,10 +303,19 @@ impl Link {
             }
             for pending in page {
                 self.sent_command = pending.number;
-                let attached = attachments::of_command(&self.services, &self.id, &pending).await?;
-                send(socket, &reports::command(pending, attached)).await?;
+                let beside = self.beside(&pending).await?;
+                send(socket, &reports::command(pending, beside)).await?;
             }
         }
+    }
+
+    async fn beside(&self, pending: &PendingCommand) -> Result<Beside, Error> {
+        let attachments = attachments::of_command(&self.services, &self.id, pending).await?;
+        let model_preferences = match pending.command {
+            Command::Prompt { model: None, .. } => self.services.model_preferences(&self.id).await?,
+            _ => Vec::new(),
+        };
+        Ok(Beside { attachments, model_preferences })
     }
 
     fn is_flush_due(&self, now: Timestamp) -> bool {

@@ -18,6 +18,7 @@ use portway_ports::{Store, StoreError};
 use super::cast::{Cast, Talk};
 use crate::fixture::{added, at, set};
 use crate::memories::memory;
+use crate::models::offered;
 use crate::samples::{audit, node, note, token, tool_call};
 
 impl Cast {
@@ -159,7 +160,7 @@ impl Cast {
     }
 
     fn change(&mut self, talk: &mut Talk) -> Change {
-        match self.random.below(11) {
+        match self.random.below(12) {
             0..=3 => self.transcript_change(talk),
             4 => Change::QuestionAsked { question: self.question(talk), seq: next(talk) },
             5 => Change::QuestionClosed {
@@ -183,6 +184,7 @@ impl Cast {
                 seq: next(talk),
             }),
             9 => Change::ParticipantRemoved { user: self.user() },
+            10 => Change::ModelsSet { models: offered(&self.text()), seq: next(talk), at: self.moment() },
             _ => {
                 let mut entry = audit(self.ids.draw(), u64::from(self.random.below(12)));
                 entry.actor = self.random.one_in(2).then(|| self.user());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::children::ChildEvent;
 use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SandboxId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
+use crate::models::{AvailableModels, ModelSwitch};
 use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
 use crate::sharing::Participant;
@@ -143,6 +144,15 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
+    /// The agent offers other models.
+    ModelsSet {
+        /// All of them.
+        models: AvailableModels,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// Something for the audit log.
     Audited(AuditEntry),
 }
@@ -251,6 +261,10 @@ pub enum Notice {
     },
     /// The session has another title.
     Title(String),
+    /// The agent offers other models; these are all of them.
+    Models(AvailableModels),
+    /// The agent uses another model than it was to; the message about it goes before.
+    ModelSwitched(ModelSwitch),
     /// The session opened another one.
     ChildOpened {
         /// The other one.

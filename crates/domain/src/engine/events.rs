@@ -6,6 +6,7 @@ use crate::children::{ChildEvent, ParentStop, SessionName};
 use crate::engine::{AgentStatus, RunnerName};
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, Message, PlanEntry, TextKind, ToolCall};
+use crate::models::{AvailableModels, ModelSwitch};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
@@ -326,6 +327,10 @@ pub enum RunnerReport {
         /// For example the tool's name.
         detail: Option<String>,
     },
+    /// The models that the agent offers.
+    Models(AvailableModels),
+    /// The agent uses another model than it was to. Ignored unless it works on that prompt.
+    ModelSwitched(ModelSwitch),
     /// Something failed in the turn.
     Error {
         /// What.

@@ -14,6 +14,7 @@ mod events;
 mod hibernation;
 mod lifecycle;
 mod minted;
+mod models;
 mod names;
 mod open_message;
 mod prompts;
@@ -37,6 +38,7 @@ pub use self::open_message::{OpenMessage, OpenPart};
 
 use crate::channels::Channel;
 use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
+use crate::models::ModelsDigest;
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
 use crate::sharing::ParticipantRole;
@@ -133,6 +135,12 @@ pub struct Engine {
     pub seq: u64,
     /// What happens to prompts that do not say.
     pub queue_mode: QueueMode,
+    /// Which model to use for prompts that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_model: Option<String>,
+    /// The models that the agent offers, as far as they were told; the list has a row of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelsDigest>,
     /// The sandbox and the connection of its runner.
     pub runner: Runner,
     /// The turn that the agent works on.
@@ -302,6 +310,8 @@ impl Engine {
             status: SessionStatus::Initializing,
             seq: 0,
             queue_mode,
+            initial_model: None,
+            models: None,
             runner: Runner {
                 generation: 0,
                 node: None,

@@ -134,7 +134,7 @@ impl Step<'_> {
         let command = Command::Prompt {
             prompt: queued.id.clone(),
             earlier: earlier.iter().map(|earlier| earlier.id.clone()).collect(),
-            model: queued.model.clone(),
+            model: queued.model.clone().or_else(|| self.engine.initial_model.clone()),
         };
         let number = self.command(command);
         self.engine.turn = Some(Turn {

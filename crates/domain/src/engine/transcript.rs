@@ -33,6 +33,8 @@ impl Step<'_> {
             RunnerReport::QuestionClosed { question } => self.question_withdrawn(&question),
             RunnerReport::Named(name) => self.named(name),
             RunnerReport::Status { status, detail } => self.notice(Notice::Agent { status, detail }),
+            RunnerReport::Models(models) => self.models_offered(models),
+            RunnerReport::ModelSwitched(switch) => self.model_switched(switch),
             RunnerReport::Error { error } => self.report_error(&error),
             RunnerReport::Completed { prompt, aborted } => {
                 if self.engine.turn.as_ref().is_some_and(|turn| turn.prompt == prompt) {

@@ -132,6 +132,8 @@ impl Screen {
             }
             ServerFrame::AuditLog { entry } if entry.event_type == "user.abort" => self.activity.aborted(),
             ServerFrame::Title { .. }
+            | ServerFrame::Models { .. }
+            | ServerFrame::ModelSwitched { .. }
             | ServerFrame::ChildSession { .. }
             | ServerFrame::MessagesRemoved { .. }
             | ServerFrame::UserJoined { .. }

@@ -84,6 +84,8 @@ pub(crate) struct Asked {
     conversation: Value,
     /// What came of the last tool call, as the agent tells the model.
     pub(crate) tool_output: Option<String>,
+    /// The model that is to answer, where the request names one.
+    pub(crate) model: Option<String>,
 }
 
 /// How agents and models write down what they say, over HTTP.
@@ -190,7 +192,8 @@ async fn respond(State(model): State<Model>, request: Request) -> Response {
     let number = {
         let mut requests = model.requests.lock().unwrap();
         let earlier = requests.iter().filter(|asked| asked.prompt == prompt).count();
-        requests.push(Asked { prompt, conversation, tool_output });
+        let model = body["model"].as_str().map(str::to_owned);
+        requests.push(Asked { prompt, conversation, tool_output, model });
         earlier
     };
     answers[number.min(answers.len() - 1)].response(format, number)

@@ -28,6 +28,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::questions", questions);
     trials.add("legacy_runner::a_failure", a_failure);
     trials.add("legacy_runner::a_rest", a_rest);
+    trials.add("legacy_runner::models", models);
     losses::add(trials);
     requests::add(trials);
 }
@@ -278,5 +279,43 @@ async fn a_rest() {
     client.until(ends_turn).await;
     client.until(is_idle).await;
     client.compare("legacy_rest");
+    session.terminate().await;
+}
+
+async fn models() {
+    let (_backend, gateway, session, mut runner, mut client) = watched().await;
+    let preferences = json!({"modelPreferences": ["p/m", "p/n"]});
+    session.api.patch("/api/auth/me", &preferences).await.expect(200);
+    let models = |names: &[&str]| {
+        let model = |name: &&str| json!({"id": format!("p/{name}"), "name": name.to_uppercase()});
+        json!([{"provider": "P", "models": names.iter().map(model).collect::<Vec<_>>()}])
+    };
+    let list = models(&["m", "n"]);
+    for _ in 0..2 {
+        runner.say(json!({"type": "models", "models": list})).await;
+    }
+    client.until(|frame| frame["type"] == "models").await;
+    client.send(&json!({"type": "prompt", "content": "one", "model": "p/m"})).await;
+    let prompted = runner.until("prompt").await;
+    assert_eq!((&prompted["model"], &prompted["modelPreferences"]), (&json!("p/m"), &json!(["p/m", "p/n"])));
+    runner
+        .say(json!({
+            "type": "model-switched",
+            "messageId": prompted["messageId"],
+            "fromModel": "p/m",
+            "toModel": "p/n",
+            "reason": "quota exceeded",
+        }))
+        .await;
+    runner.begin("t1").await;
+    runner.end("t1", "Done").await;
+    client.until(ends_turn).await;
+    client.until(is_idle).await;
+    client.compare("legacy_models");
+    let listed = gateway.api().get("/api/sessions/available-models").await.expect(200);
+    assert_eq!(listed, json!({"models": list}));
+    let mut other = Recorder::open(&gateway, &session).await;
+    let init = other.until(|frame| frame["type"] == "init").await;
+    assert_eq!(init["data"]["availableModels"], list);
     session.terminate().await;
 }

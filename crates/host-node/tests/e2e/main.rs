@@ -28,6 +28,7 @@ mod limits;
 mod logs;
 mod memories;
 mod metrics;
+mod models;
 mod neighbours;
 mod permissions;
 mod postgres;
@@ -108,4 +109,5 @@ fn add_talks(trials: &mut Trials) {
     events::add(trials);
     wire::add(trials);
     legacy_runner::add(trials);
+    models::add(trials);
 }

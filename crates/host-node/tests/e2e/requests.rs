@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 43] = [
+const ROUTES: [&str; 44] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -27,6 +27,7 @@ const ROUTES: [&str; 43] = [
     "get /api/me/memories",
     "get /api/search",
     "get /api/sessions",
+    "get /api/sessions/available-models",
     "get /api/sessions/{id}",
     "get /api/sessions/{id}/attachments/{attachmentId}",
     "get /api/sessions/{id}/audit-log",

@@ -31,6 +31,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("wire::a_child", a_child);
     trials.add("wire::a_return", a_return);
     trials.add("wire::a_picture", a_picture);
+    trials.add("wire::a_missing_model", a_missing_model);
 }
 
 fn prompt(content: &str, mode: QueueMode) -> Value {
@@ -233,5 +234,17 @@ async fn a_picture() {
     recorder.send(&json!({"type": "prompt", "content": "", "attachments": wrong})).await;
     recorder.until(|frame| frame["type"] == "error").await;
     recorder.compare("a_picture");
+    session.terminate().await;
+}
+
+/// A prompt for a model that the agent has, and one for a model that it does not have.
+async fn a_missing_model() {
+    let (_gateway, session, mut recorder) = watched().await;
+    for model in ["demo/long", "other/model"] {
+        recorder.send(&json!({"type": "prompt", "content": "/model", "model": model})).await;
+        recorder.until(ends_turn).await;
+        recorder.until(is_idle).await;
+    }
+    recorder.compare("a_missing_model");
     session.terminate().await;
 }

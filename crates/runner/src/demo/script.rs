@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::client::Client;
+use super::models::{LONG, Model};
 use crate::jsonrpc::{INTERNAL_ERROR, RpcError};
 
 /// Between two pieces of the greeting.
@@ -29,6 +30,7 @@ pub(super) struct Script {
     pub(super) always: Arc<AtomicBool>,
     pub(super) prompt: String,
     pub(super) pictures: Vec<String>,
+    pub(super) model: Model,
 }
 
 impl Script {
@@ -46,6 +48,7 @@ impl Script {
         let argument = self.prompt.trim_start().strip_prefix(self.command()).unwrap_or_default().trim();
         match self.command() {
             "/look" => self.look(argument),
+            "/model" => self.say(&format!("I pretend to be {}.", self.model.id())),
             "/say" => self.words(argument, Duration::ZERO).await,
             "/slow" => {
                 for n in 1..=argument.parse().unwrap_or(10).min(MAX_SLOW) {
@@ -91,6 +94,9 @@ impl Script {
             self.prompt.trim()
         );
         self.words(&greeting, GREETING_PAUSE).await;
+        if self.model.id() == LONG {
+            self.words("And since I pretend to be a model with more to say, I say this.\n\n", GREETING_PAUSE).await;
+        }
         self.plan(["in_progress", "pending"]);
         self.read_notes().await;
         self.plan(["completed", "in_progress"]);

@@ -388,7 +388,13 @@ impl Turn {
 }
 
 pub(crate) fn prompt(id: &str, text: &str) -> RunnerCommand {
-    RunnerCommand::Prompt { message_id: id.to_owned(), content: text.to_owned(), model: None, attachments: Vec::new() }
+    RunnerCommand::Prompt {
+        message_id: id.to_owned(),
+        content: text.to_owned(),
+        model: None,
+        model_preferences: Vec::new(),
+        attachments: Vec::new(),
+    }
 }
 
 pub(crate) fn read(folder: &Path, name: &str) -> Option<String> {

@@ -8,6 +8,7 @@ mod jobs;
 mod legacy_runners;
 mod memories;
 mod metrics;
+mod models;
 mod presence;
 mod prompts;
 mod reads;

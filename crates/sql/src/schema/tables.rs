@@ -231,6 +231,12 @@ pub const TABLES: &[Table] = &[
         &[text("session_id"), integer("seq"), text("message_id")],
     ),
     Table::new(
+        15,
+        "available_models",
+        &["session_id"],
+        &[text("session_id"), text("models"), integer("seq"), time("updated_at"), text("owner_id")],
+    ),
+    Table::new(
         4,
         "runner_commands",
         &["session_id", "generation", "number"],

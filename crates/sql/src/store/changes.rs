@@ -12,7 +12,7 @@ use super::{SqlStore, seen};
 use crate::driver::{Cost, Read};
 use crate::open_message::{self, Open};
 use crate::sessions::{self, Scope};
-use crate::{audit, messages, questions, removals, tokens};
+use crate::{audit, messages, models, questions, removals, tokens};
 
 pub(super) async fn newest(
     store: &SqlStore,
@@ -40,6 +40,7 @@ pub(super) async fn since(
         removals::since(dialect, scope, seq)?,
         questions::closed_since(dialect, scope, seq)?,
         audit::page(dialect, scope, &AuditPage { after: seq, limit: MAX_CHANGES, event_type: None })?,
+        models::since(dialect, scope, seq)?,
     ]);
     let mut answers = store.read(Read::unbounded(statements)).await?;
     let principal = tokens::decode_principal(answers.next()?)?;
@@ -48,6 +49,7 @@ pub(super) async fn since(
     let removed = removals::decode(answers.next()?)?;
     let closed = questions::decode_closed(answers.next()?)?;
     let audit = audit::decode_page(answers.next()?)?;
+    let models = models::decode(answers.next()?)?;
     Ok(seen(principal, |caller| {
         loaded.map(|loaded| Changes {
             access: sessions::access(loaded.session, loaded.role, caller),
@@ -56,6 +58,7 @@ pub(super) async fn since(
             removed,
             closed,
             audit,
+            models,
         })
     }))
 }

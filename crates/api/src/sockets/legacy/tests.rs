@@ -5,6 +5,7 @@ use portway_domain::engine::{
 };
 use portway_domain::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
 use portway_domain::messages::{FinishReason, TextKind};
+use portway_domain::models::ModelSwitch;
 use portway_domain::questions::Resolution;
 use portway_domain::sessions::QueueMode;
 use portway_domain::time::Timestamp;
@@ -307,4 +308,33 @@ fn an_answer_for_nobody_is_not_sent() {
     let mut talk = Talk::ready();
     talk.translation.sends(5, &command);
     assert_eq!(talk.translation.sent(), 5);
+}
+
+#[test]
+fn models_are_told_once_and_kept() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.say(json!({"type": "models", "models": []})), [], "it says nothing");
+    assert_eq!(talk.say(json!({"type": "models", "models": [{"provider": "P", "models": []}]})), []);
+    let models = json!([{"provider": "P", "models": [{"id": "p/m", "name": "M"}, {"id": "p/n"}]}]);
+    let told = talk.say(json!({"type": "models", "models": models}));
+    let [Outcome::Report(RunnerReport::Models(offered))] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let names: Vec<&str> = offered.providers()[0].models.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["M", "p/n"]);
+    assert_eq!(talk.engine.models, Some(offered.digest()));
+}
+
+#[test]
+fn a_switch_of_models_belongs_to_the_prompt() {
+    let frame = || {
+        let reason = "out of credit";
+        json!({"type": "model-switched", "messageId": "x", "fromModel": "p/a", "toModel": "p/b", "reason": reason})
+    };
+    assert_eq!(Talk::ready().say(frame()), [], "there is no turn");
+    let mut talk = Talk::prompted();
+    let (prompt, from, to) = (message("p"), "p/a".to_owned(), "p/b".to_owned());
+    let switch = ModelSwitch { prompt, from, to, reason: "out of credit".to_owned() };
+    assert_eq!(talk.say(frame()), [Outcome::Report(RunnerReport::ModelSwitched(switch))]);
+    assert_eq!(talk.engine.runner.taken_command, 1, "it works on it");
 }

@@ -3,12 +3,13 @@
 use portway_domain::engine::{AgentStatus, Command, Engine, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, TextKind, ToolCall};
+use portway_domain::models::{AvailableModels, ModelSwitch};
 use portway_domain::questions::{Choice, ChoiceKind, Resolution};
 use portway_protocol::client::AnswerValue;
 use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacyRunner, WEB_CHANNEL};
 
 use super::turn::Turn;
-use crate::sockets::reports;
+use crate::sockets::{models, reports};
 
 /// What a frame leads to.
 #[derive(Debug, PartialEq)]
@@ -126,14 +127,14 @@ impl Translation {
                 }
                 self.pass_gate(true, false).into_iter().collect()
             }
+            F::Models { models } => offered(models::kept(models)),
+            F::ModelSwitched { from_model, to_model, reason } => self.switched(from_model, to_model, reason),
             F::Title { title } => vec![Outcome::Title(title)],
             F::SelfTerminate {} => vec![Outcome::Finished],
             F::Hello {} => vec![Outcome::Reconnect],
             F::Ping {} => vec![Outcome::Send(ToLegacyRunner::Pong {})],
             // Nothing in the gateway keeps or shows these; docs/protocol.md says so of each.
-            F::Models {}
-            | F::ModelSwitched {}
-            | F::Screenshot {}
+            F::Screenshot {}
             | F::AudioTranscript {}
             | F::ChildSession {}
             | F::WorkflowChatMessage {}
@@ -247,6 +248,14 @@ impl Translation {
         [RunnerReport::Named(name), RunnerReport::Asked { question, text, choices }].map(Outcome::Report).into()
     }
 
+    fn switched(&mut self, from: String, to: String, reason: String) -> Vec<Outcome> {
+        let Some(prompt) = self.turn.as_ref().map(|turn| turn.prompt.clone()) else {
+            return Vec::new();
+        };
+        self.heard();
+        vec![Outcome::Report(RunnerReport::ModelSwitched(ModelSwitch { prompt, from, to, reason }))]
+    }
+
     /// The agent has a conversation. Those of channels are not gone on with.
     fn conversation(&mut self, channel: &str, name: String) -> Vec<Outcome> {
         self.heard();
@@ -307,4 +316,9 @@ impl Translation {
         };
         Some(ToLegacyRunner::Answer { question_id, answer: AnswerValue::Text(answer) })
     }
+}
+
+/// An empty list says nothing.
+fn offered(models: AvailableModels) -> Vec<Outcome> {
+    if models.is_empty() { Vec::new() } else { vec![Outcome::Report(RunnerReport::Models(models))] }
 }

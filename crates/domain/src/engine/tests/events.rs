@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::models::{models, switch};
 use super::rig::{Rig, actor, child, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
 use crate::children::{ChildEvent, ParentStop};
 use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
@@ -83,6 +84,8 @@ pub(super) enum Report {
     Named(u64),
     Status,
     Error,
+    Models(u8),
+    Switched(Turns),
     Complete(Turns, bool),
     Unknown,
 }
@@ -181,6 +184,8 @@ fn report() -> impl Strategy<Value = Report> {
         1 => n().prop_map(Report::Close),
         1 => n().prop_map(Report::Named),
         1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
+        1 => (0_u8..3).prop_map(Report::Models),
+        1 => turns().prop_map(Report::Switched),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
 }
@@ -356,6 +361,8 @@ impl Report {
                 RunnerReport::Named(RunnerName { id: here(n).as_str().to_owned(), name: format!("their {n}") })
             }
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
+            Self::Models(count) => RunnerReport::Models(models(count)),
+            Self::Switched(turns) => RunnerReport::ModelSwitched(switch(&prompt(turns))),
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
             Self::Unknown => RunnerReport::Unknown,

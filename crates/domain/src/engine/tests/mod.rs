@@ -10,6 +10,7 @@ mod lifecycle;
 mod liveness;
 mod losses;
 mod model;
+mod models;
 mod names;
 mod notices;
 mod prompts;

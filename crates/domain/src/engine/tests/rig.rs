@@ -340,6 +340,10 @@ fn notice_words(notice: &Notice) -> Option<String> {
         Notice::Status(status) => status_words(status),
         Notice::Agent { status, .. } => format!("agent {status:?}").to_lowercase(),
         Notice::Error { .. } => "error".to_owned(),
+        Notice::Models(models) => {
+            format!("models {}", models.providers().iter().map(|p| p.models.len()).sum::<usize>())
+        }
+        Notice::ModelSwitched(switch) => format!("switched to {}", switch.to),
         Notice::Title(title) => format!("title {title}"),
         Notice::ChildOpened { child, .. } => format!("child {child}"),
         Notice::Audit(entry) => format!("[{}]", entry.event_type),

@@ -3,6 +3,7 @@
 use portway_domain::engine::{Event, Prompt, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, PlanEntry, TextKind, ToolCall, ToolStatus};
+use portway_domain::models::{AvailableModels, Model, ProviderModels};
 use portway_domain::questions::{AnswerValue, Choice, ChoiceKind};
 use portway_domain::sessions::QueueMode;
 use portway_protocol::resuming::ResumingFrame;
@@ -30,6 +31,7 @@ enum Act {
     Answer(usize),
     CloseQuestion(usize),
     Fail,
+    Models(u8),
     Complete(bool),
     /// A whole answer in one change.
     AtOnce,
@@ -66,6 +68,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => any::<usize>().prop_map(Act::Answer),
         1 => any::<usize>().prop_map(Act::CloseQuestion),
         1 => Just(Act::Fail),
+        2 => (0..3_u8).prop_map(Act::Models),
         3 => any::<bool>().prop_map(Act::Complete),
         2 => Just(Act::AtOnce),
         1 => Just(Act::Miss),
@@ -146,6 +149,10 @@ impl Talk {
                 asked(pick).into_iter().for_each(|question| self.rig.report(RunnerReport::QuestionClosed { question }));
                 None
             }
+            Act::Models(count) => {
+                self.rig.report(RunnerReport::Models(models(count)));
+                None
+            }
             Act::Miss => {
                 self.rig.miss();
                 None
@@ -219,6 +226,11 @@ impl Talk {
             _ => Vec::new(),
         }
     }
+}
+
+fn models(count: u8) -> AvailableModels {
+    let model = |number: u8| Model { id: format!("p/{number}"), name: "M".to_owned() };
+    AvailableModels::kept([ProviderModels { provider: "P".to_owned(), models: (0..count).map(model).collect() }])
 }
 
 fn tool(call: u8, status: ToolStatus) -> ToolCall {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use portway_domain::messages::MessageRole;
 use portway_ports::sessions::Transcript;
 use portway_protocol::message::{Message, Part};
+use portway_protocol::models::ProviderModels;
 use portway_protocol::resuming::Sequenced;
 use portway_protocol::server::{AuditEntry, ServerFrame};
 
-use super::super::frames;
+use crate::sockets::{frames, models};
 
 /// What a client shows of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +25,7 @@ pub(super) struct Screen {
     audit: BTreeMap<u64, String>,
     title: Option<String>,
     status: String,
+    models: Option<Vec<ProviderModels>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +70,7 @@ impl Screen {
                 *self =
                     Self { status: session.status, title: session.title, before: session.before, ..Self::default() };
                 self.messages = session.messages.into_iter().map(Shown::from).collect();
+                self.models = data.available_models;
                 data.audit_log.into_iter().for_each(|entry| self.entry(entry));
             }
             ServerFrame::Resumed { session, .. } => {
@@ -105,6 +108,7 @@ impl Screen {
                 }
                 self.status = data.status.unwrap_or_else(|| std::mem::take(&mut self.status));
             }
+            ServerFrame::Models { models } => self.models = Some(models),
             ServerFrame::Title { title } => self.title = Some(title),
             ServerFrame::AuditLog { entry } => self.entry(entry),
             ServerFrame::Checkpoint { checkpoint } => self.checkpoint = Some(checkpoint),
@@ -173,6 +177,7 @@ impl Screen {
         let engine = &stored.engine.value;
         assert_eq!(self.status, engine.status.as_str());
         assert_eq!(self.title, stored.access.session.title);
+        assert_eq!(self.models, stored.models.map(models::list));
         let open: BTreeSet<String> = engine.questions.iter().map(|question| question.id.to_string()).collect();
         assert_eq!(self.questions, open);
         let oldest = self.audit.keys().next().copied().unwrap_or_default();
