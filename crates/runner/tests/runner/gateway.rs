@@ -274,7 +274,7 @@ impl Gateway {
     }
 
     pub(crate) async fn ready(&mut self) -> String {
-        match self.event().await {
+        match self.until(|event| !matches!(event, RunnerEvent::Models { .. })).await {
             RunnerEvent::Ready { agent_session_id: Some(id) } => id,
             other => panic!("not ready: {other:?}"),
         }
@@ -392,6 +392,16 @@ pub(crate) fn prompt(id: &str, text: &str) -> RunnerCommand {
         message_id: id.to_owned(),
         content: text.to_owned(),
         model: None,
+        model_preferences: Vec::new(),
+        attachments: Vec::new(),
+    }
+}
+
+pub(crate) fn prompt_for(id: &str, wanted: &str) -> RunnerCommand {
+    RunnerCommand::Prompt {
+        message_id: id.to_owned(),
+        content: "x".to_owned(),
+        model: Some(wanted.to_owned()),
         model_preferences: Vec::new(),
         attachments: Vec::new(),
     }

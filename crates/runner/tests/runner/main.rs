@@ -3,6 +3,7 @@
 
 mod conversations;
 mod gateway;
+mod models;
 mod process;
 mod reconnects;
 mod starts;
