@@ -283,15 +283,9 @@ impl Driver {
                 (_, None) => {}
             };
         }
-        let Some(running) = turn else {
-            return;
-        };
-        match method {
-            "$/cancel_request" => {
-                let request = params["requestId"].take();
-                reply(peer, running.turn.withdraw(&request, &mut self.out));
-            }
-            _ => {}
+        if let ("$/cancel_request", Some(running)) = (method, turn) {
+            let request = params["requestId"].take();
+            reply(peer, running.turn.withdraw(&request, &mut self.out));
         }
     }
 

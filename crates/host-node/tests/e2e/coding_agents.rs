@@ -123,7 +123,7 @@ impl Installed {
             ("My word is zebra", vec![Answer::Text(&["I keep it in mind."])]),
             ("What was my word?", vec![Answer::Text(&["Zebra."])]),
             ("Easy question", vec![Answer::Text(&["Easy."])]),
-            ("Who are you now?", vec![Answer::Text(&["Another one."])]),
+            ("Who are you now?", vec![Answer::Bare(&["Another one."])]),
         ];
         self.start_with(Script::from(script)).await
     }
