@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 pub(crate) mod children;
+mod deletion;
 mod health;
 mod hibernation;
 mod identity;
@@ -35,6 +36,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(identity::rows())
             .chain(agents::rows())
             .chain(sessions::rows())
+            .chain(deletion::rows())
             .chain(hibernation::rows())
             .chain(sharing::rows())
             .chain(children::rows())

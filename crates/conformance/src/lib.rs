@@ -138,6 +138,7 @@ pub fn cases() -> Vec<Case> {
             the_list_filters_by_status,
             a_touch_changes_what_it_names,
             a_new_status_clears_the_error,
+            a_removed_session_leaves_nothing,
             a_touch_needs_the_session,
             active_sessions_are_counted,
         ]

@@ -45,7 +45,14 @@ pub enum ClientFrame {
         message_id: String,
     },
     /// Ends the turn and drops what is queued.
-    Abort {},
+    Abort {
+        /// The kind of the channel that is meant; everything if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// Takes back a prompt and everything after it.
     Revert {},
     /// Asks for the changes in the workspace.
@@ -59,6 +66,11 @@ pub enum ClientFrame {
     /// Any other type; older clients have more of them.
     #[serde(other)]
     Unknown,
+}
+
+impl ClientFrame {
+    /// Ends whatever goes on.
+    pub const ABORT: Self = Self::Abort { channel_type: None, channel_id: None };
 }
 
 /// Something that goes with a prompt.

@@ -34,6 +34,15 @@ pub enum FromLegacyRunner {
     MessageCreate {
         /// What the runner calls the message.
         turn_id: String,
+        /// The kind of channel that its prompt came from; `web` for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name; `default` for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+        /// The agent's own name of the conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opencode_session_id: Option<String>,
     },
     /// More text.
     #[serde(rename = "message.part.text-delta")]
@@ -119,6 +128,9 @@ pub enum FromLegacyRunner {
     OpencodeConfigApplied {
         /// Whether it was.
         success: bool,
+        /// Whether the agent was started anew for it.
+        #[serde(default)]
+        restarted: bool,
         /// Why not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
@@ -139,7 +151,13 @@ pub enum FromLegacyRunner {
     /// The agent goes on with another model.
     ModelSwitched {},
     /// A picture of the agent's desktop.
-    Screenshot {},
+    Screenshot {
+        /// The picture in base64.
+        data: String,
+        /// What is to be seen.
+        #[serde(default)]
+        description: Option<String>,
+    },
     /// What a sound says.
     AudioTranscript {},
     /// A session was opened for a part of the work.
@@ -192,7 +210,14 @@ pub enum ToLegacyRunner {
         answer: AnswerValue,
     },
     /// End the turn.
-    Abort {},
+    Abort {
+        /// The kind of the channel whose turn it is; those of all channels if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// End the agent and exit.
     Stop {},
     /// Answer to `ping`.
@@ -223,6 +248,15 @@ pub struct LegacyPrompt {
     /// Models to use instead, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_preferences: Vec<String>,
+    /// What goes with the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<LegacyAttachment>,
+    /// The kind of channel that it came from; only together with `channelId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<String>,
+    /// The channel's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<String>,
     /// The conversation to go on with, by the agent's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opencode_session_id: Option<String>,
@@ -241,6 +275,19 @@ pub struct LegacyPrompt {
     /// Address to commit under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_email: Option<String>,
+}
+
+/// Something that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "file")]
+pub struct LegacyAttachment {
+    /// Its media type.
+    pub mime: String,
+    /// Its content, as a `data:` URL in base64.
+    pub url: String,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
 }
 
 /// How the agent beside such a runner is to be set up.

@@ -78,6 +78,7 @@ impl Services {
             }
             Work::TellParent { parent, child, event } => self.notify_parent(&job, parent, child, event).await,
             Work::StopChildren { session } => self.stop_children(&job, session).await,
+            Work::DeleteSession { session } => self.delete_session(&job, session).await,
         };
         if let Err(error) = result {
             tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
@@ -144,7 +145,12 @@ impl Services {
         sandbox: Option<SandboxId>,
     ) -> Result<(), Error> {
         let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone() };
-        self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
+        match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
+            Ok(_) => {}
+            // The session was deleted meanwhile.
+            Err(Error::NotFound { .. }) => return self.stop_sandbox(job, &reference(id, generation, &sandbox)).await,
+            Err(error) => return Err(error),
+        }
         self.watch_sandbox(SandboxRef { session: id.clone(), generation, id: sandbox });
         if self.is_leaving.load(Ordering::SeqCst) {
             self.apply(id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
@@ -255,6 +261,6 @@ fn reference(session: &SessionId, generation: u32, id: &Option<SandboxId>) -> Sa
     SandboxRef { session: session.clone(), generation, id: id.clone() }
 }
 
-fn completion(job: &Job) -> Write {
+pub(crate) fn completion(job: &Job) -> Write {
     Write::CompleteJob { id: job.id.clone(), attempts: job.attempts }
 }

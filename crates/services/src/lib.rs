@@ -69,6 +69,7 @@ pub mod attachments;
 pub mod children;
 pub mod context;
 pub mod deadlines;
+pub mod deletion;
 pub mod error;
 pub mod health;
 mod idempotency;
@@ -84,7 +85,9 @@ pub mod prompts;
 pub mod recovery;
 pub mod resuming;
 pub mod runners;
+pub mod screenshots;
 pub mod search;
+mod session_updates;
 pub mod sessions;
 pub mod sharing;
 pub mod sign_ins;
@@ -199,6 +202,12 @@ impl Services {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.ports.clock
+    }
+
+    /// Where work goes on behind an answer.
+    #[must_use]
+    pub fn spawner(&self) -> &Arc<dyn Spawner> {
+        &self.ports.spawner
     }
 
     /// The source of randomness that the services draw from.

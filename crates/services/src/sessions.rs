@@ -307,7 +307,7 @@ impl Services {
         Ok(match before.status {
             SessionStatus::Hibernated => Rest { status: SessionStatus::Restoring, message: "The session wakes up" },
             status @ SessionStatus::Hibernating => {
-                Rest { status, message: "The session is just being put away: a prompt brings it back" }
+                Rest { status, message: "The session is just being put away, and wakes up after that" }
             }
             status if status.is_ended() => Rest { status, message: "The session has ended" },
             status => Rest { status, message: "The session does not hibernate" },

@@ -71,6 +71,8 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::AddSession { session, engine } => {
             return Ok(vec![sessions::add(dialect, session)?, engines::add(dialect, engine)?]);
         }
+        Write::RemoveMessages { session, limit } => messages::remove_some(dialect, &session, limit),
+        Write::RemoveSession { id } => sessions::remove(dialect, &id),
         Write::SetEngine { engine, version } => engines::set(dialect, engine, version)?,
         Write::Session { id, change } => return steps_of_change(dialect, &id, change),
         Write::SetDeadline { session, due_at } => deadlines::set(dialect, session, due_at)?,

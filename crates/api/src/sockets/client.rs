@@ -152,9 +152,12 @@ impl Client {
             ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
             ClientFrame::Withdraw { message_id } => self.withdraw(message_id).await,
             ClientFrame::Promote { message_id } => self.promote(message_id).await,
-            ClientFrame::Abort {} => {
-                self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
-            }
+            ClientFrame::Abort { channel_type, channel_id } => match channel(channel_type, channel_id) {
+                Ok(channel) => {
+                    self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id, channel).await
+                }
+                Err(error) => Err(error),
+            },
             ClientFrame::Revert {} | ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command {} => {
                 return send(socket, &not_available("This command is")).await;
             }

@@ -19,7 +19,12 @@ use super::attachments;
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
     let assistant = message.role == MessageRole::Assistant;
-    let parts: Vec<wire::Part> = message.parts.into_iter().map(|shown| part(message.id.as_str(), shown)).collect();
+    let system = message.role == MessageRole::System;
+    let shown = |shown| match part(message.id.as_str(), shown) {
+        wire::Part::Image(picture) if system => wire::Part::Screenshot(picture),
+        part => part,
+    };
+    let parts: Vec<wire::Part> = message.parts.into_iter().map(shown).collect();
     let author = message.author;
     wire::Message {
         id: message.id.into(),

@@ -3,7 +3,9 @@
 //! Such a runner says no hello and waits for the gateway to begin; after it lost a connection, it first sends what it kept
 //! meanwhile. So nothing is decided about the turn that it may be working on before it had a moment to do that.
 
+mod conversations;
 mod final_text;
+mod prompts;
 mod requests;
 mod sessions;
 #[cfg(test)]
@@ -25,7 +27,7 @@ use portway_domain::tokens::TokenHash;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
 use portway_ports::sessions::PendingCommand;
 use portway_protocol::legacy_runner::{
-    LegacyPrompt, OpencodeConfig, Received, RequestBody, RequestName, RequestResult, ToLegacyRunner, read,
+    OpencodeConfig, Received, RequestBody, RequestName, RequestResult, ToLegacyRunner, read,
 };
 use portway_protocol::runner::FromRunner;
 use portway_services::Services;
@@ -253,6 +255,10 @@ impl Link {
                 self.commit_pending().await?;
                 self.services.runner_titled(&self.id, &self.connection, title).await?;
             }
+            Outcome::Picture { content, description } => {
+                self.commit_pending().await?;
+                self.services.runner_showed(&self.id, &self.connection, content, &description).await?;
+            }
             Outcome::Finished => {
                 self.commit_pending().await?;
                 self.services.runner_finished(&self.id, &self.connection).await?;
@@ -327,22 +333,10 @@ impl Link {
     async fn command(&mut self, pending: PendingCommand) -> Result<Option<ToLegacyRunner>, End> {
         Ok(match pending.command {
             Command::Answer { question, resolution } => self.translation.answer(&question, resolution),
-            Command::Abort { .. } => Some(ToLegacyRunner::Abort {}),
-            Command::Prompt { prompt, model, .. } => {
-                let origin = self.services.prompt_origin(&self.id, &prompt).await?;
-                let author = origin.author.as_ref();
-                Some(ToLegacyRunner::Prompt(Box::new(LegacyPrompt {
-                    message_id: prompt.into(),
-                    content: pending.content.unwrap_or_default(),
-                    model,
-                    model_preferences: origin.model_preferences,
-                    opencode_session_id: self.translation.agent_session().map(str::to_owned),
-                    author_id: author.map(|author| author.id.to_string()),
-                    author_email: author.map(|author| author.email.clone()),
-                    author_name: author.and_then(|author| author.name.clone()),
-                    git_name: author.and_then(|author| author.git_name.clone()),
-                    git_email: author.and_then(|author| author.git_email.clone()),
-                })))
+            Command::Abort { .. } => Some(prompts::abort(self.translation.channel())),
+            Command::Prompt { .. } => {
+                let (services, translation) = (&self.services, &mut self.translation);
+                prompts::prompt(services, &self.id, translation, pending).await?
             }
         })
     }

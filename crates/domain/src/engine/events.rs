@@ -3,7 +3,7 @@
 use crate::attachments::Attachment;
 use crate::channels::Channel;
 use crate::children::{ChildEvent, ParentStop, SessionName};
-use crate::engine::{AgentStatus, RunnerName};
+use crate::engine::{AgentStatus, ChannelSession, RunnerName};
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, Message, PlanEntry, TextKind, ToolCall};
 use crate::questions::{AnswerValue, Choice};
@@ -32,6 +32,8 @@ pub enum Event {
     },
     /// Somebody wants the turn to end and the queue to be dropped.
     Aborted {
+        /// Only what this channel asked for; everything if absent.
+        channel: Option<Channel>,
         /// Who.
         by: Actor,
     },
@@ -319,6 +321,19 @@ pub enum RunnerReport {
     },
     /// A message or question of the turn has another name for the runner.
     Named(RunnerName),
+    /// The agent has a conversation for a channel.
+    ChannelSession(ChannelSession),
+    /// What the agent sees.
+    Showed {
+        /// Id of the message that it becomes; drawn by the gateway and never used before in the session.
+        message: MessageId,
+        /// What is to be seen.
+        description: String,
+        /// Pictures of it.
+        pictures: Vec<Attachment>,
+    },
+    /// The agent was started anew with other settings.
+    Configured,
     /// What the agent does.
     Status {
         /// The state.

@@ -32,6 +32,14 @@ impl Step<'_> {
             RunnerReport::Asked { question, text, choices } => self.asked(question, &text, choices),
             RunnerReport::QuestionClosed { question } => self.question_withdrawn(&question),
             RunnerReport::Named(name) => self.named(name),
+            RunnerReport::ChannelSession(session) => self.channel_session(session),
+            RunnerReport::Showed { message, description, pictures } => {
+                let parts = pictures.into_iter().map(Part::Attachment).collect();
+                self.add_new_message(message, MessageRole::System, &description, parts);
+            }
+            RunnerReport::Configured => {
+                self.audit("opencode.config_applied", "The agent was started with its settings", None);
+            }
             RunnerReport::Status { status, detail } => self.notice(Notice::Agent { status, detail }),
             RunnerReport::Error { error } => self.report_error(&error),
             RunnerReport::Completed { prompt, aborted } => {

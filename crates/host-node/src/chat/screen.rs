@@ -253,7 +253,7 @@ impl Screen {
                 self.page.line(Tone::Bad, "✗ nobody is here to choose: the turn is aborted");
                 self.questions.close(&asked.id);
                 self.failed = true;
-                self.frames.push(ClientFrame::Abort {});
+                self.frames.push(ClientFrame::ABORT);
             }
         }
     }

@@ -234,7 +234,7 @@ impl Stage {
     async fn is_aborted_while_it_asks(&mut self) {
         let prompt = self.socket.prompt("Write a third", None).await;
         let question = self.socket.question().await;
-        self.socket.send(&ClientFrame::Abort {}).await;
+        self.socket.send(&ClientFrame::ABORT).await;
         let answer = self.end_of(&prompt).await;
         assert_eq!(answer.finish(), Some(FinishReason::Canceled));
         self.session.answer(&question.id, true.into()).await.refused(409, "CONFLICT");

@@ -2,6 +2,7 @@
 //! connections, processes and gateways go.
 
 mod backend;
+mod channels;
 mod losses;
 mod requests;
 mod runner;
@@ -28,6 +29,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::questions", questions);
     trials.add("legacy_runner::a_failure", a_failure);
     trials.add("legacy_runner::a_rest", a_rest);
+    channels::add(trials);
     losses::add(trials);
     requests::add(trials);
 }

@@ -15,7 +15,9 @@ mod children;
 mod coding_agents;
 mod crashes;
 mod db;
+mod deletion;
 mod doctor;
+mod event_streams;
 mod events;
 mod fake_model;
 mod garbage;
@@ -100,12 +102,14 @@ fn add_talks(trials: &mut Trials) {
     crashes::add(trials);
     queue::add(trials);
     termination::add(trials);
+    deletion::add(trials);
     hibernation::add(trials);
     sessions::add(trials);
     sharing::add(trials);
     children::add(trials);
     idempotency::add(trials);
     events::add(trials);
+    event_streams::add(trials);
     wire::add(trials);
     legacy_runner::add(trials);
 }

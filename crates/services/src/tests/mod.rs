@@ -1,6 +1,7 @@
 mod agent_memories;
 mod attachments;
 mod children;
+mod deletion;
 mod faults;
 mod hibernation;
 mod identity;

@@ -1,5 +1,7 @@
 //! The translation without a socket.
 
+use bytes::Bytes;
+use portway_domain::channels::Channel;
 use portway_domain::engine::{
     AgentStatus, Change, Command, Engine, Event, Prompt, RunnerHello, RunnerName, RunnerReport,
 };
@@ -279,16 +281,47 @@ fn a_message_that_only_its_end_began_is_finished() {
 }
 
 #[test]
-fn the_conversation_of_no_channel_is_gone_on_with() {
+fn conversations_are_gone_on_with() {
     let mut talk = Talk::prompted();
-    let created =
-        |channel: &str| json!({"type": "channel-session-created", "channelKey": channel, "opencodeSessionId": channel});
-    talk.say(created("telegram:1"));
+    let created = |key: &str, name: &str| json!({"type": "channel-session-created", "channelKey": key, "opencodeSessionId": name});
+    let chat = |id: &str| Channel::new("telegram", id).unwrap();
+    talk.say(created("telegram:1:2", "a"));
+    talk.say(created("nowhere", "b"));
     assert_eq!(talk.translation.agent_session(), None);
-    talk.say(created("web:default"));
-    assert_eq!(talk.engine.runner.agent_session.as_deref(), Some("web:default"));
+    talk.say(created("web:default", "c"));
+    assert_eq!(talk.engine.runner.agent_session.as_deref(), Some("c"));
+    assert!(talk.say(created("web:default", "c")).is_empty(), "that is known");
+    let create = |id: &str, name: &str| json!({"type": "message.create", "turnId": id, "channelType": "telegram", "channelId": "3", "opencodeSessionId": name});
+    talk.say(create("t", "d"));
+    assert_eq!(talk.say(create("t", "d")), []);
     talk.connect();
-    assert_eq!(talk.translation.agent_session(), Some("web:default"));
+    for (channel, name) in
+        [(None, Some("c")), (Some(chat("1:2")), Some("a")), (Some(chat("3")), Some("d")), (Some(chat("4")), None)]
+    {
+        talk.translation.comes_from(channel.clone());
+        assert_eq!(talk.translation.agent_session(), name, "{channel:?}");
+    }
+    // The one of the prompt is meant, wherever its colon is.
+    let odd = Channel::new("a:b", "c").unwrap();
+    talk.translation.comes_from(Some(odd));
+    talk.say(created("a:b:c", "e"));
+    assert_eq!(talk.translation.agent_session(), Some("e"));
+}
+
+#[test]
+fn an_agent_that_was_started_anew_is_noted() {
+    let mut talk = Talk::begun();
+    let told = talk.say(json!({"type": "opencode-config-applied", "success": true, "restarted": true}));
+    assert_eq!(told, [Outcome::Report(RunnerReport::Configured)]);
+}
+
+#[test]
+fn a_picture_is_one() {
+    let mut talk = Talk::prompted();
+    let told = talk.say(json!({"type": "screenshot", "data": "AAEC", "description": "A page"}));
+    let (content, description) = (Bytes::from_static(&[0, 1, 2]), "A page".to_owned());
+    assert_eq!(told, [Outcome::Picture { content, description }]);
+    assert_eq!(talk.say(json!({"type": "screenshot", "data": "?", "description": null})), []);
 }
 
 #[test]

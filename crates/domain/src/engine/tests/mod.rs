@@ -1,6 +1,7 @@
 //! Tests of the session state machine.
 
 mod aborts;
+mod channels;
 mod children;
 mod deadlines;
 mod events;

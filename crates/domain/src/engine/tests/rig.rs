@@ -66,7 +66,12 @@ pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
 
 /// A prompt from the channel of that name.
 pub(super) fn prompt_from(channel: &str, id: &str, mode: Option<QueueMode>) -> Event {
-    Event::Prompted(Prompt { channel: Some(Channel::new("chat", channel).unwrap()), ..prompt(id, mode) })
+    Event::Prompted(Prompt { channel: Some(self::channel(channel)), ..prompt(id, mode) })
+}
+
+/// The channel of that name.
+pub(super) fn channel(name: &str) -> Channel {
+    Channel::new("chat", name).unwrap()
 }
 
 pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {
@@ -202,7 +207,7 @@ impl Rig {
     }
 
     pub(super) fn abort(&mut self) -> Effects {
-        self.ok(Event::Aborted { by: actor() })
+        self.ok(Event::Aborted { channel: None, by: actor() })
     }
 
     pub(super) fn terminate(&mut self) -> Effects {

@@ -137,7 +137,7 @@ impl Talk {
             Act::Withdraw(pick) => waiting(pick).map(|prompt| Event::PromptWithdrawn { prompt, by }),
             Act::Promote(pick) => waiting(pick).map(|prompt| Event::PromptPromoted { prompt, by }),
             Act::Clear => Some(Event::QueueCleared),
-            Act::Abort => Some(Event::Aborted { by }),
+            Act::Abort => Some(Event::Aborted { channel: None, by }),
             Act::Rename(number) => Some(Event::Renamed { title: format!("title {number}") }),
             Act::Answer(pick) => {
                 asked(pick).map(|question| Event::Answered { question, answer: AnswerValue::Flag(true), by })
