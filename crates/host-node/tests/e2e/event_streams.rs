@@ -82,6 +82,10 @@ fn parse(text: &str) -> Event {
     }
 }
 
+fn ends_turn(event: &Event) -> bool {
+    event.name == "status" && event.data["data"]["runnerBusy"] == false
+}
+
 async fn of_a_session() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
@@ -95,7 +99,7 @@ async fn of_a_session() {
     let said = stream.until(|event| event.name == "message" && event.data["data"]["role"] == "user").await;
     assert_eq!(said.data["data"]["id"], prompt);
     stream.until(|event| event.name == "chunk").await;
-    let ended = stream.until(|event| event.data["data"]["runnerBusy"] == false).await;
+    let ended = stream.until(ends_turn).await;
     assert!(ended.id > init.id, "{ended:?}");
     // Whoever listens is there.
     assert_eq!(session.detail().await["doStatus"]["connectedClients"], 1);
@@ -110,7 +114,7 @@ async fn go_on_where_they_ended() {
     let session = gateway.api().demo_session().await;
     let mut stream = Stream::of(&session, None).await;
     session.prompt("/say one").await;
-    let ended = stream.until(|event| event.data["data"]["runnerBusy"] == false).await;
+    let ended = stream.until(ends_turn).await;
     drop(stream);
     let mut socket = session.socket().await;
     let prompt = socket.prompt("/say two", None).await;
