@@ -76,7 +76,8 @@ async fn it_has_ended_before_it_is_gone() {
     let session = world.open().await.id;
     for _ in 0..2 {
         // Asking twice does no harm.
-        let deletions = world.services.delete_sessions(&world.signed_in(), &[session.clone()]).await.unwrap();
+        let deletions =
+            world.services.delete_sessions(&world.signed_in(), std::slice::from_ref(&session)).await.unwrap();
         assert_eq!(deletions.deleted, 1);
     }
     assert!(world.engine(&session).await.status.is_ended());
@@ -116,7 +117,7 @@ async fn only_ones_own_are_deleted() {
     let session = world.open().await.id;
     let mut stranger = world.signed_in();
     stranger.credential = None;
-    let refused = world.services.delete_sessions(&stranger, &[session.clone()]).await;
+    let refused = world.services.delete_sessions(&stranger, std::slice::from_ref(&session)).await;
     assert!(matches!(refused, Err(Error::Unauthorized)), "{refused:?}");
     assert!(!world.engine(&session).await.status.is_ended());
 }
