@@ -32,7 +32,7 @@ impl Services {
             tokio::pin!(woken);
             // Registered before looking, so that work which is added while looking is not slept through.
             woken.as_mut().enable();
-            match self.claim_and_start().await {
+            match self.start_due_jobs().await {
                 Ok(0) => self.wait_for_work(woken).await,
                 Ok(_) => {}
                 Err(error) => {
@@ -55,7 +55,12 @@ impl Services {
         }
     }
 
-    async fn claim_and_start(self: &Arc<Self>) -> Result<usize, Error> {
+    /// Starts the jobs that are due, each on a task of its own, and answers how many those were. It is one round of
+    /// [`Services::run_jobs`], for a host that is called now and then and runs no loop.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn start_due_jobs(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.ports.clock.now();
         let jobs = self.ports.store.claim_jobs(&self.node, now, now.plus(LEASE), CLAIM).await?;
         let count = jobs.len();

@@ -16,4 +16,5 @@ mod search;
 mod sessions;
 mod sharing;
 mod sign_ins;
+mod ticks;
 mod world;
