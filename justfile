@@ -32,9 +32,13 @@ conformance:
 wasm:
     cargo xtask wasm-check
 
-# Run the port suite on D1 inside workerd.
+# Run the port suites on D1 and R2 inside workerd.
 worker *filter:
     cargo xtask worker test {{ filter }}
+
+# Serve the gateway as a Worker on this machine.
+worker-dev *arguments:
+    cargo xtask worker dev {{ arguments }}
 
 # Run the services in simulated worlds.
 simulate *arguments:

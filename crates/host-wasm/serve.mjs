@@ -49,7 +49,8 @@ async function stop() {
   await server.dispose();
   process.exit(0);
 }
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, stop);
+// Miniflare would end this process without finishing what it does.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal).once(signal, stop);
 
 const url = await server.ready;
 const worker = await server.getWorker("portway");

@@ -1,42 +1,28 @@
-//! Which requests are for a Durable Object: those that change a session, and sockets.
+//! Has a Durable Object answer a request.
 
 use std::time::Duration;
 
 use portway_adapters_cloudflare::{ObjectName, WorkerClock, WorkerEntropy};
 use portway_api::{ApiError, ErrorCode};
-use portway_domain::ids::SessionId;
 use portway_ports::system::{Clock, Entropy};
-use worker::{Env, Method, Request, Response, Result};
+use worker::{Env, Request, Response, Result};
 
 use crate::entry::response;
 use crate::gateway::objects;
+use crate::routing::Destination;
 
 /// How long an object may be at work on a request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What stands in the place of a session's id in one path.
-const JOIN: &str = "join";
-
-/// The object that a request is for. All others are answered where they are: reading needs no object.
+/// The object that a request is for, if it is for one.
 pub(crate) fn object_for(request: &Request) -> Option<ObjectName> {
-    let path = request.path();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match segments[..] {
-        ["api", "events", "ws"] if is_upgrade(request) => Some(ObjectName::Users),
-        ["api", "sessions", id, ..] if id != JOIN && (is_upgrade(request) || changes(&request.method())) => {
-            SessionId::parse(id).ok().map(ObjectName::Session)
-        }
-        _ => None,
-    }
-}
-
-fn is_upgrade(request: &Request) -> bool {
     let asked = request.headers().get("upgrade").ok().flatten();
-    asked.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
-}
-
-fn changes(method: &Method) -> bool {
-    matches!(method, Method::Post | Method::Put | Method::Patch | Method::Delete)
+    let is_upgrade = asked.is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+    match Destination::of(request.method().as_ref(), &request.path(), is_upgrade) {
+        Destination::Here => None,
+        Destination::Session(id) => Some(ObjectName::Session(id)),
+        Destination::Users => Some(ObjectName::Users),
+    }
 }
 
 /// Has an object answer.

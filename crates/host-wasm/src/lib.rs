@@ -3,6 +3,7 @@
 //! `cargo xtask worker build` makes a Worker of it, and `docs/workers.md` says how to deploy one. What touches JavaScript
 //! exists on WebAssembly only; on other targets there is what the bindings of a Worker are read by.
 
+pub mod routing;
 pub mod settings;
 
 #[cfg(target_arch = "wasm32")]

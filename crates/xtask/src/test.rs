@@ -39,9 +39,14 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
             stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
-        stages.run("port suite on D1", || {
-            if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
-        })?;
+        let has_workers = stages.run("worker tools", || worker_tools(workspace))?;
+        if has_workers {
+            stages.run("port suites on D1 and R2", || worker::test(workspace, None))?;
+            stages.run("end-to-end in workerd", || worker::end_to_end(workspace, None))?;
+            if is_ci() {
+                stages.run("size of the Worker", || worker::build(workspace))?;
+            }
+        }
         stages.run("simulation", || simulate::run(workspace, Seeds::Range { from: 0, count: simulation_seeds() }))?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {
@@ -141,7 +146,7 @@ pub(crate) fn worker_tools(workspace: &Workspace) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
         Err(failure) if is_ci() => Err(failure),
         Err(failure) => {
-            eprintln!("warning: {failure}\nwarning: the port suite on D1 will SKIP");
+            eprintln!("warning: {failure}\nwarning: the tests of Workers will SKIP");
             Ok(false)
         }
     }

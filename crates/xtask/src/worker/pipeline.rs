@@ -60,7 +60,7 @@ pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathB
 }
 
 /// Compiles a Worker as small as it gets, prints how small that is, and fails if that is not small enough.
-pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
+pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<(), Failure> {
     OPTIMIZER.install(workspace)?;
     let folder = rewritten(workspace, source.folder, "worker", "worker")?;
     optimize(workspace, &folder.join(MODULE))?;
@@ -73,7 +73,7 @@ pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<Path
         let text = format!("the Worker has {together} bytes, compressed, and may have {}", source.most_bytes);
         return Err(Failure::Environment(text));
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// Compiles the crate and lets the rewriter make a module and its script of that.
