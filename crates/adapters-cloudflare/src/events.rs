@@ -48,7 +48,7 @@ impl Keep {
     /// Nothing has to be kept alive: the events of a Durable Object share all that they begin.
     #[must_use]
     pub fn object() -> Self {
-        Self(Rc::new(|task| spawn_local(task)))
+        Self(Rc::new(spawn_local::<Task>))
     }
 
     /// Runs a future as a part of the event, to its end also when the caller is gone: what it has locked is let go of.

@@ -39,14 +39,9 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
             stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
-        let has_workers = stages.run("worker tools", || worker_tools(workspace))?;
-        if has_workers {
-            stages.run("port suites on D1 and R2", || worker::test(workspace, None))?;
-            stages.run("end-to-end in workerd", || worker::end_to_end(workspace, None))?;
-            if is_ci() {
-                stages.run("size of the Worker", || worker::build(workspace))?;
-            }
-        }
+        stages.run("port suites on D1 and R2", || {
+            if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
+        })?;
         stages.run("simulation", || simulate::run(workspace, Seeds::Range { from: 0, count: simulation_seeds() }))?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {

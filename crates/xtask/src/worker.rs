@@ -86,7 +86,7 @@ pub(crate) fn install(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Compiles the gateway as it is deployed.
-pub(crate) fn build(workspace: &Workspace) -> Result<(), Failure> {
+fn build(workspace: &Workspace) -> Result<(), Failure> {
     pipeline::build_small(workspace, &GATEWAY)
 }
 
@@ -109,7 +109,7 @@ fn dev(workspace: &Workspace, port: u16, data: &Path) -> Result<(), Failure> {
 }
 
 /// Runs the end-to-end tests with workerd in the place of the native host.
-pub(crate) fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
+fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
     let worker = pipeline::build_fast(workspace, &GATEWAY)?;
     let mut cargo = process::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--package", "portway-host-node", "--test", "e2e", "--"]);
