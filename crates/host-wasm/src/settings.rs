@@ -56,7 +56,7 @@ impl Settings {
     /// All that is wrong, at once.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
         let mut reader = Reader { variable, mistakes: Vec::new() };
-        let public_url = reader.checked("PORTWAY_PUBLIC_URL", |url| check_public_url(url));
+        let public_url = reader.checked("PORTWAY_PUBLIC_URL", check_public_url);
         let (agents, default_agent) = reader.agents();
         let settings = Self {
             allowed_hosts: reader.list("PORTWAY_ALLOWED_HOSTS", check_allowed_host),
