@@ -32,7 +32,7 @@ conformance:
 wasm:
     cargo xtask wasm-check
 
-# Run the port suites on D1 and R2 inside workerd.
+# Run the port suite on D1 inside workerd.
 worker *filter:
     cargo xtask worker test {{ filter }}
 

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use portway_adapters_cloudflare::R2Objects;
-use portway_conformance::{Failure, Fixture, cases, object_cases};
+use portway_conformance::{Failure, Fixture, cases};
 use worker::Env;
 
 use crate::backend::D1;
-use crate::{driver, fragile};
+use crate::driver;
 
 /// Goes before the names of the port suite, as on every other database.
 const SUITE: &str = "d1::";
-
-/// Goes before the names of what every store of objects promises.
-const OBJECTS: &str = "r2::";
 
 /// Goes before the names of what the driver promises.
 const DRIVER: &str = "driver::";
@@ -21,26 +17,16 @@ const DRIVER: &str = "driver::";
 /// A trial that is not in the list: it breaks the module, to show what becomes of the request.
 const PANIC: &str = "panic";
 
-/// Trials that are not in the list: they have a Durable Object answer, or break down.
-const OBJECT: &str = "object";
-const OBJECT_PANIC: &str = "object-panic";
-
 /// The names of all trials.
 pub(crate) fn names() -> Vec<String> {
     let suite = cases().into_iter().map(|case| format!("{SUITE}{}", case.name));
     let driver = driver::cases().into_iter().map(|case| format!("{DRIVER}{}", case.name));
-    let objects = object_cases().into_iter().map(|case| format!("{OBJECTS}{}", case.name));
-    suite.chain(objects).chain(driver).collect()
+    suite.chain(driver).collect()
 }
 
-/// Runs a trial on a database and a bucket that no other one has used.
+/// Runs a trial on a database that no other one has used.
 pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Failure> {
-    if let Some(name) = name.strip_prefix(OBJECTS) {
-        let case = object_cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
-        let bucket = env.bucket(&format!("{database}-objects")).map_err(Failure::new)?;
-        return (case.run)(Arc::new(R2Objects::new(bucket))).await;
-    }
-    let backend = D1::new(env.clone(), database.clone());
+    let backend = D1::new(env, database);
     if let Some(name) = name.strip_prefix(SUITE) {
         let case = cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
         return (case.run)(Fixture::open(Arc::new(backend)).await?).await;
@@ -49,26 +35,14 @@ pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Fa
         let case = driver::cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
         return (case.run)(backend).await;
     }
-    match name {
-        PANIC => break_down(),
-        OBJECT => ask_object(&env, &database, fragile::FINE).await,
-        OBJECT_PANIC => ask_object(&env, &database, fragile::PANIC).await,
-        _ => Err(unknown(name)),
+    if name == PANIC {
+        break_down();
     }
-}
-
-async fn ask_object(env: &Env, name: &str, path: &str) -> Result<(), Failure> {
-    let objects = env.durable_object(fragile::BINDING).map_err(Failure::new)?;
-    let object = objects.get_by_name(name).map_err(Failure::new)?;
-    let answer = object.fetch_with_str(&format!("https://object{path}")).await.map_err(Failure::new)?;
-    match answer.status_code() {
-        200 => Ok(()),
-        status => Err(Failure::new(format!("the object answers {status}"))),
-    }
+    Err(unknown(name))
 }
 
 #[expect(clippy::panic, reason = "a test of what a panic does")]
-pub(crate) fn break_down() -> ! {
+fn break_down() {
     panic!("asked for by a test");
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Action {
         #[arg(long, default_value = "portway-data/worker")]
         data: PathBuf,
     },
-    /// Run the conformance suite on D1 and R2 inside workerd
+    /// Run the conformance suite on D1 inside workerd
     Test {
         /// Only the trials whose names contain this
         filter: Option<String>,
@@ -55,7 +55,7 @@ const TOOLS: Packages = Packages {
 };
 
 /// The conformance suite as a Worker, which is never deployed.
-const CONFORMANCE: Source = Source { folder: "conformance-worker", classes: &["Fragile"], most_bytes: u64::MAX };
+const CONFORMANCE: Source = Source { folder: "conformance-worker", classes: &[], most_bytes: u64::MAX };
 
 /// The gateway as a Worker.
 const GATEWAY: Source = Source { folder: "host-wasm", classes: &["SessionAgent", "EventBus"], most_bytes: 1_000_000 };
@@ -66,8 +66,8 @@ const SERVE: &str = "crates/host-wasm/serve.mjs";
 /// Runs the trials of that Worker.
 const TRIALS: &str = "crates/conformance-worker/trials.mjs";
 
-/// What the names of the port suites have and others have not.
-const SUITE: &str = "d1::,r2::";
+/// What the names of the port suite have and others have not.
+const SUITE: &str = "d1::";
 
 /// Does it, once all that it takes is installed.
 pub(crate) fn run(workspace: &Workspace, action: &Action) -> Result<(), Failure> {
@@ -95,7 +95,7 @@ pub(crate) fn test(workspace: &Workspace, filter: Option<&str>) -> Result<(), Fa
     process::run(&mut trials(workspace, filter)?)
 }
 
-/// Runs the port suites, and answers whether all of it passed and what was printed.
+/// Runs the port suite, and answers whether all of it passed and what was printed.
 pub(crate) fn suite(workspace: &Workspace) -> Result<(bool, String), Failure> {
     process::capture(&mut trials(workspace, Some(SUITE))?)
 }
