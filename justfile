@@ -36,6 +36,10 @@ wasm:
 worker *filter:
     cargo xtask worker test {{ filter }}
 
+# Serve the gateway as a Worker on this machine.
+worker-dev *arguments:
+    cargo xtask worker dev {{ arguments }}
+
 # Run the services in simulated worlds.
 simulate *arguments:
     cargo xtask simulate {{ arguments }}

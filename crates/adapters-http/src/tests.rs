@@ -264,4 +264,8 @@ async fn a_workspace_is_deleted_by_its_session() {
     let (sandboxes, script) = backend([answer(200, &json!({"success": true, "deleted": true}))]);
     assert_eq!(sandboxes.delete_workspace(&SessionId::parse("s").unwrap()).await, Ok(true));
     assert_eq!(script.only(), ("http://127.0.0.1:9/delete-workspace".to_owned(), json!({"sessionId": "s"})));
+    let delete = async |act: Act| backend([act]).0.delete_workspace(&SessionId::parse("s").unwrap()).await;
+    assert_eq!(delete(answer(404, &json!({"error": "no such route"}))).await, Ok(false));
+    assert!(matches!(delete(answer(409, &json!({"error": "it runs"}))).await, Err(SandboxError::Refused(_))));
+    assert!(matches!(delete(Act::Refuse).await, Err(SandboxError::Unavailable(_))));
 }

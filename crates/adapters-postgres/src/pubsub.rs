@@ -11,6 +11,7 @@ mod company;
 mod listener;
 mod outbox;
 mod payload;
+mod pieces;
 mod poller;
 mod sender;
 

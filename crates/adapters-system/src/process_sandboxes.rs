@@ -195,16 +195,6 @@ impl ProcessSandboxes {
             .unwrap_or_else(|error| Err(SandboxError::Unavailable(format!("the start of the sandbox failed: {error}"))))
     }
 
-    /// Removes the session's own workspace with all that is in it. Answers whether there was one.
-    ///
-    /// # Errors
-    /// [`SandboxError::Refused`] while a sandbox of the session lives; [`SandboxError::Unavailable`] when the folder
-    /// cannot be removed.
-    pub async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
-        let _held = self.inner.locks.lock(session).await;
-        self.inner.delete_workspace(session).await
-    }
-
     /// Removes the run file of a sandbox that is dead; without effect if it lives.
     pub async fn forget(&self, session: &SessionId, generation: u32) {
         let _held = self.inner.locks.lock(session).await;
@@ -223,6 +213,11 @@ impl Sandboxes for ProcessSandboxes {
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
         let _held = self.inner.locks.lock(&sandbox.session).await;
         self.inner.stop(&sandbox.session, sandbox.generation).await
+    }
+
+    async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
+        let _held = self.inner.locks.lock(session).await;
+        self.inner.delete_workspace(session).await
     }
 
     async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {

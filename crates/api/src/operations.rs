@@ -3,14 +3,17 @@
 mod agents;
 mod audit;
 pub(crate) mod children;
+mod deletion;
 mod health;
 mod hibernation;
 mod identity;
 pub(crate) mod memories;
 mod messages;
+mod models;
 mod search;
 mod sessions;
 mod sharing;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -35,10 +38,13 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(identity::rows())
             .chain(agents::rows())
             .chain(sessions::rows())
+            .chain(models::rows())
+            .chain(deletion::rows())
             .chain(hibernation::rows())
             .chain(sharing::rows())
             .chain(children::rows())
             .chain(audit::rows())
+            .chain(workspaces::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -2,15 +2,20 @@
 
 pub(crate) mod attachments;
 mod client;
+mod event_streams;
 mod events;
 pub(crate) mod frames;
 mod legacy;
+mod models;
 mod replay;
 mod reports;
 mod resuming;
 mod runner;
+mod runner_requests;
 mod shared;
+mod stream;
 mod window;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -38,6 +43,7 @@ const CLOSE_POLICY: u16 = 1008;
 /// [`TableError`] when two rows contradict each other, which the tests of this crate rule out.
 pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
     let viewer = Permission::Session(SessionRole::Viewer);
+    let [session_events, user_events] = event_streams::rows();
     EndpointTable::new([
         Endpoint::new("sessions.socket", Method::GET, "/api/sessions/{id}/ws", viewer)
             .summary("The socket of a session")
@@ -51,6 +57,8 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
         Endpoint::new("events.socket", Method::GET, "/api/events/ws", Permission::SignedIn)
             .summary("Everything that happens to one's sessions")
             .socket(events::open),
+        session_events,
+        user_events,
         crate::attachments::endpoint(),
     ])
 }

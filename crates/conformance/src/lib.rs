@@ -33,6 +33,7 @@ mod fixture;
 mod idempotency;
 mod jobs;
 mod memories;
+mod models;
 mod nodes;
 mod objects;
 mod open_message;
@@ -51,6 +52,7 @@ mod tokens;
 mod transcript;
 mod users;
 mod values;
+mod workspaces;
 
 use futures_util::future::BoxFuture;
 
@@ -138,6 +140,7 @@ pub fn cases() -> Vec<Case> {
             the_list_filters_by_status,
             a_touch_changes_what_it_names,
             a_new_status_clears_the_error,
+            a_removed_session_leaves_nothing,
             a_touch_needs_the_session,
             active_sessions_are_counted,
         ]
@@ -208,6 +211,22 @@ pub fn cases() -> Vec<Case> {
             a_message_that_came_back_is_told_after_its_removal,
             a_transcript_is_read_from_its_end,
             strangers_are_told_no_changes,
+        ]
+        durable = false workspaces: [
+            a_report_of_the_files_is_all_of_them,
+            every_path_and_status_is_read_back,
+            what_git_does_not_say_stays,
+            they_are_told_to_who_was_away,
+            only_who_takes_part_sees_them,
+            a_workspace_needs_its_session,
+        ]
+        durable = false models: [
+            a_list_is_read_back_with_its_session,
+            a_later_list_replaces_the_one_before,
+            the_newest_list_of_a_user_is_that_of_any_session_of_their_own,
+            only_those_who_take_part_see_models,
+            changed_models_are_told_after_a_place,
+            models_need_their_session,
         ]
         durable = false questions: [
             a_question_is_asked_once,

@@ -8,8 +8,12 @@ use portway_domain::engine::{BusEvent, Notice, StatusNotice};
 use portway_domain::ids::{Id, IdStream, MessageId, SessionId, UserId};
 use portway_domain::messages::{Segment, TextKind};
 use portway_domain::questions::Question;
+use portway_domain::runner_requests::{Differences, FailureCode, FileDiff, RunnerRequest, RunnerResponse};
 use portway_domain::users::Profile;
-use portway_ports::pubsub::{Delivery, Hint, Presence, PubSub, SharedHint, Subscription, Topic};
+use portway_domain::workspaces::FileStatus;
+use portway_ports::pubsub::{
+    Delivery, Hint, Presence, PubSub, Responded, RunnerAsked, SharedHint, Subscription, Topic,
+};
 
 use crate::failure::{Failure, Outcome};
 use crate::fixture::at;
@@ -118,7 +122,7 @@ async fn watchers_of_other_nodes_are_told_in_order(nodes: Arc<dyn Nodes>) -> Out
     Ok(())
 }
 
-fn kinds() -> Outcome<[Hint; 3]> {
+fn kinds() -> Outcome<[Hint; 6]> {
     let message: MessageId = draw();
     let segment = Segment {
         message,
@@ -144,7 +148,21 @@ fn kinds() -> Outcome<[Hint; 3]> {
         data: [("deep".to_owned(), serde_json::json!([1, null]))].into_iter().collect(),
         at: at(5),
     };
+    let request = RunnerRequest::Review;
+    let (request_id, connection) = ("r".to_owned(), "c".to_owned());
+    // Larger than what a node may be able to say at once; nobody could read it again.
+    let large = FileDiff {
+        path: "a \"b\"".to_owned(),
+        status: FileStatus::Modified,
+        diff: Some("-\u{1F980}\"\\\n".repeat(20_000)),
+        is_cut: false,
+    };
+    let response = RunnerResponse::Diff(Differences { files: vec![large], omitted: 1 });
+    let failed = RunnerResponse::failed(FailureCode::Unavailable, "nobody");
     Ok([
+        Hint::RunnerAsked(RunnerAsked { request_id: request_id.clone(), connection, request: request.clone() }),
+        Hint::RunnerAnswered { request_id: request_id.clone(), response },
+        Hint::Responded(Responded { request_id, request, response: failed }),
         Hint::Session { version: u64::from(u32::MAX), seq: u64::from(u32::MAX), notices },
         Hint::Presence(Presence { user: draw(), joined: true, users: vec![user] }),
         Hint::Bus(bus),

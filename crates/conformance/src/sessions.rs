@@ -11,7 +11,7 @@ use portway_ports::sessions::{Ownership, SessionAccess, SessionFilter};
 
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, Person, added, at};
-use crate::samples::{full_session, full_user, session, token};
+use crate::samples::{full_session, full_user, prompt, session, token};
 
 async fn found(f: &Fixture, caller: &Person, id: &SessionId) -> Outcome<Option<SessionAccess>> {
     Ok(f.store.session(caller.hash(), id).await?.value)
@@ -166,4 +166,26 @@ pub(crate) async fn active_sessions_are_counted(f: Fixture) -> Outcome {
     let opening = f.store.opening(ada.hash(), None, at(0)).await?.value;
     check_eq!(opening.map(|opening| (opening.user, opening.remembered)), Some((ada.user.clone(), None)));
     Ok(())
+}
+
+pub(crate) async fn a_removed_session_leaves_nothing(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let (gone, kept) = (f.session(&ada).await?, f.session(&ada).await?);
+    for of in [&gone, &kept] {
+        let messages = (1..=5).map(|place| Change::MessageAdded(prompt(f.id(), place, "hello", &ada.user)));
+        f.changed(&of.id, messages).await?;
+        f.done([Write::SetDeadline { session: of.id.clone(), due_at: Some(at(1)) }]).await?;
+    }
+    f.done([Write::RemoveMessages { session: gone.id.clone(), limit: 3 }]).await?;
+    let left = f.store.newest_messages(&gone.id, 10).await?;
+    check_eq!(left.iter().map(|message| message.position).collect::<Vec<_>>(), [4, 5]);
+    f.done([Write::RemoveSession { id: gone.id.clone() }]).await?;
+    check_eq!(f.store.engine(&gone.id).await?, None);
+    check_eq!(f.store.newest_messages(&gone.id, 10).await?, []);
+    check_eq!(found(&f, &ada, &gone.id).await?, None);
+    check_eq!(f.store.newest_messages(&kept.id, 10).await?.len(), 5);
+    check_eq!(found(&f, &ada, &kept.id).await?, owned(&kept));
+    // There are none.
+    f.done([Write::RemoveMessages { session: gone.id.clone(), limit: 3 }]).await?;
+    f.refused(Write::RemoveSession { id: gone.id }).await
 }

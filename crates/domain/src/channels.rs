@@ -63,6 +63,20 @@ impl Channel {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// Whether it is what clients of the gateway may call themselves.
+    #[must_use]
+    pub fn is_web(&self) -> bool {
+        self.kind == "web" && self.id == "default"
+    }
+}
+
+/// Whether both are the same place to talk to the agent. The clients of the gateway are one as well, which they may call
+/// `web:default`.
+#[must_use]
+pub fn is_same_place(one: Option<&Channel>, other: Option<&Channel>) -> bool {
+    let one = one.filter(|channel| !channel.is_web());
+    one == other.filter(|channel| !channel.is_web())
 }
 
 impl TryFrom<Unchecked> for Channel {
@@ -92,6 +106,15 @@ mod tests {
         assert_eq!(Channel::new("", "id"), Err(InvalidChannel::Kind));
         assert_eq!(Channel::new("web", "ä".repeat(501)), Err(InvalidChannel::Id));
         assert_eq!(Channel::new("web", "a\0b"), Err(InvalidChannel::Id));
+    }
+
+    #[test]
+    fn clients_of_the_gateway_are_one_place() {
+        let [web, chat] = [Channel::new("web", "default").unwrap(), Channel::new("chat", "default").unwrap()];
+        assert!(
+            is_same_place(Some(&web), None) && is_same_place(None, None) && is_same_place(Some(&chat), Some(&chat))
+        );
+        assert!(!is_same_place(Some(&chat), None) && !is_same_place(Some(&web), Some(&chat)));
     }
 
     #[test]

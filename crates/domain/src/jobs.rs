@@ -49,6 +49,11 @@ pub enum Work {
         /// The session that has ended.
         session: SessionId,
     },
+    /// Delete a session that has ended with all that is kept of it, and those that it opened.
+    DeleteSession {
+        /// The session.
+        session: SessionId,
+    },
     /// Remove the sandbox of a generation of a session.
     StopSandbox {
         /// The session.

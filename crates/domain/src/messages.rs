@@ -123,6 +123,8 @@ pub enum Part {
         /// The name of the picture beside it.
         avatar_key: String,
     },
+    /// From here on the agent remembers nothing of what was said before.
+    SessionBreak,
     /// Something that goes with a prompt.
     Attachment(Attachment),
 }

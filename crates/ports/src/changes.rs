@@ -3,7 +3,9 @@
 use portway_domain::engine::{AuditEntry, Engine};
 use portway_domain::ids::MessageId;
 use portway_domain::messages::Message;
+use portway_domain::models::AvailableModels;
 use portway_domain::questions::{Question, Resolution};
+use portway_domain::workspaces::{GitState, KeptFile};
 
 use crate::Stored;
 use crate::sessions::SessionAccess;
@@ -12,8 +14,8 @@ use crate::sessions::SessionAccess;
 /// ones: where fewer than that are found after some place, none of those after it was forgotten.
 pub const MAX_CHANGES: u32 = 500;
 
-/// What changed in a session after a value of its change counter, from one snapshot. Each list has at most
-/// [`MAX_CHANGES`] items; one that has as many may not be all.
+/// What changed in a session after a value of its change counter, from one snapshot. Each list that is
+/// counted has at most [`MAX_CHANGES`] items; one that has as many may not be all. The files are always all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changes {
     /// The session and the caller's role.
@@ -28,6 +30,12 @@ pub struct Changes {
     pub closed: Vec<ClosedQuestion>,
     /// The new entries of the audit log, in order.
     pub audit: Vec<AuditEntry>,
+    /// What git says of the workspace, if it said something new.
+    pub git: Option<GitState>,
+    /// All files of the workspace that differ, by path, if they were reported anew.
+    pub files: Option<Vec<KeptFile>>,
+    /// The models that the agent offers, if they are others.
+    pub models: Option<AvailableModels>,
 }
 
 /// A question that is not open any more.

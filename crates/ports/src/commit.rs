@@ -99,6 +99,19 @@ pub enum Write {
         /// Its engine.
         engine: Engine,
     },
+    /// At most so many messages of a session go, with their words, parts and attachments; nobody is told to take them out
+    /// of what they show. One that has none is left as it is.
+    RemoveMessages {
+        /// The session.
+        session: SessionId,
+        /// How many, at most.
+        limit: u32,
+    },
+    /// A session goes with every row that refers to it. Guard: it exists.
+    RemoveSession {
+        /// The session.
+        id: SessionId,
+    },
     /// The state of a session's engine, and the next version. Guard: the row has this version.
     SetEngine {
         /// The state.

@@ -102,6 +102,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod health;
 pub mod memories;
+pub mod models;
 pub mod nodes;
 pub mod objects;
 pub mod pages;
@@ -115,6 +116,7 @@ pub mod sharing;
 pub mod system;
 pub mod users;
 pub mod work;
+pub mod workspaces;
 
 use portway_domain::access::Principal;
 
@@ -146,6 +148,7 @@ pub trait Store:
     + commit::Committer
     + diagnosis::Diagnosis
     + memories::MemoryStore
+    + models::ModelStore
     + nodes::NodeStore
     + presence::PresenceStore
     + search::SearchStore
@@ -153,6 +156,7 @@ pub trait Store:
     + sharing::SharingStore
     + users::UserStore
     + work::WorkStore
+    + workspaces::WorkspaceStore
 {
 }
 
@@ -162,6 +166,7 @@ impl<T> Store for T where
         + commit::Committer
         + diagnosis::Diagnosis
         + memories::MemoryStore
+        + models::ModelStore
         + nodes::NodeStore
         + presence::PresenceStore
         + search::SearchStore
@@ -169,5 +174,6 @@ impl<T> Store for T where
         + sharing::SharingStore
         + users::UserStore
         + work::WorkStore
+        + workspaces::WorkspaceStore
 {
 }

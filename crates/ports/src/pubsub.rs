@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use portway_domain::engine::{BusEvent, Notice};
 use portway_domain::ids::{SessionId, UserId};
+use portway_domain::runner_requests::{RunnerRequest, RunnerResponse};
 use portway_domain::users::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,39 @@ pub enum Hint {
     Presence(Presence),
     /// Something happened to a session of the user.
     Bus(BusEvent),
+    /// Somebody wants to know something of the session's runner.
+    RunnerAsked(RunnerAsked),
+    /// The session's runner says this. Whoever asked makes a [`Hint::Responded`] of it, unless it is too late.
+    RunnerAnswered {
+        /// Which request.
+        request_id: String,
+        /// What the runner says.
+        response: RunnerResponse,
+    },
+    /// This came of a request, for everybody who has the session open. There is one for each request.
+    Responded(Responded),
+}
+
+/// A request to the runner behind one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerAsked {
+    /// Names the request.
+    pub request_id: String,
+    /// The connection: the runner of another one is not meant.
+    pub connection: String,
+    /// What is wanted.
+    pub request: RunnerRequest,
+}
+
+/// What came of a request to a runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Responded {
+    /// Names the request.
+    pub request_id: String,
+    /// What was wanted.
+    pub request: RunnerRequest,
+    /// What came of it.
+    pub response: RunnerResponse,
 }
 
 /// Who has a session open.

@@ -121,6 +121,15 @@ pub trait Sandboxes: Send + Sync {
         self.stop(sandbox).await.map(|()| None)
     }
 
+    /// Removes the files that the sandboxes of a session left, but for those in a folder that was named for it. Answers
+    /// whether there were any that could be removed; never, where nothing is kept.
+    ///
+    /// # Errors
+    /// [`SandboxError`] for example while a sandbox of the session lives.
+    async fn delete_workspace(&self, _: &SessionId) -> Result<bool, SandboxError> {
+        Ok(false)
+    }
+
     /// Whether the sandbox exists and lives.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use portway_domain::access::SessionRole;
 use portway_domain::engine::{AuditEntry, Command, Engine};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::Message;
+use portway_domain::models::AvailableModels;
 use portway_domain::sessions::{Session, SessionStatus};
 use portway_domain::states::Facts;
 use portway_domain::time::Timestamp;
@@ -107,6 +108,8 @@ pub struct Transcript {
     pub messages: Vec<Message>,
     /// The newest entries of the audit log, oldest first.
     pub audit: Vec<AuditEntry>,
+    /// The models that the agent offers; absent when it told none.
+    pub models: Option<AvailableModels>,
 }
 
 /// Which messages of a transcript.

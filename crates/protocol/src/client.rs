@@ -45,20 +45,49 @@ pub enum ClientFrame {
         message_id: String,
     },
     /// Ends the turn and drops what is queued.
-    Abort {},
+    Abort {
+        /// The kind of the channel that is meant; everything if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// Takes back a prompt and everything after it.
-    Revert {},
+    Revert {
+        /// The prompt's id in the transcript.
+        #[serde(default)]
+        message_id: String,
+    },
     /// Asks for the changes in the workspace.
     Diff {},
     /// Asks for a review of the changes in the workspace.
     Review {},
     /// Passes a command such as `undo` to the agent.
-    Command {},
+    Command {
+        /// Its name.
+        #[serde(default)]
+        command: String,
+        /// What goes with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<String>,
+        /// The kind of channel that it came from; only together with `channelId`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// Keeps the connection alive.
     Ping {},
     /// Any other type; older clients have more of them.
     #[serde(other)]
     Unknown,
+}
+
+impl ClientFrame {
+    /// Ends whatever goes on.
+    pub const ABORT: Self = Self::Abort { channel_type: None, channel_id: None };
 }
 
 /// Something that goes with a prompt.

@@ -18,6 +18,9 @@ pub use self::requests::{RequestBody, RequestName, RequestOutcome, RequestResult
 
 use crate::client::AnswerValue;
 use crate::message::{AgentStatus, FinishReason, ToolStatus};
+use crate::models::ProviderModels;
+use crate::requests::{DiffData, FileDiff};
+use crate::workspaces::{FileChange, GitState};
 
 /// The answer to a question that nobody answered.
 pub const EXPIRED_ANSWER: &str = "__expired__";
@@ -34,6 +37,15 @@ pub enum FromLegacyRunner {
     MessageCreate {
         /// What the runner calls the message.
         turn_id: String,
+        /// The kind of channel that its prompt came from; `web` for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name; `default` for none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+        /// The agent's own name of the conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opencode_session_id: Option<String>,
     },
     /// More text.
     #[serde(rename = "message.part.text-delta")]
@@ -119,6 +131,9 @@ pub enum FromLegacyRunner {
     OpencodeConfigApplied {
         /// Whether it was.
         success: bool,
+        /// Whether the agent was started anew for it.
+        #[serde(default)]
+        restarted: bool,
         /// Why not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
@@ -135,11 +150,28 @@ pub enum FromLegacyRunner {
     /// Keeps the connection alive.
     Ping {},
     /// The models that the agent offers.
-    Models {},
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
     /// The agent goes on with another model.
-    ModelSwitched {},
+    ModelSwitched {
+        /// The one that failed.
+        from_model: String,
+        /// The next one.
+        to_model: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
     /// A picture of the agent's desktop.
-    Screenshot {},
+    Screenshot {
+        /// The picture in base64.
+        data: String,
+        /// What is to be seen.
+        #[serde(default)]
+        description: Option<String>,
+    },
     /// What a sound says.
     AudioTranscript {},
     /// A session was opened for a part of the work.
@@ -149,23 +181,57 @@ pub enum FromLegacyRunner {
     /// What came of a workflow.
     WorkflowExecutionResult {},
     /// What git knows of the workspace.
-    GitState {},
+    GitState(GitState),
     /// A pull request was opened.
     PrCreated {},
     /// The files that differ from the beginning.
-    FilesChanged {},
+    FilesChanged {
+        /// The files.
+        files: Vec<FileChange>,
+    },
     /// The ports of the sandbox that can be reached.
     Tunnels {},
     /// A channel got a new conversation.
-    SessionReset {},
+    SessionReset {
+        /// Id of the request, if it was one of the gateway's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
     /// Messages were taken back.
     Reverted {},
     /// The changes in the workspace.
-    Diff {},
+    Diff {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// The changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<DiffData>,
+    },
     /// What a review of the changes found.
-    ReviewResult {},
+    ReviewResult {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// The review; whoever is asked for one may not keep to its shape.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<serde_json::Value>,
+        /// What was reviewed, or was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff_files: Option<Vec<FileDiff>>,
+        /// Why there is no review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// What came of a command.
-    CommandResult {},
+    CommandResult {
+        /// Id of the gateway's request.
+        request_id: String,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it was not carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// A type that this reader does not know.
     #[serde(other)]
     Unknown,
@@ -191,8 +257,44 @@ pub enum ToLegacyRunner {
         /// The answer; [`EXPIRED_ANSWER`] when nobody gave one.
         answer: AnswerValue,
     },
+    /// Tell the changes in the workspace.
+    Diff {
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Review the changes in the workspace.
+    Review {
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Have the agent carry out a command of its own.
+    OpencodeCommand {
+        /// Its name.
+        command: String,
+        /// What goes with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args: Option<String>,
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
+    /// Begin a new conversation of a channel.
+    NewSession {
+        /// The kind of channel.
+        channel_type: String,
+        /// The channel's name.
+        channel_id: String,
+        /// Id of the request, for the answer.
+        request_id: String,
+    },
     /// End the turn.
-    Abort {},
+    Abort {
+        /// The kind of the channel whose turn it is; those of all channels if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_type: Option<String>,
+        /// The channel's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_id: Option<String>,
+    },
     /// End the agent and exit.
     Stop {},
     /// Answer to `ping`.
@@ -223,6 +325,15 @@ pub struct LegacyPrompt {
     /// Models to use instead, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_preferences: Vec<String>,
+    /// What goes with the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<LegacyAttachment>,
+    /// The kind of channel that it came from; only together with `channelId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<String>,
+    /// The channel's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_id: Option<String>,
     /// The conversation to go on with, by the agent's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opencode_session_id: Option<String>,
@@ -241,6 +352,19 @@ pub struct LegacyPrompt {
     /// Address to commit under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_email: Option<String>,
+}
+
+/// Something that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "file")]
+pub struct LegacyAttachment {
+    /// Its media type.
+    pub mime: String,
+    /// Its content, as a `data:` URL in base64.
+    pub url: String,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
 }
 
 /// How the agent beside such a runner is to be set up.
@@ -317,7 +441,8 @@ mod tests {
         assert_eq!(frame(r#"{"type":"novel","x":{}}"#), FromLegacyRunner::Unknown);
         assert_eq!(frame(r#"{"type":"complete","messageId":"p"}"#), FromLegacyRunner::Complete {});
         let models = r#"{"type":"models","models":[{"provider":"p","models":[]}]}"#;
-        assert_eq!(frame(models), FromLegacyRunner::Models {});
+        let provider = ProviderModels { provider: "p".to_owned(), models: Vec::new() };
+        assert_eq!(frame(models), FromLegacyRunner::Models { models: vec![provider] });
     }
 
     #[test]

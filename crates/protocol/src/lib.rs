@@ -5,18 +5,23 @@
 //! * [`client`]: client to gateway; [`server`]: gateway to client.
 //! * [`runner`]: both directions between the gateway and the runner that sits beside an agent.
 //! * [`legacy_runner`]: the same for runners of earlier gateways of this family, which do not number anything.
+//! * [`requests`]: what is asked of runners on behalf of somebody who waits, and what comes of it.
 //! * [`resuming`]: what protocol 2 of clients adds to both.
 //! * [`message`]: the transcript as clients see it.
+//! * [`workspaces`]: what is told of a session's workspace.
 //!
 //! Keys that have no value are left out, never `null`. Readers ignore keys and frame types that they do not know.
 
 pub mod client;
 pub mod legacy_runner;
 pub mod message;
+pub mod models;
 pub mod parts;
+pub mod requests;
 pub mod resuming;
 pub mod runner;
 pub mod server;
+pub mod workspaces;
 
 /// The version of the runner protocol that this crate describes.
 pub const RUNNER_PROTOCOL: u32 = 2;

@@ -24,7 +24,8 @@ pub struct Message {
     pub role: MessageRole,
     /// All its text.
     pub content: String,
-    /// Its parts in order; absent on plain messages. A label stands alone, and as an object instead of a list.
+    /// Its parts in order; absent on plain messages. A label or a screenshot stands
+    /// alone, and as an object instead of a list.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::parts")]
     pub parts: Option<Vec<Part>>,
     /// The user who wrote it.
@@ -123,12 +124,16 @@ pub enum Part {
         /// The name of the picture beside it.
         system_avatar_key: String,
     },
+    /// From here on the agent remembers nothing of what was said before.
+    SessionBreak {},
     /// A picture that goes with a prompt.
     Image(Attached),
     /// A sound that goes with a prompt.
     Audio(Attached),
     /// Anything else that goes with a prompt.
     File(Attached),
+    /// A picture of what the agent sees.
+    Screenshot(Attached),
 }
 
 /// Something that goes with a prompt.

@@ -1,4 +1,5 @@
-//! The parts of a message on the wire: a list, or a label alone as an object without a type.
+//! The parts of a message on the wire: a list, or what clients of older versions know only alone and as an object: a
+//! label, which has no type, a break of the session, or a screenshot.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,6 +17,7 @@ struct Label {
 enum Parts {
     List(Vec<Part>),
     Label(Label),
+    Alone(Part),
 }
 
 /// Writes parts.
@@ -28,6 +30,7 @@ pub fn serialize<S: Serializer>(parts: &Option<Vec<Part>>, serializer: S) -> Res
             Label { system_title: system_title.clone(), system_avatar_key: system_avatar_key.clone() }
                 .serialize(serializer)
         }
+        Some([part @ (Part::SessionBreak {} | Part::Screenshot(_))]) => part.serialize(serializer),
         parts => parts.serialize(serializer),
     }
 }
@@ -43,5 +46,6 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         Parts::Label(Label { system_title, system_avatar_key }) => {
             vec![Part::Label { system_title, system_avatar_key }]
         }
+        Parts::Alone(part) => vec![part],
     }))
 }

@@ -17,6 +17,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
+use crate::models::ProviderModels;
+use crate::requests::{RunnerRequest, RunnerResponse};
+use crate::workspaces::{FileChange, GitState};
 
 /// A frame that a runner sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +38,13 @@ pub enum FromRunner {
     Ack {
         /// The number.
         command: u64,
+    },
+    /// What came of a request. Not numbered, and never sent again: over another connection nobody waits for it.
+    Response {
+        /// Which request.
+        request_id: String,
+        /// What came of it.
+        body: RunnerResponse,
     },
     /// Keeps the connection alive.
     Ping {},
@@ -80,6 +90,13 @@ pub enum ToRunner {
         command: u64,
         /// What is to be done.
         body: RunnerCommand,
+    },
+    /// Somebody wants to know something, and waits. Not numbered, and never sent again.
+    Request {
+        /// Its id, for the answer.
+        request_id: String,
+        /// What is wanted.
+        body: RunnerRequest,
     },
     /// Everything up to this event is durable.
     Ack {
@@ -202,6 +219,24 @@ pub enum RunnerEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// The models that the agent offers, all of them. Sent when it is up and when they change, if there are any.
+    #[serde(rename = "models")]
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
+    /// The turn of that prompt goes on with another model than it was to.
+    #[serde(rename = "model-switched")]
+    ModelSwitched {
+        /// The prompt.
+        message_id: String,
+        /// The model that it was to use.
+        from_model: String,
+        /// The one that it uses.
+        to_model: String,
+        /// Why.
+        reason: String,
+    },
     /// Something failed in the turn; `complete` follows.
     #[serde(rename = "error")]
     Error {
@@ -220,6 +255,18 @@ pub enum RunnerEvent {
         /// The prompt.
         message_id: String,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    #[serde(rename = "files-changed")]
+    FilesChanged {
+        /// The files.
+        files: Vec<FileChange>,
+    },
+    /// What git says of the workspace.
+    #[serde(rename = "git-state")]
+    GitState(GitState),
+    /// A new conversation of the agent begins, which knows nothing of the one before. `ready` with its name comes first.
+    #[serde(rename = "session-reset")]
+    SessionReset {},
     /// A type that this reader does not know.
     #[serde(other, rename = "unknown")]
     Unknown,
@@ -238,6 +285,9 @@ pub enum RunnerCommand {
         /// Which model to use.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+        /// Which ones to use else, best first: the first one that the agent has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        model_preferences: Vec<String>,
         /// What goes with the text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<PromptAttachment>,

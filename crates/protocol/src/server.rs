@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
+use crate::models::ProviderModels;
+use crate::requests::{DiffData, FileDiff, Review};
 use crate::resuming::{HistoryData, ResumedData, ResumedSession};
+use crate::workspaces::{FileChange, GitState};
 
 /// A frame that the gateway sends to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +159,24 @@ pub enum ServerFrame {
         /// The title.
         title: String,
     },
+    /// The agent offers other models; these are all of them.
+    #[serde(rename = "models")]
+    Models {
+        /// By provider.
+        models: Vec<ProviderModels>,
+    },
+    /// The agent uses another model for a prompt than it was to. The message about it went before.
+    #[serde(rename = "model-switched")]
+    ModelSwitched {
+        /// The prompt.
+        message_id: String,
+        /// The model that it was to use.
+        from_model: String,
+        /// The one that it uses.
+        to_model: String,
+        /// Why.
+        reason: String,
+    },
     /// The session opened another one.
     #[serde(rename = "child-session")]
     ChildSession {
@@ -165,11 +186,72 @@ pub enum ServerFrame {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    #[serde(rename = "files-changed")]
+    FilesChanged {
+        /// The files by path.
+        files: Vec<FileChange>,
+    },
+    /// What git says of the workspace.
+    #[serde(rename = "git-state")]
+    GitState {
+        /// What is known now.
+        data: GitState,
+    },
     /// A new entry of the audit log.
     #[serde(rename = "audit_log")]
     AuditLog {
         /// The entry.
         entry: AuditEntry,
+    },
+    /// The changes in the workspace, which somebody asked for.
+    #[serde(rename = "diff")]
+    Diff {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The changes; without any file when they could not be found.
+        data: DiffData,
+        /// Why they could not be found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// A review of the changes in the workspace, which somebody asked for: `data` or `error`.
+    #[serde(rename = "review-result")]
+    ReviewResult {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Review>,
+        /// What was reviewed, or was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff_files: Option<Vec<FileDiff>>,
+        /// Why there is no review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// What came of a command.
+    #[serde(rename = "command-result")]
+    CommandResult {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// The command.
+        command: String,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it was not carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// Answer to `ping`.
     #[serde(rename = "pong")]
@@ -223,6 +305,9 @@ pub struct InitData {
     pub connected_clients: usize,
     /// Who has the session open.
     pub connected_users: Vec<ConnectedUser>,
+    /// The models that the agent offers; absent when it told none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_models: Option<Vec<ProviderModels>>,
     /// The newest entries of the audit log, oldest first.
     pub audit_log: Vec<AuditEntry>,
 }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use portway_protocol::client::ClientFrame;
 use portway_protocol::legacy_runner::{FromLegacyRunner, RequestBody, RequestName, ToLegacyRunner};
+use portway_protocol::requests::{RunnerRequest, RunnerResponse};
 use portway_protocol::resuming::{ResumingFrame, Sequenced};
 use portway_protocol::runner::{FromRunner, RunnerCommand, RunnerEvent, ToRunner};
 use portway_protocol::server::ServerFrame;
@@ -76,18 +77,26 @@ frame!(ServerFrame {
     UserJoined = "user.joined",
     UserLeft = "user.left",
     Title = "title",
+    Models = "models",
+    ModelSwitched = "model-switched",
     ChildSession = "child-session",
+    FilesChanged = "files-changed",
+    GitState = "git-state",
     AuditLog = "audit_log",
+    Diff = "diff",
+    ReviewResult = "review-result",
+    CommandResult = "command-result",
     Pong = "pong",
 } else Unknown);
 
 frame!(ResumingFrame { Ack = "ack", History = "history" } else Other);
 
-frame!(FromRunner { Hello = "hello", Event = "event", Ack = "ack", Ping = "ping" } else Unknown);
+frame!(FromRunner { Hello = "hello", Event = "event", Ack = "ack", Response = "response", Ping = "ping" } else Unknown);
 
 frame!(ToRunner {
     Welcome = "welcome",
     Command = "command",
+    Request = "request",
     Ack = "ack",
     Stop = "stop",
     Pong = "pong",
@@ -105,12 +114,32 @@ frame!(RunnerEvent {
     Question = "question",
     QuestionClosed = "question.closed",
     AgentStatus = "agentStatus",
+    Models = "models",
+    ModelSwitched = "model-switched",
     Error = "error",
     Complete = "complete",
     Aborted = "aborted",
+    FilesChanged = "files-changed",
+    GitState = "git-state",
+    SessionReset = "session-reset",
 } else Unknown);
 
 frame!(RunnerCommand { Prompt = "prompt", Answer = "answer", Abort = "abort" } else Unknown);
+
+frame!(RunnerRequest {
+    Diff = "diff",
+    Review = "review",
+    NewSession = "new-session",
+    Command = "command",
+} else Unknown);
+
+frame!(RunnerResponse {
+    Diff = "diff",
+    Review = "review",
+    Done = "done",
+    Prompt = "prompt",
+    Failed = "failed",
+} else Unknown);
 
 frame!(FromLegacyRunner {
     MessageCreate = "message.create",
@@ -152,6 +181,10 @@ frame!(ToLegacyRunner {
     Prompt = "prompt",
     Answer = "answer",
     Abort = "abort",
+    Diff = "diff",
+    Review = "review",
+    OpencodeCommand = "opencode-command",
+    NewSession = "new-session",
     Stop = "stop",
     Pong = "pong",
     Error = "error",
@@ -246,6 +279,8 @@ fn runners_find_every_frame() {
     names_all::<ToRunner>(RUNNERS);
     names_all::<RunnerEvent>(RUNNERS);
     names_all::<RunnerCommand>(RUNNERS);
+    names_all::<RunnerRequest>(RUNNERS);
+    names_all::<RunnerResponse>(RUNNERS);
     all_are(RUNNERS, &[is_frame::<FromRunner>, is_frame::<ToRunner>]);
 }
 

@@ -39,7 +39,7 @@ fn clients_say() {
     both_ways(&answer(AnswerValue::Flag(true)), json!({"type": "answer", "questionId": "q1", "answer": true}));
     let text = AnswerValue::Text("Allow".to_owned());
     both_ways(&answer(text), json!({"type": "answer", "questionId": "q1", "answer": "Allow"}));
-    both_ways(&ClientFrame::Abort {}, json!({"type": "abort"}));
+    both_ways(&ClientFrame::ABORT, json!({"type": "abort"}));
     both_ways(&ClientFrame::Ping {}, json!({"type": "ping"}));
 }
 
@@ -47,9 +47,13 @@ fn clients_say() {
 fn unknown_types_and_keys_are_ignored() {
     let read = |wire: Value| serde_json::from_value::<ClientFrame>(wire).unwrap();
     assert_eq!(read(json!({"type": "novel", "x": 1})), ClientFrame::Unknown);
-    assert_eq!(read(json!({"type": "abort", "channelType": "web"})), ClientFrame::Abort {});
+    let of_channel = |kind: &str, id: &str| ClientFrame::Abort {
+        channel_type: Some(kind.to_owned()),
+        channel_id: Some(id.to_owned()),
+    };
+    both_ways(&of_channel("chat", "7"), json!({"type": "abort", "channelType": "chat", "channelId": "7"}));
     let read = |wire: Value| serde_json::from_value::<RunnerEvent>(wire).unwrap();
-    assert_eq!(read(json!({"type": "models", "models": []})), RunnerEvent::Unknown);
+    assert_eq!(read(json!({"type": "novel", "models": []})), RunnerEvent::Unknown);
     let command: ToRunner =
         serde_json::from_value(json!({"type": "command", "command": 3, "body": {"type": "diff"}})).unwrap();
     assert_eq!(command, ToRunner::Command { command: 3, body: RunnerCommand::Unknown });

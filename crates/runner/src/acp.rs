@@ -55,6 +55,17 @@ pub(crate) struct Initialized {
     pub(crate) agent_capabilities: Option<Capabilities>,
     #[serde(deserialize_with = "lenient_list")]
     pub(crate) auth_methods: Vec<AuthMethod>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) agent_info: Option<AgentInfo>,
+}
+
+/// What the agent calls itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AgentInfo {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) title: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +106,8 @@ pub(crate) enum Update {
     Thought(Content),
     Tool(ToolFields),
     Plan(Vec<PlanItem>),
+    /// All options of the conversation, as they are now.
+    Options(Value),
     /// Nothing that a transcript shows.
     Other,
 }
@@ -197,9 +210,10 @@ struct PlanFields {
 /// Parameters of `session/update`: the conversation it belongs to, if named, and what it tells.
 pub(crate) fn decode_update(mut params: Value) -> (Option<String>, Update) {
     let session = params["sessionId"].as_str().map(str::to_owned);
-    let update = params["update"].take();
+    let mut update = params["update"].take();
     let kind = update["sessionUpdate"].as_str().unwrap_or_default();
     let decoded = match kind {
+        "config_option_update" => Update::Options(update["configOptions"].take()),
         "agent_message_chunk" => Update::Message(Content::decode(&update["content"])),
         "agent_thought_chunk" => Update::Thought(Content::decode(&update["content"])),
         "tool_call" | "tool_call_update" => serde_json::from_value(update).map_or(Update::Other, Update::Tool),
@@ -207,6 +221,20 @@ pub(crate) fn decode_update(mut params: Value) -> (Option<String>, Update) {
         _ => Update::Other,
     };
     (session, decoded)
+}
+
+/// Most commands of an agent that are remembered.
+const MAX_COMMANDS: usize = 500;
+
+/// The commands of the agent by name, if that is what an update tells.
+pub(crate) fn announced_commands(params: &Value) -> Option<Vec<String>> {
+    let update = &params["update"];
+    if update["sessionUpdate"] != "available_commands_update" {
+        return None;
+    }
+    let commands = update["availableCommands"].as_array().into_iter().flatten();
+    let names = commands.filter_map(|command| command["name"].as_str());
+    Some(names.map(|name| name.trim_start_matches('/').to_owned()).take(MAX_COMMANDS).collect())
 }
 
 impl Content {

@@ -19,6 +19,7 @@ use crate::inbox::{Inbox, Turnout};
 use crate::outbox::Outbox;
 use crate::pacing::Backoff;
 use crate::progress::Progress;
+use crate::requests::{Desk, Open, Wanted};
 use crate::socket::{ConnectError, Socket};
 
 /// So many refusals in a row are an answer.
@@ -32,6 +33,7 @@ pub(crate) struct Connection {
     progress: Progress,
     events: mpsc::Receiver<RunnerEvent>,
     commands: mpsc::Sender<RunnerCommand>,
+    desk: Desk,
     /// When the gateway was last heard.
     heard: Instant,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Connection {
 struct Live {
     /// Frames that go before the events.
     urgent: VecDeque<FromRunner>,
+    requests: Open,
     welcomed: bool,
     next_ping: Instant,
 }
@@ -71,8 +74,10 @@ impl Connection {
         config: Arc<Config>,
         events: mpsc::Receiver<RunnerEvent>,
         commands: mpsc::Sender<RunnerCommand>,
+        agent: mpsc::Sender<Wanted>,
     ) -> Self {
         Self {
+            desk: Desk { config: Arc::clone(&config), agent },
             outbox: Outbox::new(config.timing.keep_bytes),
             config,
             inbox: Inbox::default(),
@@ -153,6 +158,7 @@ impl Connection {
         let opened = Instant::now();
         let mut live = Live {
             urgent: VecDeque::from([FromRunner::Hello(self.hello())]),
+            requests: Open::default(),
             welcomed: false,
             next_ping: opened + timing.ping,
         };
@@ -188,6 +194,7 @@ impl Connection {
                     Err(_) => break Ended::Lost,
                 },
                 Some(event) = self.events.recv(), if self.outbox.has_room() => self.keep(event),
+                answer = live.requests.next() => live.urgent.push_back(answer),
                 () = sleep_until(wake.into()) => {
                     let now = Instant::now();
                     if now >= heard + timing.silence {
@@ -282,6 +289,9 @@ impl Connection {
             }
             ToRunner::Ack { frame } => self.outbox.acknowledge(frame, Instant::now()),
             ToRunner::Command { command, body } => return self.command(command, body, live).await,
+            ToRunner::Request { request_id, body } => {
+                live.urgent.extend(live.requests.begin(&self.desk, request_id, body));
+            }
             ToRunner::Stop {} => return Some(Ended::Exit(Exit::Stopped)),
             ToRunner::Pong {} | ToRunner::Unknown => {}
         }

@@ -1,25 +1,32 @@
 //! Drives the agent: starts it, passes prompts and answers to it, and turns what it says into events.
 
+mod wanted;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portway_protocol::runner::{Answer, PromptAttachment, RunnerCommand, RunnerEvent};
+use portway_protocol::runner::{Answer, RunnerCommand, RunnerEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::acp::{self, PermissionRequest, PromptCapabilities, StopReason};
-use crate::attachments;
+use crate::acp::{self, PermissionRequest, PromptCapabilities, StopReason, Update};
 use crate::config::Config;
 use crate::fs_requests;
 use crate::handshake::{Handshake, Next, Wishes};
+use crate::inspections::Inspections;
 use crate::jsonrpc::{AUTH_REQUIRED, Incoming, RpcError};
+use crate::models::ModelChoice;
 use crate::pacing::Restarts;
 use crate::peer::{Heard, Peer};
-use crate::phase::{Phase, Running, Starting, Up, reply, reply_to};
-use crate::turn::{Turn, TurnEnd};
+use crate::phase::{Phase, Prompt, Running, Starting, Up, reply, reply_to};
+use crate::repository::Repository;
+use crate::requests::{Wanted, failed};
+use crate::turn::TurnEnd;
 use crate::workspace::Workspace;
+
+mod prompting;
 
 /// Prompts that may wait. The gateway sends one at a time, so more than one is rare.
 const MAX_PROMPTS: usize = 16;
@@ -29,6 +36,7 @@ pub(crate) struct Driver {
     config: Arc<Config>,
     workspace: Workspace,
     commands: mpsc::Receiver<RunnerCommand>,
+    wanted: mpsc::Receiver<Wanted>,
     events: mpsc::Sender<RunnerEvent>,
     /// Events that wait for room in `events`; the agent is read only while there are none.
     out: Vec<RunnerEvent>,
@@ -39,30 +47,36 @@ pub(crate) struct Driver {
     login_help: String,
     /// What the agent takes in a prompt besides text.
     takes: PromptCapabilities,
+    models: ModelChoice,
     restarts: Restarts,
+    inspections: Inspections,
+    /// The commands that the agent has, by name.
+    announced: Vec<String>,
+    /// The agent's own names of conversations in which nothing is allowed, the newest last.
+    asides: Vec<String>,
     phase: Phase,
-}
-
-struct Prompt {
-    message_id: String,
-    content: String,
-    attachments: Vec<PromptAttachment>,
 }
 
 impl Driver {
     pub(crate) fn new(
         config: Arc<Config>,
         commands: mpsc::Receiver<RunnerCommand>,
+        wanted: mpsc::Receiver<Wanted>,
         events: mpsc::Sender<RunnerEvent>,
     ) -> Self {
         Self {
             workspace: Workspace::new(&config.workspace),
             restarts: Restarts::new(config.timing.restart),
+            inspections: Inspections::begin(Repository::new(&config.workspace, &config.url)),
             conversation: config.agent_session.clone(),
             login_help: String::new(),
             takes: PromptCapabilities::default(),
+            models: ModelChoice::default(),
             config,
             commands,
+            wanted,
+            announced: Vec::new(),
+            asides: Vec::new(),
             events,
             out: Vec::new(),
             prompts: VecDeque::new(),
@@ -85,6 +99,11 @@ impl Driver {
                     Ok(permit) => permit.send(self.out.remove(0)),
                     Err(_) => break,
                 },
+                news = self.inspections.next() => {
+                    self.out.extend(news);
+                    self.next_turn();
+                }
+                Some(wanted) = self.wanted.recv() => self.want(wanted),
                 heard = self.phase.next(), if self.out.is_empty() => self.heard(heard).await,
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {
                     self.wake();
@@ -103,7 +122,8 @@ impl Driver {
         match &self.phase {
             Phase::Down(start) => *start,
             Phase::Starting(starting) => Some(starting.deadline),
-            Phase::Up(up) => up.turn.as_ref()?.enforce,
+            Phase::Up(Up { review: Some(review), .. }) => Some(review.deadline),
+            Phase::Up(up) => up.turn.as_ref()?.wake_at(),
             Phase::Ending { .. } => None,
         }
     }
@@ -119,6 +139,10 @@ impl Driver {
                 peer.give_up("it did not load its conversation".to_owned());
                 self.phase = Phase::Ending { peer, start: true };
             }
+            Phase::Starting(Starting { mut peer, renewal: Some(_), deadline, .. }) if deadline <= now => {
+                peer.give_up("it did not begin a new conversation".to_owned());
+                self.phase = Phase::Ending { peer, start: true };
+            }
             Phase::Starting(starting) if starting.deadline <= now => {
                 let error = format!(
                     "The agent did not answer {} within {} s.{} Check [agents.NAME].command: it must be a program that speaks ACP on stdin and stdout.",
@@ -128,11 +152,19 @@ impl Driver {
                 );
                 self.fail(Some(starting.peer), error);
             }
-            Phase::Up(Up { mut peer, turn: Some(running) }) if running.enforce.is_some_and(|at| at <= now) => {
+            Phase::Up(Up { mut peer, turn: Some(running), .. }) if running.enforce.is_some_and(|at| at <= now) => {
                 tracing::warn!("the agent does not end its turn, ending the agent");
                 running.turn.end(TurnEnd::Forced, &mut self.out);
+                self.inspections.want();
                 peer.give_up("it did not end an aborted turn".to_owned());
                 self.phase = Phase::Ending { peer, start: true };
+            }
+            Phase::Up(mut up) => {
+                if let Some(review) = up.review.take_if(|review| review.deadline <= now) {
+                    review.give_up(&mut up.peer, "The agent did not review the changes in time");
+                }
+                self.phase = Phase::Up(up);
+                self.hold_no_longer(now);
             }
             other => self.phase = other,
         }
@@ -144,14 +176,16 @@ impl Driver {
             Ok(peer) => peer,
             Err(error) => return self.fail(None, format!("The agent cannot be started: {error}")),
         };
+        self.announced.clear();
+        self.asides.clear();
         let (handshake, method, params) = Handshake::begin(
             self.config.workspace.to_string_lossy().into_owned(),
             Wishes { auth_method: self.config.agent.auth_method.clone(), mode: self.config.agent.mode.clone() },
             self.conversation.clone(),
         );
         let request = peer.request(method, &params);
-        self.phase =
-            Phase::Starting(Starting { peer, handshake, request, deadline: Instant::now() + self.config.timing.start });
+        let deadline = Instant::now() + self.config.timing.start;
+        self.phase = Phase::Starting(Starting { peer, handshake, request, deadline, renewal: None });
     }
 
     /// The agent does not survive loading its conversation; a new one is better than none.
@@ -179,11 +213,8 @@ impl Driver {
 
     fn obey(&mut self, command: RunnerCommand) {
         match command {
-            RunnerCommand::Prompt { message_id, content, model, attachments } => {
-                if model.is_some() {
-                    tracing::debug!("the agent chooses its model itself");
-                }
-                self.take_prompt(Prompt { message_id, content, attachments });
+            RunnerCommand::Prompt { message_id, content, model, model_preferences, attachments } => {
+                self.take_prompt(Prompt { message_id, content, model, model_preferences, attachments });
             }
             RunnerCommand::Answer { question_id, answer } => self.answer(&question_id, &answer),
             RunnerCommand::Abort { message_id } => self.abort(&message_id),
@@ -205,34 +236,22 @@ impl Driver {
         }
     }
 
-    /// Begins the turn of the next prompt if the agent is free.
-    fn next_turn(&mut self) {
-        let Phase::Up(Up { peer, turn: turn @ None }) = &mut self.phase else {
-            return;
-        };
-        let (Some(conversation), Some(prompt)) = (&self.conversation, self.prompts.pop_front()) else {
-            return;
-        };
-        let Prompt { message_id, content, attachments } = prompt;
-        let blocks = attachments::blocks(&self.workspace, self.takes, &message_id, content, attachments);
-        let request = peer.request("session/prompt", &json!({"sessionId": conversation, "prompt": blocks}));
-        *turn = Some(Running { turn: Turn::begin(&message_id, &mut self.out), request, enforce: None });
-    }
-
     fn answer(&mut self, question_id: &str, answer: &Answer) {
-        if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase {
+        if let Phase::Up(Up { peer, turn: Some(running), .. }) = &mut self.phase {
             reply(peer, running.turn.answer(question_id, answer, &mut self.out));
         }
     }
 
     fn abort(&mut self, message_id: &str) {
-        if let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase
+        if let Phase::Up(Up { peer, turn: Some(running), .. }) = &mut self.phase
             && running.turn.message_id() == message_id
         {
             if running.enforce.is_none()
                 && let Some(conversation) = &self.conversation
             {
-                peer.notify("session/cancel", &json!({"sessionId": conversation}));
+                if running.held.is_none() {
+                    peer.notify("session/cancel", &json!({"sessionId": conversation}));
+                }
                 reply(peer, running.turn.abort(&mut self.out));
                 running.enforce = Some(Instant::now() + self.config.timing.abort);
             }
@@ -261,6 +280,12 @@ impl Driver {
     }
 
     async fn request(&mut self, id: Value, method: &str, params: Value) {
+        if let Some(refusal) = self.refusal(method, &params) {
+            if let Some(peer) = self.phase.peer() {
+                peer.answer(&id, refusal);
+            }
+            return;
+        }
         if method == "session/request_permission" {
             return self.ask(id, params);
         }
@@ -274,7 +299,7 @@ impl Driver {
 
     fn ask(&mut self, id: Value, params: Value) {
         match &mut self.phase {
-            Phase::Up(Up { peer, turn: Some(running) }) => {
+            Phase::Up(Up { peer, turn: Some(running), .. }) => {
                 let asked = PermissionRequest::decode(params);
                 reply(peer, running.turn.ask(id, asked, &mut self.out));
             }
@@ -282,22 +307,27 @@ impl Driver {
         }
     }
 
-    fn notification(&mut self, method: &str, mut params: Value) {
-        let Phase::Up(Up { peer, turn: Some(running) }) = &mut self.phase else {
+    fn notification(&mut self, method: &str, params: Value) {
+        let Some(mut params) = self.overhear(method, params) else {
             return;
         };
-        match method {
-            "session/update" => {
-                let (session, update) = acp::decode_update(params);
-                if session.is_none() || session == self.conversation {
-                    running.turn.update(update, &mut self.out);
-                }
+        let Phase::Up(Up { peer, turn, .. }) = &mut self.phase else {
+            return;
+        };
+        if method == "session/update" {
+            let (session, update) = acp::decode_update(params);
+            if session.is_some() && session != self.conversation {
+                return;
             }
-            "$/cancel_request" => {
-                let request = params["requestId"].take();
-                reply(peer, running.turn.withdraw(&request, &mut self.out));
-            }
-            _ => {}
+            return match (update, turn) {
+                (Update::Options(options), _) => self.models.options_changed(&options, &mut self.out),
+                (update, Some(running)) => running.turn.update(update, &mut self.out),
+                (_, None) => {}
+            };
+        }
+        if let ("$/cancel_request", Some(running)) = (method, turn) {
+            let request = params["requestId"].take();
+            reply(peer, running.turn.withdraw(&request, &mut self.out));
         }
     }
 
@@ -307,9 +337,19 @@ impl Driver {
                 let next = starting.handshake.answered(outcome);
                 self.go_on(next);
             }
-            Phase::Up(Up { peer, turn }) => {
-                if let Some(running) = turn.take_if(|running| running.request == id) {
+            Phase::Up(Up { review: Some(review), .. }) if review.waits_for(id) => self.review_goes_on(outcome),
+            Phase::Up(Up { turn: Some(Running { request, held: Some(_), enforce: None, .. }), .. })
+                if *request == id =>
+            {
+                self.choose(Some(outcome));
+            }
+            Phase::Up(Up { peer, turn, .. }) => {
+                if let Some(mut running) = turn.take_if(|running| running.request == id) {
                     let end = match outcome {
+                        outcome if running.held.is_some() => {
+                            self.models.settled(running.held.take(), outcome);
+                            TurnEnd::Stopped(StopReason::Cancelled)
+                        }
                         Ok(result) => TurnEnd::Stopped(StopReason::decode(&result)),
                         Err(error) if error.code == AUTH_REQUIRED => {
                             TurnEnd::Failed(format!("The agent wants a login: {}. {}", error.message, self.login_help))
@@ -317,6 +357,7 @@ impl Driver {
                         Err(error) => TurnEnd::Failed(format!("The agent failed: {error}")),
                     };
                     reply(peer, running.turn.end(end, &mut self.out));
+                    self.inspections.want();
                     self.next_turn();
                 }
             }
@@ -337,18 +378,34 @@ impl Driver {
             }
             Next::Ready(conversation) => {
                 tracing::info!("the agent is ready");
+                let (offered, agent) = starting.handshake.models();
+                self.models.begin(offered, agent, &mut self.out);
                 self.out.push(RunnerEvent::Ready { agent_session_id: Some(conversation.clone()) });
                 self.conversation = Some(conversation);
                 self.login_help = starting.handshake.login_help();
                 self.takes = starting.handshake.prompt_capabilities();
-                self.phase = Phase::Up(Up { peer: starting.peer, turn: None });
-                self.next_turn();
+                self.renewed(starting.renewal.take());
+                self.up(starting);
+            }
+            Next::Failed(error) if starting.renewal.is_some() => {
+                // The conversation of before is still there.
+                if let Some(waiting) = starting.renewal.take() {
+                    let _ = waiting.send(failed("INTERNAL_ERROR", error));
+                }
+                self.up(starting);
             }
             Next::Failed(error) => {
                 let error = format!("{error}{}", starting.peer.last_words());
                 self.fail(Some(starting.peer), error);
             }
         }
+    }
+
+    /// The agent takes prompts.
+    fn up(&mut self, Starting { peer, handshake, .. }: Starting) {
+        self.phase = Phase::Up(Up { peer, handshake, turn: None, review: None });
+        self.inspections.want();
+        self.next_turn();
     }
 
     /// The process is gone.
@@ -359,6 +416,10 @@ impl Driver {
             Phase::Starting(starting) if starting.handshake.is_loading() => {
                 self.forget_conversation();
                 self.start();
+            }
+            Phase::Starting(Starting { peer, renewal: Some(_), .. }) => {
+                let error = format!("The agent exited ({reason}).{}", peer.last_words());
+                self.come_back(&error);
             }
             Phase::Starting(starting) => {
                 let words = starting.peer.last_words();
@@ -375,13 +436,19 @@ impl Driver {
                 let error = format!("The agent exited ({reason}).{}", up.peer.last_words());
                 if let Some(running) = up.turn {
                     running.turn.end(TurnEnd::Failed(error.clone()), &mut self.out);
+                    self.inspections.want();
                 }
-                let now = Instant::now();
-                match self.restarts.allow(now) {
-                    Some(wait) => self.phase = Phase::Down(Some(now + wait)),
-                    None => self.fail(None, format!("The agent keeps dying. {error}")),
-                }
+                self.come_back(&error);
             }
+        }
+    }
+
+    /// The process was up and is gone: it is started again, unless that happens all the time.
+    fn come_back(&mut self, error: &str) {
+        let now = Instant::now();
+        match self.restarts.allow(now) {
+            Some(wait) => self.phase = Phase::Down(Some(now + wait)),
+            None => self.fail(None, format!("The agent keeps dying. {error}")),
         }
     }
 }

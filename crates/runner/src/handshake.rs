@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::acp::{self, AuthMethod, Initialized, PromptCapabilities};
+use crate::acp::{self, AgentInfo, AuthMethod, Initialized, PromptCapabilities};
 use crate::jsonrpc::{AUTH_REQUIRED, RpcError};
+use crate::models::Models;
 
 /// The steps of a start; one request of ours is open at any time.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Handshake {
     prompt_capabilities: PromptCapabilities,
     offered: Vec<AuthMethod>,
     authenticated: bool,
+    agent: Option<AgentInfo>,
+    models: Option<Models>,
 }
 
 /// What the configuration says about conversations with the agent.
@@ -68,8 +71,16 @@ impl Handshake {
             prompt_capabilities: PromptCapabilities::default(),
             offered: Vec::new(),
             authenticated: false,
+            agent: None,
+            models: None,
         };
         (handshake, "initialize", acp::initialize_params())
+    }
+
+    /// Begins a new conversation in a process that has one already.
+    pub(crate) fn renew(&mut self) -> (&'static str, Value) {
+        self.step = Step::New;
+        ("session/new", self.new_session_params())
     }
 
     /// What was waited for, for messages.
@@ -130,6 +141,12 @@ impl Handshake {
         self.prompt_capabilities
     }
 
+    /// The models of the open conversation, and what to call the agent.
+    pub(crate) fn models(&mut self) -> (Option<Models>, String) {
+        let agent = self.agent.take().and_then(|agent| agent.title.or(agent.name));
+        (self.models.take(), agent.unwrap_or_else(|| "Agent".to_owned()))
+    }
+
     /// What to do about an agent that wants a login.
     pub(crate) fn login_help(&self) -> String {
         let offered: Vec<String> = self
@@ -157,6 +174,7 @@ impl Handshake {
         self.can_load = capabilities.load_session.unwrap_or(false);
         self.prompt_capabilities = capabilities.prompt_capabilities.unwrap_or_default();
         self.offered = result.auth_methods;
+        self.agent = result.agent_info;
         self.open()
     }
 
@@ -172,11 +190,16 @@ impl Handshake {
 
     fn new_session(&mut self) -> Next {
         self.step = Step::New;
-        Next::Request("session/new", json!({"cwd": self.workspace, "mcpServers": []}))
+        Next::Request("session/new", self.new_session_params())
+    }
+
+    fn new_session_params(&self) -> Value {
+        json!({"cwd": self.workspace, "mcpServers": []})
     }
 
     /// A new conversation is open. An agent in another mode would act by other rules than the configured ones.
     fn opened(&mut self, id: String, result: &Value) -> Next {
+        self.models = Models::decode(result);
         match &self.wishes.mode {
             Some(mode) if result["modes"]["currentModeId"] != mode.as_str() => self.set_mode(id, mode.clone(), result),
             _ => Next::Ready(id),
@@ -186,6 +209,7 @@ impl Handshake {
     /// An earlier conversation is open. The mode is set even if it is the current one: an agent that goes on replaying
     /// after it has answered has replayed all when it answers this.
     fn loaded(&mut self, id: String, result: &Value) -> Next {
+        self.models = Models::decode(result);
         match &self.wishes.mode {
             Some(mode) => self.set_mode(id, mode.clone(), result),
             None => Next::Ready(id),

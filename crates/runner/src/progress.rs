@@ -52,7 +52,13 @@ mod tests {
     use portway_protocol::runner::Answer;
 
     fn prompt(id: &str) -> RunnerCommand {
-        RunnerCommand::Prompt { message_id: id.into(), content: String::new(), model: None, attachments: Vec::new() }
+        RunnerCommand::Prompt {
+            message_id: id.into(),
+            content: String::new(),
+            model: None,
+            model_preferences: Vec::new(),
+            attachments: Vec::new(),
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Turn {
                     entries: items.into_iter().take(MAX_PLAN).map(plan_entry).collect(),
                 });
             }
-            Update::Other => {}
+            Update::Options(_) | Update::Other => {}
         }
     }
 

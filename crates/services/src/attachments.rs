@@ -93,7 +93,8 @@ impl Services {
         said
     }
 
-    async fn put(
+    /// Keeps the bytes of what goes with a message.
+    pub(crate) async fn put(
         &self,
         session: &SessionId,
         message: &MessageId,
@@ -241,7 +242,7 @@ fn key(session: &SessionId, id: &AttachmentId) -> Result<ObjectKey, Error> {
 }
 
 /// Whether these can go with one prompt.
-fn check(attachments: &[NewAttachment]) -> Result<(), Error> {
+pub(crate) fn check(attachments: &[NewAttachment]) -> Result<(), Error> {
     let invalid = |field: String, message: String| Err(Error::Invalid { field, message });
     if attachments.len() > MAX_ATTACHMENTS {
         return invalid("attachments".to_owned(), format!("expected at most {MAX_ATTACHMENTS}"));

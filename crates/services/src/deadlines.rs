@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portway_domain::engine::Event;
+use portway_domain::ids::SessionId;
+use portway_domain::time::Timestamp;
 
 use crate::Services;
 use crate::error::Error;
@@ -50,8 +52,17 @@ impl Services {
         let due = self.ports.store.due_sessions(self.ports.clock.now(), ROUND).await?;
         let count = due.len();
         for id in due {
-            self.apply(&id, vec![Event::Due], Vec::new(), self.moment()).await?;
+            self.ask_session(&id).await?;
         }
         Ok(count)
+    }
+
+    /// Asks one session, and answers when it has to be asked again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the session does not exist, or the store's failure.
+    pub async fn ask_session(&self, id: &SessionId) -> Result<Option<Timestamp>, Error> {
+        let stepped = self.apply(id, vec![Event::Due], Vec::new(), self.moment()).await?;
+        Ok(stepped.engine.next_deadline())
     }
 }

@@ -32,7 +32,7 @@ impl Services {
             tokio::pin!(woken);
             // Registered before looking, so that work which is added while looking is not slept through.
             woken.as_mut().enable();
-            match self.claim_and_start().await {
+            match self.start_due_jobs().await {
                 Ok(0) => self.wait_for_work(woken).await,
                 Ok(_) => {}
                 Err(error) => {
@@ -55,7 +55,12 @@ impl Services {
         }
     }
 
-    async fn claim_and_start(self: &Arc<Self>) -> Result<usize, Error> {
+    /// Starts the jobs that are due, each on a task of its own, and answers how many those were. It is one round of
+    /// [`Services::run_jobs`], for a host that is called now and then and runs no loop.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn start_due_jobs(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.ports.clock.now();
         let jobs = self.ports.store.claim_jobs(&self.node, now, now.plus(LEASE), CLAIM).await?;
         let count = jobs.len();
@@ -78,6 +83,7 @@ impl Services {
             }
             Work::TellParent { parent, child, event } => self.notify_parent(&job, parent, child, event).await,
             Work::StopChildren { session } => self.stop_children(&job, session).await,
+            Work::DeleteSession { session } => self.delete_session(&job, session).await,
         };
         if let Err(error) = result {
             tracing::error!(job = %job.id, attempt = job.attempts, %error, "a job failed");
@@ -144,7 +150,12 @@ impl Services {
         sandbox: Option<SandboxId>,
     ) -> Result<(), Error> {
         let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone() };
-        self.apply(id, vec![event], vec![completion(job)], self.moment()).await?;
+        match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
+            Ok(_) => {}
+            // The session was deleted meanwhile.
+            Err(Error::NotFound { .. }) => return self.stop_sandbox(job, &reference(id, generation, &sandbox)).await,
+            Err(error) => return Err(error),
+        }
         self.watch_sandbox(SandboxRef { session: id.clone(), generation, id: sandbox });
         if self.is_leaving.load(Ordering::SeqCst) {
             self.apply(id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
@@ -255,6 +266,6 @@ fn reference(session: &SessionId, generation: u32, id: &Option<SandboxId>) -> Sa
     SandboxRef { session: session.clone(), generation, id: id.clone() }
 }
 
-fn completion(job: &Job) -> Write {
+pub(crate) fn completion(job: &Job) -> Write {
     Write::CompleteJob { id: job.id.clone(), attempts: job.attempts }
 }

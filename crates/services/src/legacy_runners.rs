@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use portway_domain::channels::Channel;
 use portway_domain::engine::{Actor, Engine, Event, Link, RunnerHello, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId, UserId};
 use portway_domain::sessions::MAX_TITLE_CHARS;
@@ -33,6 +34,8 @@ pub struct PromptOrigin {
     pub author: Option<User>,
     /// The models that the session's owner prefers, best first.
     pub model_preferences: Vec<String>,
+    /// Where it came from, if not from a client of the gateway.
+    pub channel: Option<Channel>,
 }
 
 impl Services {
@@ -126,7 +129,8 @@ impl Services {
         };
         let engine = engine.value;
         let queued = engine.turn.filter(|turn| turn.prompt == *prompt).map(|turn| turn.queued);
-        let author: Option<UserId> = queued.and_then(|queued| queued.author);
+        let (author, channel): (Option<UserId>, _) =
+            queued.map(|queued| (queued.author, queued.channel)).unwrap_or_default();
         let owner = self.ports.store.user(&engine.owner).await?;
         let model_preferences = owner.as_ref().map(|owner| owner.model_preferences.clone()).unwrap_or_default();
         let author = match author {
@@ -134,13 +138,13 @@ impl Services {
             Some(author) => self.ports.store.user(&author).await?,
             None => None,
         };
-        Ok(PromptOrigin { author, model_preferences })
+        Ok(PromptOrigin { author, model_preferences, channel })
     }
 }
 
 /// Whether what comes over a connection counts: not when a newer one took its place, or when the runner is no longer
 /// wanted.
-fn is_present(engine: &Engine, connection: &str) -> Result<(), Error> {
+pub(crate) fn is_present(engine: &Engine, connection: &str) -> Result<(), Error> {
     match &engine.runner.link {
         Link::Connected { connection: held } if held == connection => Ok(()),
         Link::Lost { .. } => Err(Error::Conflict("this connection was taken for lost".to_owned())),
@@ -149,7 +153,7 @@ fn is_present(engine: &Engine, connection: &str) -> Result<(), Error> {
     }
 }
 
-fn applied(stepped: Result<Stepped, Error>) -> Result<Engine, RunnerError> {
+pub(crate) fn applied(stepped: Result<Stepped, Error>) -> Result<Engine, RunnerError> {
     match stepped {
         Ok(Stepped { refused: Some(refusal), .. }) => Err(refusal.into()),
         Ok(Stepped { engine, .. }) => Ok(engine),

@@ -45,7 +45,8 @@
 //! [`Services::new`] takes the [`Ports`] and the [`Options`]. Before anything else, [`Services::bootstrap`] makes the first
 //! administrator in an empty store, and [`Services::recover`] takes over what an earlier process left behind. Two loops
 //! then do the work that sessions order, on tasks of the host's: [`Services::run_jobs`] and [`Services::run_deadlines`].
-//! Where several nodes share a store, [`Services::run_node`] is a third.
+//! Where several nodes share a store, [`Services::run_node`] is a third. A host without loops calls [`Services::tick`] now
+//! and then, and [`Services::start_due_jobs`] when work was ordered.
 //! [`Services::fill_search_index`] runs beside them until what is older than the search index is in it.
 //! [`Services::run_object_sweep`] removes attachments that nothing refers to.
 //! The crate `portway-host-node` does all this in `portway::Gateway`.
@@ -69,6 +70,7 @@ pub mod attachments;
 pub mod children;
 pub mod context;
 pub mod deadlines;
+pub mod deletion;
 pub mod error;
 pub mod health;
 mod idempotency;
@@ -78,28 +80,35 @@ pub mod legacy_runners;
 mod locks;
 pub mod memories;
 pub mod metrics;
+pub mod models;
 pub mod nodes;
 pub mod presence;
 pub mod prompts;
 pub mod recovery;
 pub mod resuming;
+pub mod runner_requests;
 pub mod runners;
+pub mod screenshots;
 pub mod search;
+mod session_updates;
 pub mod sessions;
 pub mod sharing;
 pub mod sign_ins;
 pub mod steps;
 #[cfg(test)]
 mod tests;
+pub mod ticks;
 mod unpublished;
 pub mod watch;
+pub mod workspaces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use portway_domain::access::Permission;
-use portway_domain::ids::NodeId;
+use portway_domain::ids::{NodeId, SessionId};
+use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
 use portway_ports::health::Health;
@@ -146,11 +155,17 @@ pub struct Options {
     pub max_children: u32,
 }
 
+/// What is told when a session has to be asked again, see [`Services::ask_session`]: for a host that wakes up by an alarm.
+pub type Alarm = Arc<dyn Fn(&SessionId, Option<Timestamp>) + Send + Sync>;
+
 /// All use cases.
 pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) options: Options,
     pub(crate) node: NodeId,
+    /// Whether other processes step sessions as the same node.
+    pub(crate) steps_elsewhere: bool,
+    pub(crate) alarm: Option<Alarm>,
     /// Whether there may be other nodes on the store.
     pub(crate) is_shared: AtomicBool,
     /// Whether there were other nodes on the store when that was last looked at.
@@ -160,6 +175,7 @@ pub struct Services {
     pub(crate) locks: locks::SessionLocks,
     pub(crate) presence: presence::PresenceList,
     pub(crate) event_sockets: sign_ins::EventSockets,
+    pub(crate) open_requests: Arc<runner_requests::OpenRequests>,
     pub(crate) new_work: Notify,
     pub(crate) last_probe: health::LastProbe,
     pub(crate) counters: metrics::Counters,
@@ -174,6 +190,8 @@ impl Services {
         let node = ports.entropy.ids(now).draw();
         Self {
             node,
+            steps_elsewhere: false,
+            alarm: None,
             is_shared: AtomicBool::new(false),
             has_neighbours: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
@@ -182,6 +200,7 @@ impl Services {
             locks: locks::SessionLocks::default(),
             presence: presence::PresenceList::new(now),
             event_sockets: sign_ins::EventSockets::default(),
+            open_requests: Arc::default(),
             new_work: Notify::new(),
             last_probe: health::LastProbe::default(),
             counters: metrics::Counters::default(),
@@ -195,10 +214,28 @@ impl Services {
         Self { node, ..self }
     }
 
+    /// The same beside other processes that are the same node: what was committed here last may be outdated.
+    #[must_use]
+    pub fn beside_others(self) -> Self {
+        Self { steps_elsewhere: true, ..self }
+    }
+
+    /// The same that tells after every step of a session when it has to be asked again.
+    #[must_use]
+    pub fn with_alarm(self, alarm: Alarm) -> Self {
+        Self { alarm: Some(alarm), ..self }
+    }
+
     /// The clock that the services go by.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.ports.clock
+    }
+
+    /// Where work goes on behind an answer.
+    #[must_use]
+    pub fn spawner(&self) -> &Arc<dyn Spawner> {
+        &self.ports.spawner
     }
 
     /// The source of randomness that the services draw from.
@@ -233,6 +270,12 @@ impl Services {
             base_url: "http://localhost".to_owned(),
             caller: context::CallerSlot::default(),
         }
+    }
+
+    /// Ready once work is ordered in this process from now on: for a host without a loop, which then calls
+    /// [`Services::start_due_jobs`].
+    pub fn work_ordered(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.new_work.notified()
     }
 
     /// Whether agents are at work in sessions that this process looks after.

@@ -157,11 +157,13 @@ impl Services {
             self.ports.spawner.spawn(Box::pin(async move {
                 services.write_presence_or_warn().await;
                 let (users, _) = services.present(&session).await;
-                services.announce(&session, &user, true, users);
+                services.announce(&session, &user, true, users.clone());
+                services.tell_update(&session, &user, true, users).await;
             }));
         } else {
             let users = people(self.presence.lock().users(session));
-            self.announce(session, &guard.principal.user, true, users);
+            self.announce(session, &guard.principal.user, true, users.clone());
+            self.tell_update_beside(session, &guard.principal.user, true, users);
         }
         guard
     }
@@ -197,7 +199,8 @@ impl Services {
             }
             let (users, _) = self.present(&socket.session).await;
             if !users.iter().any(|present| present.id == socket.user) {
-                self.announce(&socket.session, &socket.user, false, users);
+                self.announce(&socket.session, &socket.user, false, users.clone());
+                self.tell_update(&socket.session, &socket.user, false, users).await;
             }
         }
     }
@@ -292,7 +295,8 @@ impl Drop for PresenceGuard {
         drop(sockets);
         let user = &self.principal.user;
         if !present.iter().any(|present| present.id == *user) {
-            self.services.announce(&self.session, user, false, present);
+            self.services.announce(&self.session, user, false, present.clone());
+            self.services.tell_update_beside(&self.session, user, false, present);
         }
     }
 }

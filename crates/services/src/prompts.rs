@@ -92,12 +92,13 @@ impl Services {
         .map(|_| ())
     }
 
-    /// Ends the turn and drops what waits.
+    /// Ends the turn and drops what waits, or only what came from that channel.
     ///
     /// # Errors
     /// [`Error::SessionEnded`] when the session takes nothing more.
-    pub async fn abort(&self, context: &Context, id: &SessionId) -> Result<(), Error> {
-        self.act(context, id, |principal| Event::Aborted { by: actor(principal) }).await.map(|_| ())
+    pub async fn abort(&self, context: &Context, id: &SessionId, channel: Option<Channel>) -> Result<(), Error> {
+        let event = |principal: &Principal| Event::Aborted { channel: channel.clone(), by: actor(principal) };
+        self.act(context, id, event).await.map(|_| ())
     }
 
     /// Drops the prompts that wait. Answers how many there were.

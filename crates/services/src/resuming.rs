@@ -186,7 +186,7 @@ fn weight(message: &Message) -> usize {
         }
         Part::Plan { entries } => entries.iter().map(|entry| entry.content.len()).sum(),
         // What goes with a prompt is told by its address.
-        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::Attachment(_) => 0,
+        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::SessionBreak | Part::Attachment(_) => 0,
     });
     parts.fold(message.content.len(), usize::saturating_add)
 }

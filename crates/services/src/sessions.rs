@@ -34,7 +34,7 @@ pub struct NewSession {
     pub directory: Option<String>,
     /// What the agent is told first.
     pub initial_prompt: Option<String>,
-    /// Which model to use for it.
+    /// Which model to use for what names none.
     pub initial_model: Option<String>,
     /// What the client wants attached, as JSON text.
     pub metadata: Option<String>,
@@ -206,6 +206,7 @@ impl Services {
         let idle = Duration::from_secs(user.idle_timeout_seconds.into());
         engine.timeouts = Timeouts { idle: Some(idle), ..self.options.timeouts };
         engine.parent.clone_from(&session.parent);
+        engine.initial_model = new.initial_model;
         let mut events = vec![Event::Opened { title: session.title.clone() }];
         events.extend(opener.filter(|opener| opener.user != user.id).map(|opener| {
             let who = actor(opener);
@@ -217,7 +218,7 @@ impl Services {
                 content,
                 attachments: Vec::new(),
                 author: None,
-                model: new.initial_model,
+                model: None,
                 queue_mode: None,
                 channel: None,
             };
@@ -307,7 +308,7 @@ impl Services {
         Ok(match before.status {
             SessionStatus::Hibernated => Rest { status: SessionStatus::Restoring, message: "The session wakes up" },
             status @ SessionStatus::Hibernating => {
-                Rest { status, message: "The session is just being put away: a prompt brings it back" }
+                Rest { status, message: "The session is just being put away, and wakes up after that" }
             }
             status if status.is_ended() => Rest { status, message: "The session has ended" },
             status => Rest { status, message: "The session does not hibernate" },

@@ -35,6 +35,11 @@ pub struct EventSocketGuard {
 }
 
 impl EventSockets {
+    /// Whether there are any.
+    pub(crate) fn are_open(&self) -> bool {
+        !self.lock().sockets.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Numbered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -121,7 +121,7 @@ impl Services {
         for _ in 0..MAX_ATTEMPTS {
             // Another node may have stepped the session since. A write would show that; nothing else does.
             let (stored, is_certain) = match lock.take() {
-                Some(stored) => (stored, !self.is_shared.load(Ordering::Relaxed)),
+                Some(stored) => (stored, !self.steps_elsewhere && !self.is_shared.load(Ordering::Relaxed)),
                 None => (self.load_engine(id).await?, true),
             };
             let events = match make(&stored.value) {
@@ -212,6 +212,9 @@ impl Services {
             || engine.next_deadline().is_some()
         {
             self.new_work.notify_waiters();
+        }
+        if let Some(alarm) = &self.alarm {
+            alarm(&engine.session, engine.next_deadline());
         }
         let topic = Topic::Session(engine.session.clone());
         self.ports.pubsub.publish(&topic, Hint::Session { version, seq: engine.seq, notices: effects.notices });

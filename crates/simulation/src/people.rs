@@ -218,7 +218,7 @@ impl Person {
         let outcome = self
             .collaborate(call(move |services, context| async move {
                 let _dropping = dropping;
-                services.abort(&context, &id).await
+                services.abort(&context, &id, None).await
             }))
             .await;
         self.simulation.note(format_args!("person {} aborts {session}: {outcome:?}", self.number));

@@ -54,7 +54,11 @@ impl SharedPubSub {
             if self.simulation.strikes(500) {
                 let version = match &*hint {
                     Hint::Session { version, .. } => Some(*version),
-                    Hint::Presence(_) | Hint::Bus(_) => None,
+                    Hint::Presence(_)
+                    | Hint::Bus(_)
+                    | Hint::RunnerAsked(_)
+                    | Hint::RunnerAnswered { .. }
+                    | Hint::Responded(_) => None,
                 };
                 to.lost(&topic, version);
             }

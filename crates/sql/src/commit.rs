@@ -8,8 +8,8 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
-    audit, commands, deadlines, engines, idempotency, jobs, memories, messages, open_message, participants, questions,
-    removals, search, sessions, share_links, tokens, users,
+    audit, changed_files, commands, deadlines, engines, idempotency, jobs, memories, messages, models, open_message,
+    participants, questions, removals, search, sessions, share_links, tokens, users, workspaces,
 };
 
 /// Why a write cannot be made into steps.
@@ -71,6 +71,8 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::AddSession { session, engine } => {
             return Ok(vec![sessions::add(dialect, session)?, engines::add(dialect, engine)?]);
         }
+        Write::RemoveMessages { session, limit } => messages::remove_some(dialect, &session, limit),
+        Write::RemoveSession { id } => sessions::remove(dialect, &id),
         Write::SetEngine { engine, version } => engines::set(dialect, engine, version)?,
         Write::Session { id, change } => return steps_of_change(dialect, &id, change),
         Write::SetDeadline { session, due_at } => deadlines::set(dialect, session, due_at)?,
@@ -121,6 +123,13 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
         }
         Change::ParticipantSet(participant) => return Ok(participants::set(dialect, session, participant)?),
         Change::ParticipantRemoved { user } => participants::remove(dialect, session, &user),
+        Change::FilesChanged { files, seq, at } => {
+            let mut steps = changed_files::replace(dialect, session, &files, seq, at)?;
+            steps.push(workspaces::note_files(dialect, session, seq, at)?);
+            return Ok(steps);
+        }
+        Change::GitStateChanged { report, seq, at } => workspaces::set_git(dialect, session, report, seq, at)?,
+        Change::ModelsSet { models, seq, at } => models::set(dialect, session, models, seq, at)?,
         Change::Audited(entry) => audit::add(dialect, session, entry)?,
     };
     Ok(vec![step])

@@ -99,6 +99,27 @@ impl Dialect {
         Expr::from(Func::cust(array).arg(row)).cast_as("text")
     }
 
+    /// Selects from the members of a JSON array of arrays, which is one argument however many there are; see
+    /// [`Dialect::item_member`]. The condition tells SQLite where an insert of what is selected goes on.
+    pub(crate) fn select_items(self, select: &mut SelectStatement, list: Expr) -> &mut SelectStatement {
+        let (items, always) = (self.items(), Expr::Constant(Value::Bool(Some(true))));
+        select.from_function(Func::cust(items).arg(list), items).and_where(always)
+    }
+
+    /// The text of a member of the present array of [`Dialect::select_items`].
+    pub(crate) fn item_member(self, index: i32) -> Expr {
+        let item = Expr::col((self.items(), "value"));
+        item.binary(BinOper::Custom("->>"), Expr::Constant(Value::Int(Some(index))))
+    }
+
+    /// What makes rows of a JSON array.
+    fn items(self) -> &'static str {
+        match self {
+            Self::Sqlite => "json_each",
+            Self::Postgres => "jsonb_array_elements",
+        }
+    }
+
     /// Asks whether there is a table, as `found`.
     pub(crate) fn has_table(self, name: &str) -> Statement {
         let mut select = Query::select();
@@ -236,6 +257,24 @@ mod tests {
         assert_eq!(
             render(Dialect::Postgres),
             r#"SELECT CAST(json_agg(json_build_array("notes"."id", "notes"."title")) AS text) FROM "notes""#
+        );
+    }
+
+    #[test]
+    fn json_becomes_rows() {
+        let render = |dialect: Dialect| {
+            let mut select = Query::select();
+            dialect.select_items(&mut select, Expr::val("[]")).expr(dialect.item_member(0));
+            select.expr(dialect.item_member(1).cast_as("bigint"));
+            dialect.statement(&select).text.into_owned()
+        };
+        assert_eq!(
+            render(Dialect::Sqlite),
+            r#"SELECT "json_each"."value" ->> 0, CAST(("json_each"."value" ->> 1) AS bigint) FROM json_each(?) AS "json_each" WHERE TRUE"#
+        );
+        assert_eq!(
+            render(Dialect::Postgres),
+            r#"SELECT "jsonb_array_elements"."value" ->> 0, CAST(("jsonb_array_elements"."value" ->> 1) AS bigint) FROM jsonb_array_elements($1) AS "jsonb_array_elements" WHERE TRUE"#
         );
     }
 

@@ -48,6 +48,7 @@ impl From<Job> for NewJobRow {
             Work::StopSandbox { .. } => "stop-sandbox",
             Work::TellParent { .. } => "tell-parent",
             Work::StopChildren { .. } => "stop-children",
+            Work::DeleteSession { .. } => "delete-session",
         };
         let Job { id, work, node, attempts, run_at } = job;
         Self { id, kind: kind.to_owned(), work: JsonText(work), node, attempts, run_at }

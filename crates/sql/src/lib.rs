@@ -45,6 +45,7 @@ pub mod value;
 
 mod attachments;
 mod audit;
+mod changed_files;
 mod children;
 mod commands;
 mod commit;
@@ -57,6 +58,7 @@ mod jobs;
 mod json_text;
 mod memories;
 mod messages;
+mod models;
 mod names;
 mod nodes;
 mod open_message;
@@ -72,5 +74,6 @@ mod store;
 mod subquery;
 mod tokens;
 mod users;
+mod workspaces;
 
 pub use self::store::SqlStore;

@@ -269,6 +269,26 @@ pub(crate) fn remove(dialect: Dialect, session: &SessionId, id: &MessageId) -> S
     }))
 }
 
+/// Removes some messages, the oldest ones, and what refers to them.
+pub(crate) fn remove_some(dialect: Dialect, session: &SessionId, limit: u32) -> Step {
+    static REMOVE_SOME: Shape = Shape::new();
+    Step::new(REMOVE_SOME.fill(dialect, [session.as_str().into(), limit.into()], |[session, limit]| {
+        let of_session = || Expr::col((TABLE, "session_id")).eq(session);
+        let oldest = Query::select()
+            .column((TABLE, "id"))
+            .from(TABLE)
+            .and_where(of_session())
+            .order_by((TABLE, "position"), Order::Asc)
+            .limit(limit.as_number())
+            .take();
+        Query::delete()
+            .from_table(TABLE)
+            .and_where(of_session())
+            .and_where(Expr::col((TABLE, "id")).in_subquery(oldest))
+            .take()
+    }))
+}
+
 /// Most texts that one of [`texts`] asks for: databases bound the number of arguments.
 const TEXTS_AT_ONCE: usize = 50;
 

@@ -80,14 +80,15 @@ macro_rules! files {
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
     7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children",
-    13 "0013_attachments", 14 "0014_resuming"
+    13 "0013_attachments", 14 "0014_resuming", 15 "0015_workspace_changes", 16 "0016_available_models"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
 pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
     6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
-    11 "0011_channels", 12 "0012_children", 13 "0013_attachments", 14 "0014_resuming"
+    11 "0011_channels", 12 "0012_children", 13 "0013_attachments", 14 "0014_resuming",
+    15 "0015_workspace_changes", 16 "0016_available_models"
 );
 
 #[cfg(test)]
@@ -166,6 +167,16 @@ mod tests {
             14,
             "a7706e378b78e1285c10913eb571e54ce6c95a585c4d557853e27253a83a201d",
             "4cef6b2e0070a85b9674afd70f0de3d5c6eb240686b9d703344ad5b7bdb77e3b",
+        ),
+        (
+            15,
+            "aa509d8316cfbd3a2460e7a64fbe431afb4d09b1a53dc0db53bc68ab0a0113dc",
+            "4be994a906fce05c5400d85744885f1089adc15a4d9ee25d3a030804577d122f",
+        ),
+        (
+            16,
+            "eb3e86028b692d49946635a0e61c9a6491477ddbd99135318111aa27f72b03ac",
+            "43a0daf1bd5ff3e91fec0f0afcd59deb546ba38e97d833f715f1ef83649326aa",
         ),
     ];
 

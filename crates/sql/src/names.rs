@@ -7,6 +7,7 @@ use portway_domain::messages::{MessageRole, TextKind};
 use portway_domain::sessions::{QueueMode, SessionStatus};
 use portway_domain::sharing::{ParticipantRole, ShareToken};
 use portway_domain::tokens::{TokenHash, TokenKind};
+use portway_domain::workspaces::FileStatus;
 use sea_query::Value;
 
 use crate::dialect::Dialect;
@@ -38,6 +39,7 @@ macro_rules! named_columns {
 }
 
 named_columns! {
+    FileStatus,
     MemoryCategory,
     MessageRole,
     ParticipantRole,

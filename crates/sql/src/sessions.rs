@@ -350,3 +350,11 @@ pub(crate) fn touch(dialect: Dialect, id: &SessionId, touch: Touch, at: Timestam
         update
     })))
 }
+
+/// Removes a session and every row that refers to it.
+pub(crate) fn remove(dialect: Dialect, id: &SessionId) -> Step {
+    static REMOVE: Shape = Shape::new();
+    Step::guarded(REMOVE.fill(dialect, [id.as_str().into()], |[id]| {
+        Query::delete().from_table(TABLE).and_where(Expr::col("id").eq(id)).take()
+    }))
+}

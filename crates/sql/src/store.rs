@@ -5,6 +5,7 @@ mod changes;
 mod children;
 mod diagnosis;
 mod memories;
+mod models;
 mod nodes;
 mod presence;
 mod search;
@@ -12,6 +13,7 @@ mod sessions;
 mod sharing;
 mod users;
 mod work;
+mod workspaces;
 
 use std::fmt;
 use std::sync::Arc;

@@ -141,7 +141,7 @@ pub(crate) fn worker_tools(workspace: &Workspace) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
         Err(failure) if is_ci() => Err(failure),
         Err(failure) => {
-            eprintln!("warning: {failure}\nwarning: the port suite on D1 will SKIP");
+            eprintln!("warning: {failure}\nwarning: the tests of Workers will SKIP");
             Ok(false)
         }
     }

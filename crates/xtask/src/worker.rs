@@ -1,12 +1,14 @@
-//! `cargo xtask worker`: compiles Workers, and runs the conformance suite in workerd.
+//! `cargo xtask worker`: compiles Workers, runs the gateway in workerd, and the tests of both.
 
 mod pipeline;
 mod versions;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Subcommand;
 
+use self::pipeline::Source;
 use crate::failure::Failure;
 use crate::npm::Packages;
 use crate::process;
@@ -15,11 +17,25 @@ use crate::workspace::Workspace;
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Compile the conformance suite as small as a Worker gets, and print how small that is
+    /// Compile the gateway as a Worker that can be deployed, and print how large it is
     Build,
+    /// Run the gateway in workerd on this machine; variables that begin with PORTWAY_ are its settings
+    Dev {
+        /// Where it listens
+        #[arg(long, default_value_t = 8787)]
+        port: u16,
+        /// Folder for everything that is kept
+        #[arg(long, default_value = "portway-data/worker")]
+        data: PathBuf,
+    },
     /// Run the conformance suite on D1 inside workerd
     Test {
         /// Only the trials whose names contain this
+        filter: Option<String>,
+    },
+    /// Run those end-to-end tests against the gateway in workerd that it can pass
+    E2e {
+        /// Only the tests whose names contain this
         filter: Option<String>,
     },
 }
@@ -38,8 +54,14 @@ const TOOLS: Packages = Packages {
     files: &[ESBUILD, MINIFLARE],
 };
 
-/// Folder of the crate that is the conformance suite as a Worker.
-const CONFORMANCE: &str = "conformance-worker";
+/// The conformance suite as a Worker, which is never deployed.
+const CONFORMANCE: Source = Source { folder: "conformance-worker", classes: &[], most_bytes: u64::MAX };
+
+/// The gateway as a Worker.
+const GATEWAY: Source = Source { folder: "host-wasm", classes: &["SessionAgent", "EventBus"], most_bytes: 1_000_000 };
+
+/// Runs the gateway in workerd.
+const SERVE: &str = "crates/host-wasm/serve.mjs";
 
 /// Runs the trials of that Worker.
 const TRIALS: &str = "crates/conformance-worker/trials.mjs";
@@ -51,14 +73,21 @@ const SUITE: &str = "d1::";
 pub(crate) fn run(workspace: &Workspace, action: &Action) -> Result<(), Failure> {
     install(workspace)?;
     match action {
-        Action::Build => pipeline::build_small(workspace, CONFORMANCE),
+        Action::Build => build(workspace),
+        Action::Dev { port, data } => dev(workspace, *port, data),
         Action::Test { filter } => test(workspace, filter.as_deref()),
+        Action::E2e { filter } => end_to_end(workspace, filter.as_deref()),
     }
 }
 
 /// Installs what builds and runs a Worker, unless it is there.
 pub(crate) fn install(workspace: &Workspace) -> Result<(), Failure> {
     TOOLS.install(workspace).map(drop)
+}
+
+/// Compiles the gateway as it is deployed.
+fn build(workspace: &Workspace) -> Result<(), Failure> {
+    pipeline::build_small(workspace, &GATEWAY)
 }
 
 /// Runs the trials whose names contain the filter.
@@ -71,8 +100,26 @@ pub(crate) fn suite(workspace: &Workspace) -> Result<(bool, String), Failure> {
     process::capture(&mut trials(workspace, Some(SUITE))?)
 }
 
+/// Compiles the gateway quickly and serves it until it is stopped.
+fn dev(workspace: &Workspace, port: u16, data: &Path) -> Result<(), Failure> {
+    let worker = pipeline::build_fast(workspace, &GATEWAY)?;
+    let mut node = Command::new("node");
+    node.current_dir(workspace.root()).arg(SERVE).arg(TOOLS.path(workspace, MINIFLARE)).arg(worker);
+    process::run(node.arg(data).arg(port.to_string()))
+}
+
+/// Runs the end-to-end tests with workerd in the place of the native host.
+fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
+    let worker = pipeline::build_fast(workspace, &GATEWAY)?;
+    let mut cargo = process::cargo();
+    cargo.current_dir(workspace.root()).args(["test", "--package", "portway-host-node", "--test", "e2e", "--"]);
+    cargo.args(filter).env("PORTWAY_TEST_HOST", "worker").env("PORTWAY_TEST_WORKER", worker);
+    cargo.env("PORTWAY_TEST_WORKER_SCRIPT", workspace.root().join(SERVE));
+    process::run(cargo.env("PORTWAY_TEST_MINIFLARE", TOOLS.path(workspace, MINIFLARE)))
+}
+
 fn trials(workspace: &Workspace, filter: Option<&str>) -> Result<Command, Failure> {
-    let worker = pipeline::build_fast(workspace, CONFORMANCE)?;
+    let worker = pipeline::build_fast(workspace, &CONFORMANCE)?;
     let mut node = Command::new("node");
     node.current_dir(workspace.root()).arg(TRIALS).arg(TOOLS.path(workspace, MINIFLARE)).arg(worker).args(filter);
     Ok(node)

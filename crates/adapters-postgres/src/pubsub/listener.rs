@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portway_ports::pubsub::{Hint, Topic};
 use portway_pubsub::LocalPubSub;
 use portway_sql::driver::SqlError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -10,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::company::Company;
 use super::payload::{self, Heard, Item};
+use super::pieces::{Assembled, Assembly};
 use super::sender::{CHANNEL, silent};
 use crate::error::Failure;
 use crate::options::PostgresOptions;
@@ -34,6 +36,7 @@ pub(super) struct Listener {
     local: LocalPubSub,
     company: Arc<Company>,
     line: PgListener,
+    assembly: Assembly,
 }
 
 impl Listener {
@@ -45,7 +48,7 @@ impl Listener {
     ) -> Result<Self, SqlError> {
         let connect = options.hinting();
         let line = listen(&connect).await.map_err(|error| Failure::from(error).into_error())?;
-        Ok(Self { connect, name: name.to_owned(), local, company, line })
+        Ok(Self { connect, name: name.to_owned(), local, company, line, assembly: Assembly::default() })
     }
 
     /// Listens for ever.
@@ -63,6 +66,7 @@ impl Listener {
                 pause = (2 * pause).min(AT_MOST);
             };
             // Whatever was said meanwhile, nobody heard.
+            self.assembly.clear();
             self.local.lost_all();
         }
     }
@@ -83,7 +87,7 @@ impl Listener {
         }
     }
 
-    fn told(&self, text: &str) {
+    fn told(&mut self, text: &str) {
         match payload::read(&self.name, text) {
             Heard::Self_ => {}
             Heard::Other(items) => {
@@ -97,15 +101,25 @@ impl Listener {
         }
     }
 
-    fn deliver(&self, item: Item<serde_json::Value>) {
+    fn deliver(&mut self, item: Item<serde_json::Value>) {
         match item {
-            Item::Hint(topic, value) if self.local.is_watched(&topic) => match payload::hint(value) {
-                Some(hint) => self.local.deliver(&topic, Arc::new(hint)),
-                None => self.local.lost(&topic, None),
+            Item::Hint(topic, value) if self.local.is_watched(&topic) => self.hint(&topic, payload::hint(value)),
+            Item::Piece(topic, piece) if self.local.is_watched(&topic) => match self.assembly.add(piece) {
+                Assembled::Whole(text) => self.hint(&topic, serde_json::from_str(&text).ok()),
+                Assembled::Broken => self.local.lost(&topic, None),
+                Assembled::More => {}
             },
-            Item::Hint(..) => {}
+            Item::Hint(..) | Item::Piece(..) => {}
             Item::Lost(topic, version) => self.local.lost(&topic, version),
             Item::LostAll => self.local.lost_all(),
+        }
+    }
+
+    /// A hint was heard; one that cannot be read counts as lost.
+    fn hint(&self, topic: &Topic, hint: Option<Hint>) {
+        match hint {
+            Some(hint) => self.local.deliver(topic, Arc::new(hint)),
+            None => self.local.lost(topic, None),
         }
     }
 }

@@ -124,7 +124,9 @@ impl Batch {
 pub(super) fn version(hint: &Hint) -> Option<u64> {
     match hint {
         Hint::Session { version, .. } => Some(*version),
-        Hint::Presence(_) | Hint::Bus(_) => None,
+        Hint::Presence(_) | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } | Hint::Responded(_) => {
+            None
+        }
     }
 }
 

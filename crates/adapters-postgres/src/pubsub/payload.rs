@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::outbox::{Batch, version};
+use super::pieces::{self, Piece};
 
 /// Version of the form.
 const FORM: u32 = 1;
@@ -32,6 +33,8 @@ const END: &str = "]}";
 pub(super) enum Item<H> {
     /// A hint.
     Hint(Topic, H),
+    /// A piece of a hint.
+    Piece(Topic, Piece),
     /// Hints about the topic were lost, up to a version.
     Lost(Topic, Option<u64>),
     /// Nobody knows what was lost.
@@ -60,7 +63,7 @@ pub(super) fn write(from: &str, batch: &Batch) -> Vec<String> {
     }
     for (topic, hint) in &batch.hints {
         if !texts.add(&Item::Hint(topic.clone(), &**hint)) {
-            texts.add(&Item::<()>::Lost(topic.clone(), version(hint)));
+            texts.add_in_pieces(from, topic, hint);
         }
     }
     texts.done()
@@ -115,6 +118,22 @@ impl Texts {
         }
         self.open.push_str(&text);
         true
+    }
+
+    /// What was lost of a version can be read again; what has none is told in pieces, if it is not too large for that.
+    fn add_in_pieces(&mut self, from: &str, topic: &Topic, hint: &Hint) {
+        let version = version(hint);
+        let text = if version.is_none() { serde_json::to_string(hint).ok() } else { None };
+        match text.and_then(|text| pieces::split(from, &text)) {
+            Some(pieces) => {
+                for piece in pieces {
+                    self.add(&Item::<()>::Piece(topic.clone(), piece));
+                }
+            }
+            None => {
+                self.add(&Item::<()>::Lost(topic.clone(), version));
+            }
+        }
     }
 
     fn done(mut self) -> Vec<String> {
@@ -175,6 +194,25 @@ mod tests {
                 item => assert_eq!(*item, Item::Lost(topic(1), Some(2)), "{length}"),
             }
         }
+    }
+
+    #[test]
+    fn a_large_hint_without_a_version_is_told_in_pieces() {
+        let large =
+            json!({"Bus": {"kind": "k", "session": "s", "user": "u", "data": "\"\u{0}".repeat(20_000), "at": 0}});
+        let large: Hint = serde_json::from_value(large).unwrap();
+        let texts = write("me", &batch([(topic(1), Arc::new(large.clone())), (topic(1), titled(1, "a"))]));
+        assert!(texts.iter().all(|text| text.len() < 8_000));
+        let mut assembly = pieces::Assembly::default();
+        let mut whole = Vec::new();
+        for item in heard(&texts) {
+            if let Item::Piece(_, piece) = item
+                && let pieces::Assembled::Whole(text) = assembly.add(piece)
+            {
+                whole.push(serde_json::from_str::<Hint>(&text).unwrap());
+            }
+        }
+        assert_eq!(whole, [large]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use portway_ports::search::{MessageSearch, SearchStore};
 use portway_ports::sessions::{MessageRange, SessionFilter, SessionStore};
 use portway_ports::users::UserStore;
 use portway_ports::work::WorkStore;
+use portway_ports::workspaces::WorkspaceStore;
 
 use crate::fixture::{Fixture, now};
 
@@ -31,6 +32,8 @@ async fn reads(f: &Fixture) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("transcript", store.transcript(caller, id, 10).await.map(drop)),
         ("messages", store.messages(caller, id, range).await.map(drop)),
         ("engine", store.engine(id).await.map(drop)),
+        ("git_state", store.git_state(caller, id).await.map(drop)),
+        ("changed_files", store.changed_files(caller, id).await.map(drop)),
         ("pending_commands", store.pending_commands(id, 1, 0, 10).await.map(drop)),
         ("search_messages", store.search_messages(caller, &search).await.map(drop)),
         ("unindexed_messages", store.unindexed_messages(10).await.map(drop)),
@@ -66,6 +69,8 @@ async fn a_damaged_row_names_table_and_column() {
         ("UPDATE message_segments SET kind = 'reasoning' WHERE byte_offset = 3", "byte_offset", &["engine"]),
         ("UPDATE runner_commands SET command = '{\"type\":\"secret\"}'", "command", &["pending_commands"]),
         ("UPDATE audit_log SET id = 'no id!'", "audit_log.id", &["transcript"]),
+        ("UPDATE workspaces SET git_seq = -1", "workspaces.git_seq", &["git_state"]),
+        ("UPDATE changed_files SET additions = -1", "changed_files.additions", &["changed_files"]),
         ("UPDATE access_tokens SET id = ''", "access_tokens.id", &["caller", "sessions", "session"]),
         ("UPDATE users SET model_preferences = '{}'", "users.model_preferences", &["caller", "opening", "remembering"]),
         ("UPDATE jobs SET work = '{\"kind\":\"secret\"}'", "jobs.work", &["claim_jobs"]),

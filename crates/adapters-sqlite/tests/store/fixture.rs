@@ -14,6 +14,7 @@ use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenHash, TokenKind};
 use portway_domain::users::User;
+use portway_domain::workspaces::{FileChange, FileStatus, GitReport};
 use portway_ports::commit::{ChangeSet, Commit, Committer, Write};
 use portway_sql::SqlStore;
 use portway_sql::driver::{Read, SqlDriver, Statement, Step, WriteOutcome};
@@ -22,6 +23,10 @@ use portway_sql::migrations::SQLITE;
 /// The moment at which everything happens.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(0)
+}
+
+fn changed() -> FileChange {
+    FileChange { path: "README.md".to_owned(), status: FileStatus::Added, additions: 1, deletions: 0 }
 }
 
 pub(crate) struct Fixture {
@@ -88,6 +93,8 @@ impl Fixture {
                 Change::PartSet { message: fixture.open.clone(), index: 1, part: plan(), seq: 3 },
                 Change::QuestionAsked { question: asked, seq: 2 },
                 Change::Audited(entry),
+                Change::FilesChanged { files: vec![changed()].into(), seq: 4, at: now() },
+                Change::GitStateChanged { report: GitReport::default(), seq: 5, at: now() },
                 fixture.given(1, 1),
                 fixture.given(1, 2),
             ])

@@ -39,6 +39,8 @@ async fn what_belongs_to_a_session_goes_with_it() {
         "message_segments",
         "questions",
         "audit_log",
+        "workspaces",
+        "changed_files",
         "runner_commands",
         "deadlines",
     ];

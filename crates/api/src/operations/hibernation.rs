@@ -21,6 +21,17 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
         Operation::new("sessions.wake", Method::POST, "/api/sessions/{id}/wake", collaborator)
             .summary("Bring back a session that hibernates")
             .handler(wake),
+        Operation::new("sessions.stop", Method::POST, "/api/sessions/{id}/stop", collaborator)
+            .summary("Put the sandbox of a session away, to start it anew")
+            .describe(
+                "The same as `hibernate`, for the command `/refresh` of clients, which stops and starts a session. A \
+                 session that has something to do stays as it is; to end one is `DELETE`.",
+            )
+            .handler(hibernate),
+        Operation::new("sessions.start", Method::POST, "/api/sessions/{id}/start", collaborator)
+            .summary("Bring back a session that was stopped")
+            .describe("The same as `wake`. One that is just being put away comes back as soon as it is.")
+            .handler(wake),
     ]
 }
 

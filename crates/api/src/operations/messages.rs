@@ -280,7 +280,7 @@ async fn promote(services: State, context: Context, input: WaitingPrompt) -> Ans
 }
 
 async fn abort(services: State, context: Context, input: SessionPath) -> Answer<Success> {
-    services.abort(&context, &session_id(&input.id)?).await?;
+    services.abort(&context, &session_id(&input.id)?, None).await?;
     Ok(SUCCESS)
 }
 

@@ -40,13 +40,16 @@ pub(super) fn part(message: &str, attachment: Attachment) -> Part {
 
 fn attached(message: &mut Message) -> impl DoubleEndedIterator<Item = &mut Part> {
     let parts = message.parts.as_deref_mut().unwrap_or_default();
-    parts.iter_mut().filter(|part| matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_)))
+    parts
+        .iter_mut()
+        .filter(|part| matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_) | Part::Screenshot(_)))
 }
 
 /// Names the path of each attachment of a message.
 pub(crate) fn link(session: &str, message: &mut Message) {
     for part in attached(message) {
-        if let Part::Image(attached) | Part::Audio(attached) | Part::File(attached) = part {
+        if let Part::Image(attached) | Part::Audio(attached) | Part::File(attached) | Part::Screenshot(attached) = part
+        {
             attached.url = Some(format!("/api/sessions/{session}/attachments/{}", attached.id));
         }
     }
@@ -64,7 +67,7 @@ pub(super) async fn show(services: &Services, session: &SessionId, frame: &mut S
     for message in messages.iter_mut().rev() {
         link(session.as_str(), message);
         for part in attached(message).rev() {
-            let (Part::Image(attached) | Part::Audio(attached)) = part else { continue };
+            let (Part::Image(attached) | Part::Audio(attached) | Part::Screenshot(attached)) = part else { continue };
             let chars = usize::try_from(attached.size).unwrap_or(usize::MAX).div_ceil(3).saturating_mul(4);
             if left == 0 || chars > room {
                 continue;

@@ -6,6 +6,7 @@ use portway_domain::access::{Permission, Principal, SessionRole};
 use portway_domain::engine::Notice;
 use portway_domain::ids::{QuestionId, SessionId};
 use portway_domain::questions::AnswerValue;
+use portway_domain::runner_requests::RunnerRequest;
 use portway_domain::sessions::QueueMode;
 use portway_ports::pubsub::{Delivery, Hint, SharedHint, Subscription};
 use portway_ports::sessions::Transcript;
@@ -117,8 +118,8 @@ impl Client {
                 }
                 Ok(())
             }
-            Hint::Presence(_) => deliver_all(socket, shared::plain(hint)).await,
-            Hint::Session { .. } | Hint::Bus(_) => Ok(()),
+            Hint::Presence(_) | Hint::Responded(_) => deliver_all(socket, shared::plain(hint)).await,
+            Hint::Session { .. } | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Ok(()),
         }
     }
 
@@ -158,12 +159,18 @@ impl Client {
             ClientFrame::Answer { question_id, answer } => self.answer(question_id, answer).await,
             ClientFrame::Withdraw { message_id } => self.withdraw(message_id).await,
             ClientFrame::Promote { message_id } => self.promote(message_id).await,
-            ClientFrame::Abort {} => {
-                self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id).await
+            ClientFrame::Diff {} => self.ask(RunnerRequest::Diff).await,
+            ClientFrame::Review {} => self.ask(RunnerRequest::Review).await,
+            ClientFrame::Command { command, args, channel_type, channel_id } => {
+                self.command(&command, args, channel_type, channel_id).await
             }
-            ClientFrame::Revert {} | ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command {} => {
-                return send(socket, &not_available("This command is")).await;
-            }
+            ClientFrame::Abort { channel_type, channel_id } => match channel(channel_type, channel_id) {
+                Ok(channel) => {
+                    self.services.abort(&self.frame_context(SessionRole::Collaborator), &self.id, channel).await
+                }
+                Err(error) => Err(error),
+            },
+            ClientFrame::Revert { .. } => return send(socket, &not_available("This command is")).await,
             ClientFrame::Unknown => return Ok(()),
         };
         match done {

@@ -14,12 +14,17 @@ use portway_protocol::server::{
 };
 use portway_services::Context;
 
-use super::attachments;
+use super::{attachments, models, workspaces};
 
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
     let assistant = message.role == MessageRole::Assistant;
-    let parts: Vec<wire::Part> = message.parts.into_iter().map(|shown| part(message.id.as_str(), shown)).collect();
+    let system = message.role == MessageRole::System;
+    let shown = |shown| match part(message.id.as_str(), shown) {
+        wire::Part::Image(picture) if system => wire::Part::Screenshot(picture),
+        part => part,
+    };
+    let parts: Vec<wire::Part> = message.parts.into_iter().map(shown).collect();
     let author = message.author;
     wire::Message {
         id: message.id.into(),
@@ -101,6 +106,7 @@ fn part(message: &str, part: Part) -> wire::Part {
             original_created_at: from.created_at.as_seconds(),
         },
         Part::Label { title, avatar_key } => wire::Part::Label { system_title: title, system_avatar_key: avatar_key },
+        Part::SessionBreak => wire::Part::SessionBreak {},
         Part::Attachment(attachment) => attachments::part(message, attachment),
     }
 }
@@ -164,6 +170,7 @@ pub(super) fn init(transcript: Transcript, users: Vec<Profile>, sockets: usize) 
             queue: engine.queue.into_iter().map(|queued| queued.id.into()).collect(),
             connected_clients: sockets,
             connected_users: users.iter().map(connected_user).collect(),
+            available_models: transcript.models.map(models::list),
             audit_log: transcript.audit.into_iter().map(audit).collect(),
         },
     }
@@ -236,9 +243,13 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
             code: None,
         },
         Notice::Title(title) => ServerFrame::Title { title: title.clone() },
+        Notice::Models(offered) => models::models(offered.clone()),
+        Notice::ModelSwitched(switch) => models::switched(switch.clone()),
         Notice::ChildOpened { child, title } => {
             ServerFrame::ChildSession { child_session_id: child.to_string(), title: title.clone() }
         }
+        Notice::FilesChanged(files) => workspaces::files_changed(files.as_slice()),
+        Notice::GitStateChanged(report) => workspaces::git_reported(report),
         Notice::Audit(entry) => ServerFrame::AuditLog { entry: audit(entry.clone()) },
         Notice::AccessWithdrawn { .. }
         | Notice::Commands

@@ -3,8 +3,11 @@
 //! Such a runner says no hello and waits for the gateway to begin; after it lost a connection, it first sends what it kept
 //! meanwhile. So nothing is decided about the turn that it may be working on before it had a moment to do that.
 
+mod conversations;
 mod final_text;
+mod prompts;
 mod requests;
+mod runner_requests;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -25,7 +28,7 @@ use portway_domain::tokens::TokenHash;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
 use portway_ports::sessions::PendingCommand;
 use portway_protocol::legacy_runner::{
-    LegacyPrompt, OpencodeConfig, Received, RequestBody, RequestName, RequestResult, ToLegacyRunner, read,
+    OpencodeConfig, Received, RequestBody, RequestName, RequestResult, ToLegacyRunner, read,
 };
 use portway_protocol::runner::FromRunner;
 use portway_services::Services;
@@ -34,6 +37,7 @@ use portway_services::runners::RunnerError;
 
 use self::translation::{Outcome, Translation};
 use super::runner::{BATCH, Beginning, End, FLUSH, FLUSH_BYTES, SILENCE, parse};
+use super::runner_requests::Unanswered;
 use super::send;
 use crate::socket::{Incoming, Socket};
 
@@ -87,6 +91,7 @@ pub(super) async fn serve(
         decides_at: first.is_some().then(|| now.plus(GRACE)),
         translation: Translation::new(&engine),
         requests: FuturesUnordered::new(),
+        unanswered: Unanswered::default(),
         has_commands: true,
         pending: Vec::new(),
         pending_bytes: 0,
@@ -125,6 +130,7 @@ struct Link {
     connection: String,
     translation: Translation,
     requests: FuturesUnordered<BoxFuture<'static, RequestResult>>,
+    unanswered: Unanswered,
     /// Whether there may be commands that were not sent.
     has_commands: bool,
     /// Until when a prompt of an earlier connection is not sent again, and no turn of one is given up.
@@ -163,7 +169,7 @@ impl Link {
                     self.heard_at = clock.now();
                     self.received(socket, &incoming).await?;
                 }
-                delivery = subscription.next() => self.told(delivery).await?,
+                delivery = subscription.next() => self.told(socket, delivery).await?,
                 Some(result) = self.requests.next() => send(socket, &result).await?,
                 () = clock.sleep(wait) => {}
             }
@@ -253,6 +259,11 @@ impl Link {
                 self.commit_pending().await?;
                 self.services.runner_titled(&self.id, &self.connection, title).await?;
             }
+            Outcome::Answered { request_id, response } => self.answered(request_id, response).await?,
+            Outcome::Picture { content, description } => {
+                self.commit_pending().await?;
+                self.services.runner_showed(&self.id, &self.connection, content, &description).await?;
+            }
             Outcome::Finished => {
                 self.commit_pending().await?;
                 self.services.runner_finished(&self.id, &self.connection).await?;
@@ -276,9 +287,12 @@ impl Link {
         Ok(())
     }
 
-    async fn told(&mut self, delivery: Option<Delivery>) -> Result<(), End> {
+    async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
+                if let Hint::RunnerAsked(asked) = &**hint {
+                    return self.asked(socket, asked).await;
+                }
                 let Hint::Session { notices, .. } = &**hint else {
                     return Ok(());
                 };
@@ -327,22 +341,10 @@ impl Link {
     async fn command(&mut self, pending: PendingCommand) -> Result<Option<ToLegacyRunner>, End> {
         Ok(match pending.command {
             Command::Answer { question, resolution } => self.translation.answer(&question, resolution),
-            Command::Abort { .. } => Some(ToLegacyRunner::Abort {}),
-            Command::Prompt { prompt, model, .. } => {
-                let origin = self.services.prompt_origin(&self.id, &prompt).await?;
-                let author = origin.author.as_ref();
-                Some(ToLegacyRunner::Prompt(Box::new(LegacyPrompt {
-                    message_id: prompt.into(),
-                    content: pending.content.unwrap_or_default(),
-                    model,
-                    model_preferences: origin.model_preferences,
-                    opencode_session_id: self.translation.agent_session().map(str::to_owned),
-                    author_id: author.map(|author| author.id.to_string()),
-                    author_email: author.map(|author| author.email.clone()),
-                    author_name: author.and_then(|author| author.name.clone()),
-                    git_name: author.and_then(|author| author.git_name.clone()),
-                    git_email: author.and_then(|author| author.git_email.clone()),
-                })))
+            Command::Abort { .. } => Some(prompts::abort(self.translation.channel())),
+            Command::Prompt { .. } => {
+                let (services, translation) = (&self.services, &mut self.translation);
+                prompts::prompt(services, &self.id, translation, pending).await?
             }
         })
     }

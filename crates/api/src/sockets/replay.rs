@@ -11,7 +11,7 @@ use portway_protocol::resuming::{HistoryData, ResumedData, ResumedSession, Seque
 use portway_protocol::server::ServerFrame;
 use portway_services::resuming::{Beginning, NewestMessages, OlderMessages};
 
-use super::frames;
+use super::{frames, models, workspaces};
 
 /// Who is there.
 pub(super) struct Present {
@@ -58,6 +58,10 @@ fn changed(changes: Changes, present: Present) -> Vec<Sequenced> {
     frames.extend(changes.closed.iter().filter_map(closed));
     frames.extend(questions(&engine.questions));
     frames.extend(changes.audit.into_iter().map(|entry| ServerFrame::AuditLog { entry: audit(entry) }.into()));
+    frames.extend(changes.git.map(|state| workspaces::git_state(state).into()));
+    let files = changes.files.map(|files| workspaces::files_changed(files.iter().map(|file| &file.change)));
+    frames.extend(files.map(Sequenced::from));
+    frames.extend(changes.models.map(|offered| models::models(offered).into()));
     let facts = Facts::of(&engine);
     let resumed = ServerFrame::Resumed {
         session: ResumedSession { status: engine.status.as_str().to_owned(), title: changes.access.session.title },

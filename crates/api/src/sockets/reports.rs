@@ -8,6 +8,8 @@ use portway_ports::sessions::PendingCommand;
 use portway_protocol::message as wire;
 use portway_protocol::runner::{Answer, Hello, PromptAttachment, RunnerCommand, RunnerEvent, ToRunner};
 
+use super::{models, workspaces};
+
 /// A runner's hello over a connection of that name.
 pub(super) fn hello(hello: &Hello, connection: String) -> Result<RunnerHello, InvalidId> {
     Ok(RunnerHello {
@@ -53,9 +55,16 @@ fn convert(event: RunnerEvent) -> Result<RunnerReport, InvalidId> {
             RunnerReport::QuestionClosed { question: QuestionId::parse(question_id)? }
         }
         RunnerEvent::AgentStatus { status, detail } => RunnerReport::Status { status: agent_status(status), detail },
+        RunnerEvent::Models { models } => RunnerReport::Models(models::kept(models)),
+        RunnerEvent::ModelSwitched { message_id, from_model, to_model, reason } => {
+            RunnerReport::ModelSwitched(models::switch(message_id, from_model, to_model, reason)?)
+        }
         RunnerEvent::Error { error } => RunnerReport::Error { error },
         RunnerEvent::Complete { message_id } => completed(message_id, false)?,
         RunnerEvent::Aborted { message_id } => completed(message_id, true)?,
+        RunnerEvent::FilesChanged { files } => RunnerReport::FilesChanged(workspaces::changed_files(files)),
+        RunnerEvent::GitState(state) => RunnerReport::GitState(workspaces::git_report(state)),
+        RunnerEvent::SessionReset {} => RunnerReport::SessionReset,
         RunnerEvent::Unknown => RunnerReport::Unknown,
     })
 }
@@ -110,12 +119,21 @@ pub(super) fn agent_status(status: wire::AgentStatus) -> AgentStatus {
     }
 }
 
+/// What goes with a prompt besides its text.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) attachments: Vec<PromptAttachment>,
+    /// The models that the owner prefers, best first.
+    pub(super) model_preferences: Vec<String>,
+}
+
 /// A command as it is sent.
-pub(super) fn command(pending: PendingCommand, attachments: Vec<PromptAttachment>) -> ToRunner {
+pub(super) fn command(pending: PendingCommand, beside: Beside) -> ToRunner {
     let body = match pending.command {
         Command::Prompt { prompt, model, .. } => {
             let content = pending.content.unwrap_or_default();
-            RunnerCommand::Prompt { message_id: prompt.into(), content, model, attachments }
+            let Beside { attachments, model_preferences } = beside;
+            RunnerCommand::Prompt { message_id: prompt.into(), content, model, model_preferences, attachments }
         }
         Command::Answer { question, resolution } => {
             RunnerCommand::Answer { question_id: question.into(), answer: answer(resolution) }

@@ -153,11 +153,11 @@ impl Resuming {
                 self.told = *seq;
                 self.send_shared(socket, notices, *seq, shared::sequenced(hint)).await
             }
-            Hint::Presence(_) => {
+            Hint::Presence(_) | Hint::Responded(_) => {
                 let mut socket = Counted { socket, window: &mut self.window };
                 deliver_all(&mut socket, shared::plain(hint)).await
             }
-            Hint::Session { .. } | Hint::Bus(_) => Ok(()),
+            Hint::Session { .. } | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Ok(()),
         }
     }
 

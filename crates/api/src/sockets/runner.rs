@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use portway_domain::engine::{Notice, RunnerReport};
+use portway_domain::engine::{Command, Notice, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::pubsub::{Delivery, Hint, RunnerAsked, Subscription};
+use portway_ports::sessions::PendingCommand;
 use portway_protocol::runner::{FromRunner, Hello, ToRunner};
 use portway_protocol::{CLOSE_NORMAL, CLOSE_PROTOCOL, CLOSE_RESTART, REPLACED_REASON, RUNNER_PROTOCOL};
 use portway_services::error::Error;
 use portway_services::runners::RunnerError;
 use portway_services::{Context, Services};
 
+use super::reports::Beside;
+use super::runner_requests::{self, Unanswered};
 use super::{attachments, legacy, reports, send};
 use crate::error::ApiError;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -146,6 +149,7 @@ async fn accept(
         generation: hello.generation,
         connection,
         sent_command: hello.last_command,
+        unanswered: Unanswered::default(),
         pending: Vec::new(),
         pending_bytes: 0,
         urgent: false,
@@ -189,6 +193,7 @@ struct Link {
     connection: String,
     /// The last command that was sent over this connection, or that the runner had before.
     sent_command: u64,
+    unanswered: Unanswered,
     /// Reports that are not durable yet.
     pending: Vec<(u64, RunnerReport)>,
     /// Bytes of text among them.
@@ -257,6 +262,12 @@ impl Link {
             Some(FromRunner::Ack { command }) => {
                 Ok(self.services.commands_taken(&self.id, self.generation, command).await?)
             }
+            Some(FromRunner::Response { request_id, body }) => {
+                if self.unanswered.settle(&request_id) {
+                    self.services.runner_answered(&self.id, request_id, runner_requests::response(body));
+                }
+                Ok(())
+            }
             Some(FromRunner::Ping {}) => Ok(send(socket, &ToRunner::Pong {}).await?),
             Some(FromRunner::Hello(_)) => Err(End::Protocol("hello came twice")),
             Some(FromRunner::Unknown) => Ok(()),
@@ -267,6 +278,9 @@ impl Link {
     async fn told(&mut self, socket: &mut dyn Socket, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
+                if let Hint::RunnerAsked(asked) = &**hint {
+                    return self.asked(socket, asked).await;
+                }
                 let Hint::Session { notices, .. } = &**hint else {
                     return Ok(());
                 };
@@ -292,6 +306,18 @@ impl Link {
         }
     }
 
+    /// Passes a request on, if the runner of this connection is meant.
+    async fn asked(&mut self, socket: &mut dyn Socket, asked: &RunnerAsked) -> Result<(), End> {
+        if asked.connection != self.connection {
+            return Ok(());
+        }
+        if self.unanswered.note(&asked.request_id) {
+            return Ok(send(socket, &runner_requests::request(asked)).await?);
+        }
+        self.services.runner_answered(&self.id, asked.request_id.clone(), runner_requests::too_many());
+        Ok(())
+    }
+
     /// Sends every command that was not sent over this connection yet.
     async fn send_commands(&mut self, socket: &mut dyn Socket) -> Result<(), End> {
         loop {
@@ -301,10 +327,19 @@ impl Link {
             }
             for pending in page {
                 self.sent_command = pending.number;
-                let attached = attachments::of_command(&self.services, &self.id, &pending).await?;
-                send(socket, &reports::command(pending, attached)).await?;
+                let beside = self.beside(&pending).await?;
+                send(socket, &reports::command(pending, beside)).await?;
             }
         }
+    }
+
+    async fn beside(&self, pending: &PendingCommand) -> Result<Beside, Error> {
+        let attachments = attachments::of_command(&self.services, &self.id, pending).await?;
+        let model_preferences = match pending.command {
+            Command::Prompt { model: None, .. } => self.services.model_preferences(&self.id).await?,
+            _ => Vec::new(),
+        };
+        Ok(Beside { attachments, model_preferences })
     }
 
     fn is_flush_due(&self, now: Timestamp) -> bool {

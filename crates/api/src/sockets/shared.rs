@@ -6,7 +6,7 @@ use portway_ports::pubsub::{Form, Hint, SharedHint};
 use portway_ports::shared_text::SharedText;
 use serde::Serialize;
 
-use super::{frames, replay};
+use super::{frames, replay, runner_requests};
 
 /// The frames of a hint, in the places of its notices. A message with attachments has none: its content is read for each
 /// client.
@@ -14,7 +14,8 @@ pub(super) fn plain(hint: &SharedHint) -> &[Option<SharedText>] {
     hint.texts(Form::Plain, |hint| match hint {
         Hint::Session { notices, .. } => notices.iter().map(plain_text).collect(),
         Hint::Presence(presence) => vec![text(&frames::presence(presence))],
-        Hint::Bus(_) => Vec::new(),
+        Hint::Responded(responded) => vec![runner_requests::frame(responded).and_then(|frame| text(&frame))],
+        Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Vec::new(),
     })
 }
 
@@ -24,7 +25,9 @@ pub(super) fn sequenced(hint: &SharedHint) -> &[Option<SharedText>] {
         Hint::Session { notices, seq, .. } => {
             replay::frames_of(notices, Some(*seq)).iter().map(|frame| text(frame.as_ref()?)).collect()
         }
-        Hint::Presence(_) | Hint::Bus(_) => Vec::new(),
+        Hint::Presence(_) | Hint::Responded(_) | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => {
+            Vec::new()
+        }
     })
 }
 

@@ -16,7 +16,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 26;
+const KINDS: u32 = 27;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -96,6 +96,11 @@ impl Cast {
                 let newest = store.newest_messages(&session, limit).await?;
                 format!("{newest:?} {:?}", store.family(&session, key, now).await?)
             }
+            25 => {
+                let git = store.git_state(&caller, &session).await?;
+                format!("{git:?} {:?}", store.changed_files(&caller, &session).await?)
+            }
+            26 => format!("{:?}", store.available_models(&caller).await?),
             _ => {
                 let nodes = store.lost_nodes(now).await?;
                 let sockets = store.sockets_of_node(&node(1), 0, limit).await?;

@@ -11,6 +11,7 @@ use portway_domain::sessions::{QueueMode, SessionStatus};
 use portway_domain::sharing::Participant;
 use portway_domain::tokens::TokenKind;
 use portway_domain::users::User;
+use portway_domain::workspaces::{FileStatus, GitReport};
 use portway_ports::commit::{Commit, Remembered, Write};
 use portway_ports::presence::OpenSocket;
 use portway_ports::{Store, StoreError};
@@ -18,7 +19,9 @@ use portway_ports::{Store, StoreError};
 use super::cast::{Cast, Talk};
 use crate::fixture::{added, at, set};
 use crate::memories::memory;
+use crate::models::offered;
 use crate::samples::{audit, node, note, token, tool_call};
+use crate::workspaces::file;
 
 impl Cast {
     /// One write that is not like the others, or a change set.
@@ -159,7 +162,7 @@ impl Cast {
     }
 
     fn change(&mut self, talk: &mut Talk) -> Change {
-        match self.random.below(11) {
+        match self.random.below(14) {
             0..=3 => self.transcript_change(talk),
             4 => Change::QuestionAsked { question: self.question(talk), seq: next(talk) },
             5 => Change::QuestionClosed {
@@ -183,6 +186,9 @@ impl Cast {
                 seq: next(talk),
             }),
             9 => Change::ParticipantRemoved { user: self.user() },
+            10 => self.changed_files(talk),
+            11 => self.git_state(talk),
+            12 => Change::ModelsSet { models: offered(&self.text()), seq: next(talk), at: self.moment() },
             _ => {
                 let mut entry = audit(self.ids.draw(), u64::from(self.random.below(12)));
                 entry.actor = self.random.one_in(2).then(|| self.user());
@@ -190,6 +196,26 @@ impl Cast {
                 Change::Audited(entry)
             }
         }
+    }
+
+    fn changed_files(&mut self, talk: &mut Talk) -> Change {
+        let paths = ["a", "b/c", "\u{1F511} \"d\"", "new\nline"];
+        let mut files = Vec::new();
+        for path in paths {
+            if self.random.one_in(2) {
+                files.push(file(path, self.random.of(&FileStatus::ALL), self.random.below(100)));
+            }
+        }
+        Change::FilesChanged { files: files.into(), seq: next(talk), at: self.moment() }
+    }
+
+    fn git_state(&mut self, talk: &mut Talk) -> Change {
+        let report = GitReport {
+            branch: self.random.one_in(2).then(|| self.text()),
+            base_branch: self.random.one_in(2).then(|| self.text()),
+            commit_count: self.random.one_in(2).then(|| self.random.below(9)),
+        };
+        Change::GitStateChanged { report, seq: next(talk), at: self.moment() }
     }
 
     fn transcript_change(&mut self, talk: &mut Talk) -> Change {

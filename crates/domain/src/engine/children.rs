@@ -109,7 +109,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn add_new_message(&mut self, id: MessageId, role: MessageRole, content: &str, parts: Vec<Part>) {
+    pub(super) fn add_new_message(&mut self, id: MessageId, role: MessageRole, content: &str, parts: Vec<Part>) {
         let seq = self.next_seq();
         let content = keepable(content).into_owned();
         let created_at = self.now;

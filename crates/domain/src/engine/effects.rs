@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::children::ChildEvent;
 use crate::ids::{AuditId, MessageId, NodeId, QuestionId, SandboxId, SessionId, UserId};
 use crate::messages::{Message, Part, Segment};
+use crate::models::{AvailableModels, ModelSwitch};
 use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
 use crate::sharing::Participant;
 use crate::time::Timestamp;
+use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Everything that follows from one event.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -143,6 +145,33 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged {
+        /// The files.
+        files: ChangedFiles,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// What git says of the workspace.
+    GitStateChanged {
+        /// What is known now; the rest is unchanged.
+        report: GitReport,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// The agent offers other models.
+    ModelsSet {
+        /// All of them.
+        models: AvailableModels,
+        /// The session's change counter.
+        seq: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// Something for the audit log.
     Audited(AuditEntry),
 }
@@ -251,6 +280,10 @@ pub enum Notice {
     },
     /// The session has another title.
     Title(String),
+    /// The agent offers other models; these are all of them.
+    Models(AvailableModels),
+    /// The agent uses another model than it was to; the message about it goes before.
+    ModelSwitched(ModelSwitch),
     /// The session opened another one.
     ChildOpened {
         /// The other one.
@@ -258,6 +291,10 @@ pub enum Notice {
         /// Its title.
         title: Option<String>,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged(ChangedFiles),
+    /// What git says of the workspace.
+    GitStateChanged(GitReport),
     /// A new entry of the audit log.
     Audit(AuditEntry),
     /// Somebody may not watch any more.

@@ -3,13 +3,15 @@
 use crate::attachments::Attachment;
 use crate::channels::Channel;
 use crate::children::{ChildEvent, ParentStop, SessionName};
-use crate::engine::{AgentStatus, RunnerName};
+use crate::engine::{AgentStatus, ChannelSession, RunnerName};
 use crate::ids::{MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
 use crate::messages::{Author, FinishReason, Message, PlanEntry, TextKind, ToolCall};
+use crate::models::{AvailableModels, ModelSwitch};
 use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
 use crate::tokens::TokenHash;
+use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,8 @@ pub enum Event {
     },
     /// Somebody wants the turn to end and the queue to be dropped.
     Aborted {
+        /// Only what this channel asked for; everything if absent.
+        channel: Option<Channel>,
         /// Who.
         by: Actor,
     },
@@ -319,6 +323,19 @@ pub enum RunnerReport {
     },
     /// A message or question of the turn has another name for the runner.
     Named(RunnerName),
+    /// The agent has a conversation for a channel.
+    ChannelSession(ChannelSession),
+    /// What the agent sees.
+    Showed {
+        /// Id of the message that it becomes; drawn by the gateway and never used before in the session.
+        message: MessageId,
+        /// What is to be seen.
+        description: String,
+        /// Pictures of it.
+        pictures: Vec<Attachment>,
+    },
+    /// The agent was started anew with other settings.
+    Configured,
     /// What the agent does.
     Status {
         /// The state.
@@ -326,6 +343,10 @@ pub enum RunnerReport {
         /// For example the tool's name.
         detail: Option<String>,
     },
+    /// The models that the agent offers.
+    Models(AvailableModels),
+    /// The agent uses another model than it was to. Ignored unless it works on that prompt.
+    ModelSwitched(ModelSwitch),
     /// Something failed in the turn.
     Error {
         /// What.
@@ -338,6 +359,12 @@ pub enum RunnerReport {
         /// Whether it was aborted.
         aborted: bool,
     },
+    /// These files of the workspace differ from where the session began, and no others.
+    FilesChanged(ChangedFiles),
+    /// What git says of the workspace.
+    GitState(GitReport),
+    /// A new conversation of the agent begins, which knows nothing of the one before.
+    SessionReset,
     /// Something that this version does not know.
     Unknown,
 }

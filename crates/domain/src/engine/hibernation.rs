@@ -39,7 +39,7 @@ impl Step<'_> {
         self.set_status(SessionStatus::Hibernating, None, None);
         self.audit("session.hibernating", "Session hibernates", by);
         if !self.engine.has_sandbox() {
-            self.set_status(SessionStatus::Hibernated, Some(false), None);
+            self.rest();
             return;
         }
         self.notice(Notice::RunnerStop { reason: "Session hibernates".to_owned() });
@@ -52,21 +52,33 @@ impl Step<'_> {
         self.effects.changes.push(hibernated);
     }
 
-    /// The rest begins, unless prompts came meanwhile.
+    /// The rest begins, unless prompts came meanwhile, or somebody who wants it back.
     pub(super) fn sandbox_put_away(&mut self, generation: u32, snapshot: Option<SnapshotId>) {
         if !self.is_current(generation) || !matches!(self.engine.runner.link, Link::Parting { .. }) {
             return;
         }
         self.unlink();
         self.engine.runner.snapshot = snapshot;
-        self.set_status(SessionStatus::Hibernated, Some(false), None);
+        self.rest();
+        if let Some(by) = self.engine.wakes_for.take() {
+            self.wake(Some(by));
+        }
         self.wake_for_queue();
     }
 
+    fn rest(&mut self) {
+        self.set_status(SessionStatus::Hibernated, Some(false), None);
+        self.audit("session.hibernated", "Session rests", None);
+    }
+
     pub(super) fn wake_wanted(&mut self, by: &Actor) {
-        if self.engine.status == SessionStatus::Hibernated {
-            self.engine.last_activity = self.now;
-            self.wake(Some(by.user.clone()));
+        match self.engine.status {
+            SessionStatus::Hibernated => {
+                self.engine.last_activity = self.now;
+                self.wake(Some(by.user.clone()));
+            }
+            SessionStatus::Hibernating => self.engine.wakes_for = Some(by.user.clone()),
+            _ => {}
         }
     }
 

@@ -181,6 +181,7 @@ impl Step<'_> {
     fn end(&mut self, reason: &str) {
         self.close_questions();
         self.engine.turn = None;
+        self.engine.wakes_for = None;
         self.drop_queue();
         if self.engine.has_sandbox() {
             self.notice(Notice::RunnerStop { reason: reason.to_owned() });
@@ -221,8 +222,12 @@ impl Step<'_> {
     }
 
     pub(super) fn set_running(&mut self) {
-        if matches!(self.engine.status, SessionStatus::Initializing | SessionStatus::Restoring) {
+        let before = self.engine.status;
+        if matches!(before, SessionStatus::Initializing | SessionStatus::Restoring) {
             self.set_status(SessionStatus::Running, Some(true), None);
+        }
+        if before == SessionStatus::Restoring {
+            self.audit("session.restored", "Session is back", None);
         }
     }
 

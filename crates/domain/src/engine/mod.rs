@@ -7,6 +7,7 @@
 //!
 //! One counter per session orders everything: each durable change carries the `seq` that it was made at.
 
+mod channels;
 mod children;
 mod deadlines;
 mod effects;
@@ -14,6 +15,7 @@ mod events;
 mod hibernation;
 mod lifecycle;
 mod minted;
+mod models;
 mod names;
 mod open_message;
 mod prompts;
@@ -24,12 +26,14 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod workspaces;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::channels::{ChannelSession, MAX_CHANNEL_SESSIONS};
 pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effects, Notice, StatusNotice};
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::names::RunnerName;
@@ -37,6 +41,7 @@ pub use self::open_message::{OpenMessage, OpenPart};
 
 use crate::channels::Channel;
 use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SandboxId, SessionId, SnapshotId, UserId};
+use crate::models::ModelsDigest;
 use crate::questions::Question;
 use crate::sessions::{QueueMode, SessionStatus};
 use crate::sharing::ParticipantRole;
@@ -127,12 +132,21 @@ pub struct Engine {
     /// Whether it worked since its parent was told that it is idle.
     #[serde(default, skip_serializing_if = "is_false")]
     pub owes_idle: bool,
+    /// Who wants it back while it is being put away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wakes_for: Option<UserId>,
     /// Where the session is in its life.
     pub status: SessionStatus,
     /// Change counter of the session.
     pub seq: u64,
     /// What happens to prompts that do not say.
     pub queue_mode: QueueMode,
+    /// Which model to use for prompts that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_model: Option<String>,
+    /// The models that the agent offers, as far as they were told; the list has a row of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelsDigest>,
     /// The sandbox and the connection of its runner.
     pub runner: Runner,
     /// The turn that the agent works on.
@@ -185,6 +199,9 @@ pub struct Runner {
     pub taken_command: u64,
     /// The agent's own name of the conversation. It outlives generations: the next runner goes on with it.
     pub agent_session: Option<String>,
+    /// The same for channels, the one that was used last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channel_sessions: Vec<ChannelSession>,
     /// What the next sandbox is made from, where the files of the last one did not stay in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotId>,
@@ -299,9 +316,12 @@ impl Engine {
             parent: None,
             has_children: false,
             owes_idle: false,
+            wakes_for: None,
             status: SessionStatus::Initializing,
             seq: 0,
             queue_mode,
+            initial_model: None,
+            models: None,
             runner: Runner {
                 generation: 0,
                 node: None,
@@ -314,6 +334,7 @@ impl Engine {
                 last_command: 0,
                 taken_command: 0,
                 agent_session: None,
+                channel_sessions: Vec::new(),
                 snapshot: None,
             },
             turn: None,
@@ -379,7 +400,7 @@ impl Step<'_> {
             Event::Opened { title } => self.opened(title),
             Event::Prompted(prompt) => self.prompted(prompt)?,
             Event::Answered { question, answer, by } => self.answered(&question, &answer, &by)?,
-            Event::Aborted { by } => self.aborted(&by)?,
+            Event::Aborted { channel, by } => self.aborted(channel.as_ref(), &by)?,
             Event::QueueCleared => self.queue_cleared(),
             Event::PromptWithdrawn { prompt, by } => self.prompt_withdrawn(&prompt, &by)?,
             Event::PromptPromoted { prompt, by } => self.prompt_promoted(&prompt, &by)?,

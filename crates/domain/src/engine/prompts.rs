@@ -6,7 +6,7 @@ use super::{
     Actor, AgentStatus, Change, Command, Link, MAX_QUEUED, Notice, Prompt, QueuedPrompt, Refusal, StatusNotice, Step,
     Turn,
 };
-use crate::channels::Channel;
+use crate::channels::{Channel, is_same_place};
 use crate::messages::{FinishReason, Message, MessageRole, Part};
 use crate::sessions::QueueMode;
 
@@ -58,12 +58,14 @@ impl Step<'_> {
         self.engine.turn.as_ref().is_some_and(|turn| channel.is_none() || turn.queued.channel.as_ref() == channel)
     }
 
-    pub(super) fn aborted(&mut self, by: &Actor) -> Result<(), Refusal> {
+    pub(super) fn aborted(&mut self, channel: Option<&Channel>, by: &Actor) -> Result<(), Refusal> {
         self.refuse_when_ended()?;
         self.engine.last_activity = self.now;
-        self.drop_queue();
-        self.begin_abort();
-        self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+        self.drop_queued(|queued| channel.is_none() || is_same_place(queued.channel.as_ref(), channel));
+        if !self.works_for_another(channel) {
+            self.begin_abort();
+            self.notice(Notice::Agent { status: AgentStatus::Idle, detail: None });
+        }
         self.audit("user.abort", "Turn aborted", Some(by.user.clone()));
         Ok(())
     }
@@ -134,7 +136,7 @@ impl Step<'_> {
         let command = Command::Prompt {
             prompt: queued.id.clone(),
             earlier: earlier.iter().map(|earlier| earlier.id.clone()).collect(),
-            model: queued.model.clone(),
+            model: queued.model.clone().or_else(|| self.engine.initial_model.clone()),
         };
         let number = self.command(command);
         self.engine.turn = Some(Turn {

@@ -137,7 +137,7 @@ impl Step<'_> {
         self.drop_queued(|queued| queued.is_of(Some(channel)));
     }
 
-    fn drop_queued(&mut self, which: impl Fn(&QueuedPrompt) -> bool) {
+    pub(super) fn drop_queued(&mut self, which: impl Fn(&QueuedPrompt) -> bool) {
         let before = self.engine.held();
         self.engine.queue.retain(|queued| !which(queued));
         self.tell_held(before);

@@ -146,6 +146,6 @@ impl Step<'_> {
 
 /// Whether a conversation of that name can be asked for again: the name is kept in every stored state and handed to the
 /// next runner in its environment, where not everything has room.
-fn is_kept(name: &str) -> bool {
+pub(super) fn is_kept(name: &str) -> bool {
     (1..=MAX_AGENT_SESSION).contains(&name.len()) && !name.contains('\0')
 }

@@ -14,7 +14,8 @@ const MAX_ERROR_CHARS: usize = 4_000;
 impl Step<'_> {
     /// What a report means for the transcript and the turn.
     pub(super) fn report(&mut self, report: RunnerReport) {
-        if let Some(turn) = self.engine.turn.as_mut() {
+        let is_of_the_agent = !matches!(report, RunnerReport::FilesChanged(_) | RunnerReport::GitState(_));
+        if let Some(turn) = self.engine.turn.as_mut().filter(|_| is_of_the_agent) {
             turn.last_report = self.now;
         }
         match report {
@@ -32,7 +33,17 @@ impl Step<'_> {
             RunnerReport::Asked { question, text, choices } => self.asked(question, &text, choices),
             RunnerReport::QuestionClosed { question } => self.question_withdrawn(&question),
             RunnerReport::Named(name) => self.named(name),
+            RunnerReport::ChannelSession(session) => self.channel_session(session),
+            RunnerReport::Showed { message, description, pictures } => {
+                let parts = pictures.into_iter().map(Part::Attachment).collect();
+                self.add_new_message(message, MessageRole::System, &description, parts);
+            }
+            RunnerReport::Configured => {
+                self.audit("opencode.config_applied", "The agent was started with its settings", None);
+            }
             RunnerReport::Status { status, detail } => self.notice(Notice::Agent { status, detail }),
+            RunnerReport::Models(models) => self.models_offered(models),
+            RunnerReport::ModelSwitched(switch) => self.model_switched(switch),
             RunnerReport::Error { error } => self.report_error(&error),
             RunnerReport::Completed { prompt, aborted } => {
                 if self.engine.turn.as_ref().is_some_and(|turn| turn.prompt == prompt) {
@@ -40,6 +51,9 @@ impl Step<'_> {
                     self.turn_completed(aborted);
                 }
             }
+            RunnerReport::FilesChanged(files) => self.files_changed(files),
+            RunnerReport::GitState(report) => self.git_state_changed(report),
+            RunnerReport::SessionReset => self.session_reset(),
             RunnerReport::Unknown => {}
         }
     }
@@ -133,6 +147,23 @@ impl Step<'_> {
         self.audit("agent.error", &error, None);
         self.tell_parent_of_error(&error);
         self.bus("session.errored", json!({"error": error, "messageId": id.as_str()}));
+    }
+
+    /// Shows where the agent begins to remember.
+    fn session_reset(&mut self) {
+        let (id, seq) = (self.ids.draw(), self.next_seq());
+        self.add_message(Message {
+            id,
+            seq,
+            position: seq,
+            role: MessageRole::System,
+            content: "A new conversation begins: the agent knows nothing of what was said before".to_owned(),
+            parts: vec![Part::SessionBreak],
+            author: None,
+            channel: None,
+            created_at: self.now,
+        });
+        self.audit("agent.session_reset", "New conversation", None);
     }
 
     pub(super) fn add_message(&mut self, message: Message) {

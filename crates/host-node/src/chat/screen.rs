@@ -132,7 +132,11 @@ impl Screen {
             }
             ServerFrame::AuditLog { entry } if entry.event_type == "user.abort" => self.activity.aborted(),
             ServerFrame::Title { .. }
+            | ServerFrame::Models { .. }
+            | ServerFrame::ModelSwitched { .. }
             | ServerFrame::ChildSession { .. }
+            | ServerFrame::FilesChanged { .. }
+            | ServerFrame::GitState { .. }
             | ServerFrame::MessagesRemoved { .. }
             | ServerFrame::UserJoined { .. }
             | ServerFrame::UserLeft { .. }
@@ -141,6 +145,9 @@ impl Screen {
             | ServerFrame::History { .. }
             | ServerFrame::Checkpoint { .. }
             | ServerFrame::Lagging { .. }
+            | ServerFrame::Diff { .. }
+            | ServerFrame::ReviewResult { .. }
+            | ServerFrame::CommandResult { .. }
             | ServerFrame::Pong {}
             | ServerFrame::Unknown => {}
         }
@@ -253,7 +260,7 @@ impl Screen {
                 self.page.line(Tone::Bad, "✗ nobody is here to choose: the turn is aborted");
                 self.questions.close(&asked.id);
                 self.failed = true;
-                self.frames.push(ClientFrame::Abort {});
+                self.frames.push(ClientFrame::ABORT);
             }
         }
     }

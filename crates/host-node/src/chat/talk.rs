@@ -229,7 +229,7 @@ impl Talk {
 
     fn abort(&mut self) {
         self.screen.aborting();
-        self.transmit(ClientFrame::Abort {});
+        self.transmit(ClientFrame::ABORT);
     }
 
     fn transmit(&mut self, frame: ClientFrame) {

@@ -23,7 +23,7 @@ async fn during_a_permission(agent: Agent) {
     let prompt = socket.prompt("Write me down", None).await;
     let question = socket.question().await;
     let generation = session.generation().await;
-    socket.send(&ClientFrame::Abort {}).await;
+    socket.send(&ClientFrame::ABORT).await;
     socket.question_expired(&question.id).await;
     socket.turn_end_with(true).await;
     let answer = socket.answer_to(&prompt).await;

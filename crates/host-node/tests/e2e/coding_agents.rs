@@ -18,6 +18,7 @@ use crate::harness::gateway::Gateway;
 use crate::harness::mirror::Entry;
 use crate::harness::session::Session;
 use crate::harness::socket::ClientSocket;
+use crate::models::listed;
 use crate::trials::{Component, Trials};
 
 pub(crate) fn add(trials: &mut Trials) {
@@ -122,6 +123,7 @@ impl Installed {
             ("My word is zebra", vec![Answer::Text(&["I keep it in mind."])]),
             ("What was my word?", vec![Answer::Text(&["Zebra."])]),
             ("Easy question", vec![Answer::Text(&["Easy."])]),
+            ("Who are you now?", vec![Answer::Bare(&["Another one."])]),
         ];
         self.start_with(Script::from(script)).await
     }
@@ -176,6 +178,18 @@ impl Stage {
 
     fn file(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.gateway.workspace(&self.session.id).join(name)).ok()
+    }
+
+    /// Another model answers from the prompt on that names it.
+    async fn uses_the_model_that_is_named(&mut self) {
+        self.ask("Who are you?").await;
+        let before = self.model.asked("Who are you?")[0].model.clone();
+        let models = listed(&mut self.socket).await;
+        let models = models.into_iter().flat_map(|provider| provider.models);
+        let other = models.map(|model| model.id).find(|id| Some(id) != before.as_ref()).expect("there is a choice");
+        let prompt = self.socket.prompt_for("Who are you now?", Some(&other)).await;
+        assert!(self.end_of(&prompt).await.content.ends_with("Another one."));
+        assert_eq!(self.model.asked("Who are you now?")[0].model, Some(other));
     }
 
     /// What each agent has to pass, one after the other, for one that takes long to start.
@@ -234,7 +248,7 @@ impl Stage {
     async fn is_aborted_while_it_asks(&mut self) {
         let prompt = self.socket.prompt("Write a third", None).await;
         let question = self.socket.question().await;
-        self.socket.send(&ClientFrame::Abort {}).await;
+        self.socket.send(&ClientFrame::ABORT).await;
         let answer = self.end_of(&prompt).await;
         assert_eq!(answer.finish(), Some(FinishReason::Canceled));
         self.session.answer(&question.id, true.into()).await.refused(409, "CONFLICT");

@@ -42,6 +42,8 @@ static FORMATS: [&dyn Format; 4] = [&ChatCompletions, &GenerateContent, &Message
 pub(crate) enum Answer {
     /// Says these pieces.
     Text(&'static [&'static str]),
+    /// Says these pieces, also to a request without tools: some models are offered theirs in other ways.
+    Bare(&'static [&'static str]),
     /// Says something and calls a tool.
     Call { text: &'static str, call: ToolCall },
     /// Begins to answer and reports a failure with that code.
@@ -84,6 +86,8 @@ pub(crate) struct Asked {
     conversation: Value,
     /// What came of the last tool call, as the agent tells the model.
     pub(crate) tool_output: Option<String>,
+    /// The model that is to answer, where the request names one.
+    pub(crate) model: Option<String>,
 }
 
 /// How agents and models write down what they say, over HTTP.
@@ -182,7 +186,9 @@ async fn respond(State(model): State<Model>, request: Request) -> Response {
     let messages = conversation.as_array().map(Vec::as_slice).unwrap_or_default();
     let prompt = last_words(messages).unwrap_or_default().to_owned();
     // Agents ask for more than the user does, such as a title, and mostly without tools.
-    let Some(answers) = model.script.get(prompt.as_str()).filter(|_| !is_empty(&body["tools"])) else {
+    let Some(answers) =
+        model.script.get(prompt.as_str()).filter(|answers| !is_empty(&body["tools"]) || are_bare(answers))
+    else {
         let message = format!("nobody told this model what to say to {prompt:?}");
         return refusal(format, StatusCode::BAD_REQUEST, &message);
     };
@@ -190,7 +196,8 @@ async fn respond(State(model): State<Model>, request: Request) -> Response {
     let number = {
         let mut requests = model.requests.lock().unwrap();
         let earlier = requests.iter().filter(|asked| asked.prompt == prompt).count();
-        requests.push(Asked { prompt, conversation, tool_output });
+        let model = body["model"].as_str().map(str::to_owned);
+        requests.push(Asked { prompt, conversation, tool_output, model });
         earlier
     };
     answers[number.min(answers.len() - 1)].response(format, number)
@@ -198,6 +205,10 @@ async fn respond(State(model): State<Model>, request: Request) -> Response {
 
 fn is_authorized(headers: &HeaderMap, (name, value): (&str, String)) -> bool {
     headers.get(name).is_some_and(|given| *given == value)
+}
+
+fn are_bare(answers: &[Answer]) -> bool {
+    answers.iter().all(|answer| matches!(answer, Answer::Bare(_)))
 }
 
 fn is_empty(list: &Value) -> bool {
@@ -232,7 +243,7 @@ impl Answer {
             Self::Refusal(status) => {
                 return refusal(format, StatusCode::from_u16(*status).unwrap(), "this model is out of order");
             }
-            Self::Text(pieces) => Turn { text: pieces, call: None, end: End::Complete },
+            Self::Text(pieces) | Self::Bare(pieces) => Turn { text: pieces, call: None, end: End::Complete },
             Self::Call { text: "", call } => Turn { text: &[], call: Some(call), end: End::Complete },
             Self::Call { text, call } => Turn { text: &[text], call: Some(call), end: End::Complete },
             Self::Failure(code) => Turn { text: &[], call: None, end: End::Failure(code) },

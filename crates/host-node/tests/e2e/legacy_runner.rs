@@ -2,6 +2,7 @@
 //! connections, processes and gateways go.
 
 mod backend;
+mod channels;
 mod losses;
 mod requests;
 mod runner;
@@ -28,6 +29,11 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::questions", questions);
     trials.add("legacy_runner::a_failure", a_failure);
     trials.add("legacy_runner::a_rest", a_rest);
+    trials.add("legacy_runner::models", models);
+    trials.add("legacy_runner::what_clients_ask", what_clients_ask);
+    trials.add("legacy_runner::one_that_goes_away_is_not_waited_for", one_that_goes_away);
+    channels::add(trials);
+    trials.add("legacy_runner::files", files);
     losses::add(trials);
     requests::add(trials);
 }
@@ -115,6 +121,7 @@ async fn a_first_connection() {
     runner.say(json!({"type": "files-changed", "files": []})).await;
     client.until(ends_turn).await;
     client.until(is_idle).await;
+    client.until(|frame| frame["type"] == "files-changed").await;
     client.send(&prompt("again", QueueMode::Followup)).await;
     runner.prompted("again").await;
     let transcript = session.transcript().await;
@@ -126,6 +133,27 @@ async fn a_first_connection() {
     session.terminate().await;
     assert_eq!(runner.closed().await, (1000, "Session terminated".to_owned()));
     runner.compare("legacy_first_connection_runner");
+}
+
+async fn files() {
+    let (_backend, _gateway, session, mut runner, mut client) = watched().await;
+    let changed = json!([
+        {"path": "src/b.rs", "status": "modified", "additions": 3, "deletions": 1},
+        {"path": "a", "status": "added"},
+    ]);
+    runner.say(json!({"type": "files-changed", "files": changed})).await;
+    client.until(|frame| frame["type"] == "files-changed").await;
+    runner.say(json!({"type": "git-state", "branch": "tidy", "baseBranch": "main", "commitCount": 1})).await;
+    client.until(|frame| frame["type"] == "git-state").await;
+    runner.say(json!({"type": "git-state", "branch": null, "commitCount": 2})).await;
+    client.until(|frame| frame["type"] == "git-state").await;
+    client.compare("legacy_files");
+    let answer = session.api.get(&session.path("/files-changed")).await.expect(200);
+    let paths: Vec<&Value> = answer["files"].as_array().unwrap().iter().map(|file| &file["filePath"]).collect();
+    assert_eq!(paths, ["a", "src/b.rs"]);
+    let state = &session.api.get(&session.path("/git-state")).await.expect(200)["gitState"];
+    assert_eq!((&state["branch"], &state["commitCount"]), (&json!("tidy"), &json!(2)));
+    session.terminate().await;
 }
 
 async fn prompts_while_it_is_busy() {
@@ -279,4 +307,110 @@ async fn a_rest() {
     client.until(is_idle).await;
     client.compare("legacy_rest");
     session.terminate().await;
+}
+
+async fn models() {
+    let (_backend, gateway, session, mut runner, mut client) = watched().await;
+    let preferences = json!({"modelPreferences": ["p/m", "p/n"]});
+    session.api.patch("/api/auth/me", &preferences).await.expect(200);
+    let models = |names: &[&str]| {
+        let model = |name: &&str| json!({"id": format!("p/{name}"), "name": name.to_uppercase()});
+        json!([{"provider": "P", "models": names.iter().map(model).collect::<Vec<_>>()}])
+    };
+    let list = models(&["m", "n"]);
+    for _ in 0..2 {
+        runner.say(json!({"type": "models", "models": list})).await;
+    }
+    client.until(|frame| frame["type"] == "models").await;
+    client.send(&json!({"type": "prompt", "content": "one", "model": "p/m"})).await;
+    let prompted = runner.until("prompt").await;
+    assert_eq!((&prompted["model"], &prompted["modelPreferences"]), (&json!("p/m"), &json!(["p/m", "p/n"])));
+    runner
+        .say(json!({
+            "type": "model-switched",
+            "messageId": prompted["messageId"],
+            "fromModel": "p/m",
+            "toModel": "p/n",
+            "reason": "quota exceeded",
+        }))
+        .await;
+    runner.begin("t1").await;
+    runner.end("t1", "Done").await;
+    client.until(ends_turn).await;
+    client.until(is_idle).await;
+    client.compare("legacy_models");
+    let listed = gateway.api().get("/api/sessions/available-models").await.expect(200);
+    assert_eq!(listed, json!({"models": list}));
+    let mut other = Recorder::open(&gateway, &session).await;
+    let init = other.until(|frame| frame["type"] == "init").await;
+    assert_eq!(init["data"]["availableModels"], list);
+    session.terminate().await;
+}
+
+async fn what_clients_ask() {
+    let (_backend, _gateway, session, mut runner, mut client) = watched().await;
+    runner.recorder().forget();
+    client.send(&json!({"type": "diff"})).await;
+    let id = runner.until("diff").await["requestId"].clone();
+    let files =
+        json!([{"path": "a.rs", "status": "modified", "diff": "-a\n+b\n"}, {"path": "b.rs", "status": "renamed"}]);
+    let answer = json!({"type": "diff", "requestId": id, "data": {"files": files}});
+    runner.say(answer.clone()).await;
+    client.until(|frame| frame["type"] == "diff").await;
+    // A second answer, and one to what nobody asked, reach nobody.
+    runner.say(answer).await;
+    runner.say(json!({"type": "diff", "requestId": "of nobody", "data": {"files": []}})).await;
+
+    client.send(&json!({"type": "review"})).await;
+    let id = runner.until("review").await["requestId"].clone();
+    let error = "No changes";
+    runner.say(json!({"type": "review-result", "requestId": id, "diffFiles": [], "error": error})).await;
+    client.until(|frame| frame["type"] == "review-result").await;
+    client.send(&json!({"type": "review"})).await;
+    let id = runner.until("review").await["requestId"].clone();
+    let review = json!({"files": [], "overallSummary": "Fine.", "stats": {"critical": 0, "warning": 0, "suggestion": 0, "nitpick": 0}});
+    runner.say(json!({"type": "review-result", "requestId": id, "data": review, "diffFiles": []})).await;
+    client.until(|frame| frame["type"] == "review-result").await;
+
+    client.send(&json!({"type": "command", "command": "compact"})).await;
+    let id = runner.until("opencode-command").await["requestId"].clone();
+    runner.say(json!({"type": "command-result", "requestId": id, "command": "compact", "result": "Compacted"})).await;
+    client.until(|frame| frame["type"] == "command-result").await;
+    client.send(&json!({"type": "command", "command": "dance"})).await;
+    client.until(|frame| frame["type"] == "command-result").await;
+
+    client
+        .send(&json!({"type": "command", "command": "new-session", "channelType": "web", "channelId": "default"}))
+        .await;
+    let id = runner.until("new-session").await["requestId"].clone();
+    let conversation =
+        json!({"type": "channel-session-created", "channelKey": "web:default", "opencodeSessionId": "ses_2"});
+    runner.say(conversation).await;
+    let reset = json!({"type": "session-reset", "channelType": "web", "channelId": "default", "requestId": id});
+    runner.say(reset).await;
+    client.until(|frame| frame["entry"]["eventType"] == "agent.session_reset").await;
+    client.compare("legacy_requests");
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("go on", None).await;
+    let told = runner.until("prompt").await;
+    assert_eq!((&told["messageId"], &told["opencodeSessionId"]), (&json!(prompt), &json!("ses_2")));
+    runner.compare("legacy_requests_runner");
+}
+
+async fn one_that_goes_away() {
+    let (_backend, _gateway, _session, mut runner, mut client) = watched().await;
+    client.send(&json!({"type": "review"})).await;
+    runner.until("review").await;
+    client.send(&json!({"type": "command", "command": "undo"})).await;
+    runner.until("opencode-command").await;
+    runner.lose();
+    for kind in ["review-result", "command-result"] {
+        let told = |frame: &Value| frame["type"] == kind;
+        let found = client.frames().iter().find(|frame| told(frame)).cloned();
+        let answer = match found {
+            Some(answer) => answer,
+            None => client.until(told).await,
+        };
+        assert_eq!(answer["code"], "UNAVAILABLE", "{answer}");
+    }
 }

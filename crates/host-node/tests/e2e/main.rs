@@ -13,9 +13,12 @@ mod attachments;
 mod broken_agents;
 mod children;
 mod coding_agents;
+mod commands;
 mod crashes;
 mod db;
+mod deletion;
 mod doctor;
+mod event_streams;
 mod events;
 mod fake_model;
 mod garbage;
@@ -28,6 +31,7 @@ mod limits;
 mod logs;
 mod memories;
 mod metrics;
+mod models;
 mod neighbours;
 mod permissions;
 mod postgres;
@@ -44,6 +48,7 @@ mod stopping;
 mod termination;
 mod trials;
 mod wire;
+mod workspaces;
 
 use std::process::ExitCode;
 
@@ -99,13 +104,18 @@ fn add_talks(trials: &mut Trials) {
     aborts::add(trials);
     crashes::add(trials);
     queue::add(trials);
+    commands::add(trials);
     termination::add(trials);
+    deletion::add(trials);
     hibernation::add(trials);
     sessions::add(trials);
     sharing::add(trials);
     children::add(trials);
     idempotency::add(trials);
     events::add(trials);
+    event_streams::add(trials);
     wire::add(trials);
     legacy_runner::add(trials);
+    models::add(trials);
+    workspaces::add(trials);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::commands;
 use crate::harness::eventually;
 use crate::harness::gateway::Gateway;
 use crate::harness::postgres::{POSTGRES, Server};
@@ -12,11 +13,16 @@ use crate::trials::Trials;
 pub(crate) fn add(trials: &mut Trials) {
     trials.add_for(POSTGRES, "neighbours::a_client_of_one_talks_to_a_runner_of_the_other", client_and_runner_apart);
     trials.add_for(POSTGRES, "neighbours::who_is_there_through_another_is_known", who_is_there);
+    trials.add_for(
+        POSTGRES,
+        "neighbours::a_client_of_one_asks_a_runner_of_the_other",
+        commands::through_another_gateway,
+    );
     trials.add_for(POSTGRES, "neighbours::one_dies_and_the_other_goes_on", kills::one_of_two_gateways_dies);
 }
 
 /// Two that run, each with a data folder of its own.
-async fn two(server: Server) -> [Gateway; 2] {
+pub(crate) async fn two(server: Server) -> [Gateway; 2] {
     let mut one = Gateway::prepared("").on_server(server);
     one.launch().await;
     let mut two = Gateway::prepared("").beside(&one);

@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 43] = [
+const ROUTES: [&str; 51] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -23,14 +23,19 @@ const ROUTES: [&str; 43] = [
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
+    "get /api/events",
     "get /api/events/ws",
     "get /api/me/memories",
     "get /api/search",
     "get /api/sessions",
+    "get /api/sessions/available-models",
     "get /api/sessions/{id}",
     "get /api/sessions/{id}/attachments/{attachmentId}",
     "get /api/sessions/{id}/audit-log",
     "get /api/sessions/{id}/children",
+    "get /api/sessions/{id}/events",
+    "get /api/sessions/{id}/files-changed",
+    "get /api/sessions/{id}/git-state",
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",
     "get /api/sessions/{id}/share-links",
@@ -47,6 +52,7 @@ const ROUTES: [&str; 43] = [
     "post /api/me/memories",
     "post /api/me/memories/recall",
     "post /api/sessions",
+    "post /api/sessions/bulk-delete",
     "post /api/sessions/join/{token}",
     "post /api/sessions/{id}/abort",
     "post /api/sessions/{id}/clear-queue",
@@ -56,6 +62,8 @@ const ROUTES: [&str; 43] = [
     "post /api/sessions/{id}/questions/{questionId}",
     "post /api/sessions/{id}/queue/{messageId}/promote",
     "post /api/sessions/{id}/share-link",
+    "post /api/sessions/{id}/start",
+    "post /api/sessions/{id}/stop",
     "post /api/sessions/{id}/wake",
 ];
 

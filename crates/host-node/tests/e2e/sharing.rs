@@ -1,6 +1,7 @@
 //! Sessions that others take part in.
 
 use portway_protocol::client::{AnswerValue, ClientFrame};
+use portway_protocol::server::ServerFrame;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -88,7 +89,8 @@ async fn roles_decide_on_every_operation() {
             let Some(needed) = operation["x-permission"].as_str().and_then(|name| name.strip_prefix("session:")) else {
                 continue;
             };
-            if operation["x-websocket"] == true {
+            let never_ends = !operation["responses"]["200"]["content"]["text/event-stream"].is_null();
+            if never_ends || operation["x-websocket"] == true {
                 continue;
             }
             let needed = ROLES.iter().position(|role| *role == needed).unwrap();
@@ -129,7 +131,10 @@ async fn roles_decide_on_every_frame() {
             ClientFrame::Answer { question_id: "q".to_owned(), answer: AnswerValue::Flag(true) },
             ClientFrame::Withdraw { message_id: said.clone() },
             ClientFrame::Promote { message_id: said.clone() },
-            ClientFrame::Abort {},
+            ClientFrame::Diff {},
+            ClientFrame::Review {},
+            ClientFrame::Command { command: "x".to_owned(), args: None, channel_type: None, channel_id: None },
+            ClientFrame::ABORT,
         ]
     };
     let mut socket = viewer.socket().await;
@@ -144,7 +149,11 @@ async fn roles_decide_on_every_frame() {
         for frame in frames() {
             match frame {
                 ClientFrame::Prompt { content, .. } => drop(socket.prompt(&content, None).await),
-                ClientFrame::Abort {} => socket.send(&frame).await,
+                ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command { .. } => {
+                    socket.send(&frame).await;
+                    socket.wait_for("an answer", is_answer).await;
+                }
+                ClientFrame::Abort { .. } => socket.send(&frame).await,
                 _ => {
                     socket.send(&frame).await;
                     assert_eq!(socket.refusal().await, "CONFLICT", "{frame:?}");
@@ -153,6 +162,11 @@ async fn roles_decide_on_every_frame() {
         }
     }
     owner.terminate().await;
+}
+
+fn is_answer(frame: &ServerFrame) -> Option<()> {
+    use ServerFrame as F;
+    matches!(frame, F::Diff { .. } | F::ReviewResult { .. } | F::CommandResult { .. }).then_some(())
 }
 
 async fn participants(session: &Session) -> Vec<(String, String)> {

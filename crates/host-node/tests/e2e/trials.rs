@@ -5,6 +5,7 @@ use std::future::Future;
 use libtest_mimic::Trial;
 
 use crate::harness::agents::{Agent, example_agent};
+use crate::harness::host::lacking;
 
 /// Something that tests need and that may not be installed.
 pub(crate) struct Component<Find> {
@@ -26,10 +27,11 @@ impl Trials {
     where
         F: Future<Output = ()>,
     {
-        self.list.push(Trial::test(name, move || {
+        let trial = Trial::test(name, move || {
             run(test());
             Ok(())
-        }));
+        });
+        self.list.push(for_host(name, trial));
     }
 
     /// A test that every agent has to pass.
@@ -68,11 +70,19 @@ impl Trials {
             run(test(found.ok_or(component.missing)?));
             Ok(())
         });
-        self.list.push(trial.with_kind(kind).with_ignored_flag(skipped));
+        self.list.push(for_host(name, trial.with_kind(kind).with_ignored_flag(skipped)));
     }
 
     pub(crate) fn into_list(self) -> Vec<Trial> {
         self.list
+    }
+}
+
+/// A test that the host cannot pass shows as ignored.
+fn for_host(name: &str, trial: Trial) -> Trial {
+    match lacking(name) {
+        Some(what) => trial.with_kind(format!("skipped: a Worker has not {what}")).with_ignored_flag(true),
+        None => trial,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::harness::eventually;
 use crate::harness::gateway::{Gateway, gateways_are_two};
 use crate::harness::session::Session;
 use crate::trials::Trials;
+use crate::workspaces::{Checkout, says};
 
 pub(crate) fn add(trials: &mut Trials) {
     // Between gateways hints may be lost, and the state is sent anew in their place.
@@ -31,6 +32,8 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("wire::a_child", a_child);
     trials.add("wire::a_return", a_return);
     trials.add("wire::a_picture", a_picture);
+    trials.add("wire::a_missing_model", a_missing_model);
+    trials.add("wire::files", files);
 }
 
 fn prompt(content: &str, mode: QueueMode) -> Value {
@@ -233,5 +236,35 @@ async fn a_picture() {
     recorder.send(&json!({"type": "prompt", "content": "", "attachments": wrong})).await;
     recorder.until(|frame| frame["type"] == "error").await;
     recorder.compare("a_picture");
+    session.terminate().await;
+}
+
+/// A prompt for a model that the agent has, and one for a model that it does not have.
+async fn a_missing_model() {
+    let (_gateway, session, mut recorder) = watched().await;
+    for model in ["demo/long", "other/model"] {
+        recorder.send(&json!({"type": "prompt", "content": "/model", "model": model})).await;
+        recorder.until(ends_turn).await;
+        recorder.until(is_idle).await;
+    }
+    recorder.compare("a_missing_model");
+    session.terminate().await;
+}
+
+async fn files() {
+    let gateway = Gateway::start("").await;
+    let checkout = Checkout::new();
+    let session = gateway.api().session(checkout.opening()).await;
+    says(&session).await;
+    let mut recorder = Recorder::open(&gateway, &session).await;
+    recorder.until(|frame| frame["type"] == "user.joined").await;
+    recorder.forget();
+    recorder.send(&prompt("/tally one", QueueMode::Followup)).await;
+    recorder.until(|frame| frame["type"] == "files-changed").await;
+    checkout.git(&["checkout", "-q", "-b", "tidy"]);
+    checkout.commit();
+    recorder.send(&prompt("/say nothing more", QueueMode::Followup)).await;
+    recorder.until(|frame| frame["type"] == "git-state").await;
+    recorder.compare("files");
     session.terminate().await;
 }

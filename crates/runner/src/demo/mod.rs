@@ -15,12 +15,14 @@
 //! | `/hang` | never answers, not even to `session/cancel` |
 //! | `/garbage` | writes lines that are no JSON to stdout between its words |
 //! | `/fail` | answers the prompt with an error |
+//! | `/model` | says which of its two pretended models, `demo/short` and `demo/long`, it was told to use |
 //! | `/tally TEXT` | appends `prompt TEXT` to `tally.log` of the workspace, then says `TEXT.1 TEXT.2 ` and so on up to 24 |
 //! | `/ask TEXT` | appends `prompt TEXT`, asks for permission, appends `answer TEXT OPTION` and says which option it was |
 //!
-//! Conversations can be loaded again by any process; one earlier message is replayed.
+//! A request for a review is answered with one that has no opinion. Conversations can be loaded again by any process; one earlier message is replayed.
 
 mod client;
+mod models;
 mod script;
 mod tally;
 
@@ -39,7 +41,11 @@ use crate::jsonrpc::{self, INVALID_PARAMS, Incoming, RpcError};
 use crate::lines::LineReader;
 
 use client::Client;
+use models::Model;
 use script::Script;
+
+/// The commands that are announced.
+const COMMANDS: [(&str, &str); 2] = [("say", "Says something word by word"), ("slow", "Says so many words")];
 
 /// Speaks ACP on stdin and stdout until stdin ends.
 pub async fn run() -> ExitCode {
@@ -74,6 +80,7 @@ struct Session {
     cwd: PathBuf,
     cancel: watch::Sender<bool>,
     busy: Arc<AtomicBool>,
+    model: Model,
 }
 
 impl Agent {
@@ -87,7 +94,14 @@ impl Agent {
                     return;
                 }
                 let outcome = self.request(&method, &params);
+                let opened = outcome.as_ref().ok().and_then(|result| {
+                    let named = if method == "session/load" { &params } else { result };
+                    named["sessionId"].as_str().map(str::to_owned)
+                });
                 self.client.answer(&id, outcome);
+                if let Some(session) = opened {
+                    self.announce(&session);
+                }
             }
             Incoming::Notification { method, params } if method == "session/cancel" => {
                 if let Ok(session) = self.session(&params) {
@@ -114,7 +128,7 @@ impl Agent {
             "session/new" => {
                 let id = format!("demo-{}-{}", std::process::id(), self.sessions.len() + 1);
                 self.open(&id, params)?;
-                Ok(json!({"sessionId": id}))
+                Ok(json!({"sessionId": id, "models": Model::default().offer()}))
             }
             "session/load" => {
                 let id = params["sessionId"]
@@ -122,6 +136,11 @@ impl Agent {
                     .ok_or_else(|| RpcError::new(INVALID_PARAMS, "sessionId is missing"))?;
                 self.open(id, params)?;
                 self.client.say(id, "(what was said before)");
+                Ok(json!({"models": Model::default().offer()}))
+            }
+            "session/set_model" => {
+                let model = Model::named(params)?;
+                self.session_mut(params)?.model = model;
                 Ok(json!({}))
             }
             _ => Err(RpcError::method_not_found(method)),
@@ -136,16 +155,26 @@ impl Agent {
                 cwd: PathBuf::from(cwd),
                 cancel: watch::Sender::new(false),
                 busy: Arc::new(AtomicBool::new(false)),
+                model: Model::default(),
             },
         );
         Ok(())
     }
 
+    /// Tells which commands there are.
+    fn announce(&self, session: &str) {
+        let command = |(name, description): &(&str, &str)| json!({"name": name, "description": description});
+        let commands: Vec<Value> = COMMANDS.iter().map(command).collect();
+        self.client
+            .update(session, json!({"sessionUpdate": "available_commands_update", "availableCommands": commands}));
+    }
+
     fn session(&self, params: &Value) -> Result<&Session, RpcError> {
-        params["sessionId"]
-            .as_str()
-            .and_then(|id| self.sessions.get(id))
-            .ok_or_else(|| RpcError::new(INVALID_PARAMS, "unknown session"))
+        params["sessionId"].as_str().and_then(|id| self.sessions.get(id)).ok_or_else(unknown_session)
+    }
+
+    fn session_mut(&mut self, params: &Value) -> Result<&mut Session, RpcError> {
+        params["sessionId"].as_str().and_then(|id| self.sessions.get_mut(id)).ok_or_else(unknown_session)
     }
 
     /// Begins a turn; it is answered when it ends.
@@ -162,6 +191,7 @@ impl Agent {
             always: Arc::clone(&self.always),
             prompt: text(&params["prompt"]),
             pictures: pictures(&params["prompt"]),
+            model: session.model,
         };
         let (client, busy, id) = (Arc::clone(&self.client), Arc::clone(&session.busy), id.clone());
         let mut cancel = session.cancel.subscribe();
@@ -179,6 +209,10 @@ impl Agent {
         });
         Ok(())
     }
+}
+
+fn unknown_session() -> RpcError {
+    RpcError::new(INVALID_PARAMS, "unknown session")
 }
 
 /// The text blocks of a prompt.

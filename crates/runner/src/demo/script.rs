@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::client::Client;
+use super::models::{LONG, Model};
 use crate::jsonrpc::{INTERNAL_ERROR, RpcError};
+use crate::review;
 
 /// Between two pieces of the greeting.
 const GREETING_PAUSE: Duration = Duration::from_millis(25);
@@ -29,6 +31,7 @@ pub(super) struct Script {
     pub(super) always: Arc<AtomicBool>,
     pub(super) prompt: String,
     pub(super) pictures: Vec<String>,
+    pub(super) model: Model,
 }
 
 impl Script {
@@ -44,8 +47,13 @@ impl Script {
     /// Plays the turn; the result answers the prompt.
     pub(super) async fn play(&self) -> Result<Value, RpcError> {
         let argument = self.prompt.trim_start().strip_prefix(self.command()).unwrap_or_default().trim();
+        if self.prompt.starts_with(review::ASKED) {
+            self.say("{\"overallSummary\": \"The demo agent has no opinion.\"}");
+            return Ok(json!({"stopReason": "end_turn"}));
+        }
         match self.command() {
             "/look" => self.look(argument),
+            "/model" => self.say(&format!("I pretend to be {}.", self.model.id())),
             "/say" => self.words(argument, Duration::ZERO).await,
             "/slow" => {
                 for n in 1..=argument.parse().unwrap_or(10).min(MAX_SLOW) {
@@ -91,6 +99,9 @@ impl Script {
             self.prompt.trim()
         );
         self.words(&greeting, GREETING_PAUSE).await;
+        if self.model.id() == LONG {
+            self.words("And since I pretend to be a model with more to say, I say this.\n\n", GREETING_PAUSE).await;
+        }
         self.plan(["in_progress", "pending"]);
         self.read_notes().await;
         self.plan(["completed", "in_progress"]);

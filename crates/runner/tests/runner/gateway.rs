@@ -66,7 +66,18 @@ impl Setup {
 
     /// Starts a runner in this process.
     pub(crate) async fn start(self) -> Stage {
-        let mut stage = Stage::new().await;
+        self.start_in(|_| {}).await
+    }
+
+    /// The same in a workspace that `prepare` made ready.
+    pub(crate) async fn start_in(self, prepare: impl FnOnce(&Path)) -> Stage {
+        let stage = Stage::new().await;
+        prepare(&stage.workspace);
+        self.start_on(stage)
+    }
+
+    /// The same on a stage whose runner has ended, if it had one.
+    pub(crate) fn start_on(self, mut stage: Stage) -> Stage {
         let config = self.config(&stage);
         let (shutdown, receiver) = oneshot::channel();
         stage.shutdown = Some(shutdown);
@@ -146,6 +157,11 @@ impl Stage {
 
     pub(crate) fn shut_down(&mut self) {
         self.shutdown.take();
+    }
+
+    /// Waits until the runner has ended.
+    pub(crate) async fn ended(&mut self) -> Exit {
+        within(self.runner.take().unwrap()).await.unwrap()
     }
 
     /// How the runner ended.
@@ -274,7 +290,7 @@ impl Gateway {
     }
 
     pub(crate) async fn ready(&mut self) -> String {
-        match self.event().await {
+        match self.until(|event| !matches!(event, RunnerEvent::Models { .. })).await {
             RunnerEvent::Ready { agent_session_id: Some(id) } => id,
             other => panic!("not ready: {other:?}"),
         }
@@ -388,7 +404,23 @@ impl Turn {
 }
 
 pub(crate) fn prompt(id: &str, text: &str) -> RunnerCommand {
-    RunnerCommand::Prompt { message_id: id.to_owned(), content: text.to_owned(), model: None, attachments: Vec::new() }
+    RunnerCommand::Prompt {
+        message_id: id.to_owned(),
+        content: text.to_owned(),
+        model: None,
+        model_preferences: Vec::new(),
+        attachments: Vec::new(),
+    }
+}
+
+pub(crate) fn prompt_for(id: &str, wanted: &str) -> RunnerCommand {
+    RunnerCommand::Prompt {
+        message_id: id.to_owned(),
+        content: "x".to_owned(),
+        model: Some(wanted.to_owned()),
+        model_preferences: Vec::new(),
+        attachments: Vec::new(),
+    }
 }
 
 pub(crate) fn read(folder: &Path, name: &str) -> Option<String> {

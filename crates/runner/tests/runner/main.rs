@@ -3,7 +3,10 @@
 
 mod conversations;
 mod gateway;
+mod models;
 mod process;
 mod reconnects;
+mod requests;
 mod starts;
 mod turns;
+mod workspaces;

@@ -246,6 +246,8 @@ pub(super) struct FakeSandboxes {
     pub(super) is_unreachable: AtomicBool,
     /// Those that were stopped or put away, as they were called.
     pub(super) ended: Mutex<Vec<SandboxRef>>,
+    /// Sessions whose files were removed.
+    pub(super) emptied: Mutex<Vec<SessionId>>,
     /// All that there ever were.
     known: Mutex<HashSet<(SessionId, u32)>>,
     /// The conversation that the last order named.
@@ -310,6 +312,17 @@ impl Sandboxes for FakeSandboxes {
         self.ended.lock().unwrap().push(sandbox.clone());
         self.kill(&sandbox.session, sandbox.generation);
         Ok(())
+    }
+
+    async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        if self.alive.lock().unwrap().keys().any(|(of, _)| of == session) {
+            return Err(SandboxError::Refused("a sandbox of the session lives".to_owned()));
+        }
+        self.emptied.lock().unwrap().push(session.clone());
+        Ok(true)
     }
 
     async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {

@@ -8,8 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    attachments, audit, commands, deadlines, engines, jobs, memories, messages, open_message, participants, questions,
-    removals, sessions, share_links, tokens, users,
+    attachments, audit, changed_files, commands, deadlines, engines, jobs, memories, messages, models, open_message,
+    participants, questions, removals, sessions, share_links, tokens, users, workspaces,
 };
 
 /// How the rows of a table are read by the program.
@@ -48,8 +48,11 @@ const ALL: &[Records] = &[
     attachments::RECORDS,
     open_message::PARTS,
     open_message::SEGMENTS,
+    models::RECORDS,
     questions::RECORDS,
     removals::RECORDS,
+    workspaces::RECORDS,
+    changed_files::RECORDS,
     audit::RECORDS,
     commands::RECORDS,
     deadlines::RECORDS,

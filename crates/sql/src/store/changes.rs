@@ -12,7 +12,7 @@ use super::{SqlStore, seen};
 use crate::driver::{Cost, Read};
 use crate::open_message::{self, Open};
 use crate::sessions::{self, Scope};
-use crate::{audit, messages, questions, removals, tokens};
+use crate::{audit, changed_files, messages, models, questions, removals, tokens, workspaces};
 
 pub(super) async fn newest(
     store: &SqlStore,
@@ -40,6 +40,9 @@ pub(super) async fn since(
         removals::since(dialect, scope, seq)?,
         questions::closed_since(dialect, scope, seq)?,
         audit::page(dialect, scope, &AuditPage { after: seq, limit: MAX_CHANGES, event_type: None })?,
+        workspaces::of_session(dialect, scope),
+        changed_files::since(dialect, scope, seq)?,
+        models::since(dialect, scope, seq)?,
     ]);
     let mut answers = store.read(Read::unbounded(statements)).await?;
     let principal = tokens::decode_principal(answers.next()?)?;
@@ -48,6 +51,9 @@ pub(super) async fn since(
     let removed = removals::decode(answers.next()?)?;
     let closed = questions::decode_closed(answers.next()?)?;
     let audit = audit::decode_page(answers.next()?)?;
+    let known = workspaces::decode(answers.next()?)?;
+    let files = changed_files::decode(answers.next()?)?;
+    let models = models::decode(answers.next()?)?;
     Ok(seen(principal, |caller| {
         loaded.map(|loaded| Changes {
             access: sessions::access(loaded.session, loaded.role, caller),
@@ -56,6 +62,9 @@ pub(super) async fn since(
             removed,
             closed,
             audit,
+            git: known.git.filter(|_| known.git_seq > seq),
+            files: (known.files_seq > seq).then_some(files),
+            models,
         })
     }))
 }

@@ -22,7 +22,7 @@ use crate::engines::{Loaded, Overview};
 use crate::open_message::Open;
 use crate::row::Row;
 use crate::sessions::Scope;
-use crate::{audit, commands, engines, idempotency, messages, open_message, sessions, tokens, users};
+use crate::{audit, commands, engines, idempotency, messages, models, open_message, sessions, tokens, users};
 
 #[async_trait]
 impl SessionStore for SqlStore {
@@ -267,18 +267,20 @@ impl SqlStore {
         let scope = Scope { id, caller: Some(caller) };
         let mut statements = vec![tokens::principal(dialect, caller)];
         statements.extend(loading(dialect, scope));
-        statements.extend([messages, audit::newest(dialect, scope, audit)]);
+        statements.extend([messages, audit::newest(dialect, scope, audit), models::since(dialect, scope, 0)?]);
         let mut answers = self.read(Read { statements, cost }).await?;
         let principal = tokens::decode_principal(answers.next()?)?;
         let (loaded, open) = decode_loaded(&mut answers)?;
         let messages = decode(answers.next()?, open.as_ref().map(Open::snapshot))?;
         let audit = audit::decode(answers.next()?)?;
+        let models = models::decode(answers.next()?)?;
         Ok(seen(principal, |caller| {
             loaded.map(|loaded| Transcript {
                 access: sessions::access(loaded.session, loaded.role, caller),
                 engine: with_open(loaded.engine, open),
                 messages,
                 audit,
+                models,
             })
         }))
     }

@@ -10,6 +10,9 @@ const state = module.__worker_init_state();
 /** How to reject each promise that the module has not settled yet. */
 const running = new Set();
 
+/** How many instances of the module there were. */
+let generation = 0;
+
 /** Gives the module up: everything that is running fails, and the next event starts a new instance. */
 function giveUp(cause) {
   state.criticalError = true;
@@ -20,18 +23,26 @@ function giveUp(cause) {
   return error;
 }
 
-// A panic while a promise is continued reaches nobody else.
-addEventListener("error", (event) => giveUp(event.error));
+// A panic while a promise is continued reaches nobody else. A timer or promise of an instance that is gone is no panic of
+// the present one.
+addEventListener("error", (event) => {
+  if (!/previous wasm instance/i.test(event.error?.message)) giveUp(event.error);
+});
 
-function handle(handler, event, env, context) {
-  if (state.criticalError) {
-    module.__wbg_reset_state();
-    state.criticalError = false;
-  }
+/** Sees to it that there is an instance that works. */
+function renew() {
+  if (!state.criticalError) return;
+  module.__wbg_reset_state();
+  state.criticalError = false;
+  generation += 1;
+}
+
+function handle(handler) {
   return new Promise((resolve, reject) => {
     running.add(reject);
     try {
-      handler(event, env, context)
+      renew();
+      handler()
         .then(resolve, reject)
         .finally(() => running.delete(reject));
     } catch (error) {
@@ -40,10 +51,57 @@ function handle(handler, event, env, context) {
   });
 }
 
+/** A class of Durable Objects. One whose instance of the module broke down goes on with an object in the next one. */
+function durable(name) {
+  return class {
+    constructor(state, env) {
+      this.made = () => new module[name](state, env);
+      this.make();
+    }
+
+    make() {
+      renew();
+      try {
+        this.object = this.made();
+      } catch (error) {
+        throw giveUp(error);
+      }
+      this.generation = generation;
+    }
+
+    call(method, ...parameters) {
+      return handle(() => {
+        if (this.generation !== generation) this.make();
+        return this.object[method](...parameters);
+      });
+    }
+
+    fetch(request) {
+      return this.call("fetch", request);
+    }
+
+    alarm() {
+      return this.call("alarm");
+    }
+
+    webSocketMessage(socket, message) {
+      return this.call("webSocketMessage", socket, message);
+    }
+
+    webSocketClose(socket, code, reason, clean) {
+      return this.call("webSocketClose", socket, code, reason, clean);
+    }
+
+    webSocketError(socket, error) {
+      return this.call("webSocketError", socket, error);
+    }
+  };
+}
+
 const handlers = {};
 for (const name of EVENTS) {
   const handler = module[name];
-  if (handler !== undefined) handlers[name] = (event, env, context) => handle(handler, event, env, context);
+  if (handler !== undefined) handlers[name] = (event, env, context) => handle(() => handler(event, env, context));
 }
 
 export default handlers;

@@ -42,21 +42,36 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
+/// A crate that is compiled to a Worker.
+pub(super) struct Source {
+    /// Its folder under `crates/`.
+    pub(super) folder: &'static str,
+    /// Its classes of Durable Objects.
+    pub(super) classes: &'static [&'static str],
+    /// Most bytes of its files together, compressed.
+    pub(super) most_bytes: u64,
+}
+
 /// Compiles a Worker quickly and answers with its folder.
-pub(super) fn build_fast(workspace: &Workspace, crate_folder: &str) -> Result<PathBuf, Failure> {
-    let folder = rewritten(workspace, crate_folder, "dev", "debug")?;
-    bundle(workspace, &folder, false)?;
+pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
+    let folder = rewritten(workspace, source.folder, "dev", "debug")?;
+    bundle(workspace, source, &folder, false)?;
     Ok(folder)
 }
 
-/// Compiles a Worker as small as it gets, and prints how small that is.
-pub(super) fn build_small(workspace: &Workspace, crate_folder: &str) -> Result<(), Failure> {
+/// Compiles a Worker as small as it gets, prints how small that is, and fails if that is not small enough.
+pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<(), Failure> {
     OPTIMIZER.install(workspace)?;
-    let folder = rewritten(workspace, crate_folder, "worker", "worker")?;
+    let folder = rewritten(workspace, source.folder, "worker", "worker")?;
     optimize(workspace, &folder.join(MODULE))?;
-    bundle(workspace, &folder, true)?;
+    bundle(workspace, source, &folder, true)?;
+    let mut together = 0;
     for file in [MODULE, SCRIPT] {
-        println!("{}", size(&folder.join(file))?);
+        together += compressed(&folder.join(file))?;
+    }
+    if together > source.most_bytes {
+        let text = format!("the Worker has {together} bytes, compressed, and may have {}", source.most_bytes);
+        return Err(Failure::Environment(text));
     }
     Ok(())
 }
@@ -81,8 +96,10 @@ fn rewritten(workspace: &Workspace, crate_folder: &str, profile: &str, output: &
 }
 
 /// Makes one script of the entry point and what the rewriter wrote.
-fn bundle(workspace: &Workspace, folder: &Path, minify: bool) -> Result<(), Failure> {
-    write(&folder.join("entry.js"), ENTRY)?;
+fn bundle(workspace: &Workspace, source: &Source, folder: &Path, minify: bool) -> Result<(), Failure> {
+    let class = |class: &&str| format!("export const {class} = durable(\"{class}\");\n");
+    let classes: String = source.classes.iter().map(class).collect();
+    write(&folder.join("entry.js"), &format!("{ENTRY}{classes}"))?;
     let mut esbuild = Command::new("node");
     esbuild.current_dir(folder).arg(TOOLS.path(workspace, ESBUILD));
     esbuild.args(["entry.js", "--bundle", "--format=esm", "--log-level=warning"]);
@@ -103,12 +120,13 @@ fn optimize(workspace: &Workspace, module: &Path) -> Result<(), Failure> {
     process::run(wasm_opt.args(FEATURES).arg(module).arg("-o").arg(module))
 }
 
-/// The size of a file, also as it is counted when a Worker is uploaded: compressed.
-fn size(file: &Path) -> Result<String, Failure> {
+/// Prints the size of a file, and answers with it as it is counted when a Worker is uploaded: compressed.
+fn compressed(file: &Path) -> Result<u64, Failure> {
     process::run(Command::new("gzip").args(["--best", "--keep", "--force"]).arg(file))?;
     let length = |file: &Path| fs::metadata(file).map(|data| data.len()).map_err(Failure::file(file));
     let compressed = length(&file.with_added_extension("gz"))?;
-    Ok(format!("{}: {} bytes, {compressed} compressed", file.display(), length(file)?))
+    println!("{}: {} bytes, {compressed} compressed", file.display(), length(file)?);
+    Ok(compressed)
 }
 
 fn empty(folder: &Path) -> Result<(), Failure> {

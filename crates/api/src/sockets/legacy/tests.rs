@@ -1,10 +1,13 @@
 //! The translation without a socket.
 
+use bytes::Bytes;
+use portway_domain::channels::Channel;
 use portway_domain::engine::{
     AgentStatus, Change, Command, Engine, Event, Prompt, RunnerHello, RunnerName, RunnerReport,
 };
 use portway_domain::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
 use portway_domain::messages::{FinishReason, TextKind};
+use portway_domain::models::ModelSwitch;
 use portway_domain::questions::Resolution;
 use portway_domain::sessions::QueueMode;
 use portway_domain::time::Timestamp;
@@ -279,16 +282,47 @@ fn a_message_that_only_its_end_began_is_finished() {
 }
 
 #[test]
-fn the_conversation_of_no_channel_is_gone_on_with() {
+fn conversations_are_gone_on_with() {
     let mut talk = Talk::prompted();
-    let created =
-        |channel: &str| json!({"type": "channel-session-created", "channelKey": channel, "opencodeSessionId": channel});
-    talk.say(created("telegram:1"));
+    let created = |key: &str, name: &str| json!({"type": "channel-session-created", "channelKey": key, "opencodeSessionId": name});
+    let chat = |id: &str| Channel::new("telegram", id).unwrap();
+    talk.say(created("telegram:1:2", "a"));
+    talk.say(created("nowhere", "b"));
     assert_eq!(talk.translation.agent_session(), None);
-    talk.say(created("web:default"));
-    assert_eq!(talk.engine.runner.agent_session.as_deref(), Some("web:default"));
+    talk.say(created("web:default", "c"));
+    assert_eq!(talk.engine.runner.agent_session.as_deref(), Some("c"));
+    assert!(talk.say(created("web:default", "c")).is_empty(), "that is known");
+    let create = |id: &str, name: &str| json!({"type": "message.create", "turnId": id, "channelType": "telegram", "channelId": "3", "opencodeSessionId": name});
+    talk.say(create("t", "d"));
+    assert_eq!(talk.say(create("t", "d")), []);
     talk.connect();
-    assert_eq!(talk.translation.agent_session(), Some("web:default"));
+    for (channel, name) in
+        [(None, Some("c")), (Some(chat("1:2")), Some("a")), (Some(chat("3")), Some("d")), (Some(chat("4")), None)]
+    {
+        talk.translation.comes_from(channel.clone());
+        assert_eq!(talk.translation.agent_session(), name, "{channel:?}");
+    }
+    // The one of the prompt is meant, wherever its colon is.
+    let odd = Channel::new("a:b", "c").unwrap();
+    talk.translation.comes_from(Some(odd));
+    talk.say(created("a:b:c", "e"));
+    assert_eq!(talk.translation.agent_session(), Some("e"));
+}
+
+#[test]
+fn an_agent_that_was_started_anew_is_noted() {
+    let mut talk = Talk::begun();
+    let told = talk.say(json!({"type": "opencode-config-applied", "success": true, "restarted": true}));
+    assert_eq!(told, [Outcome::Report(RunnerReport::Configured)]);
+}
+
+#[test]
+fn a_picture_is_one() {
+    let mut talk = Talk::prompted();
+    let told = talk.say(json!({"type": "screenshot", "data": "AAEC", "description": "A page"}));
+    let (content, description) = (Bytes::from_static(&[0, 1, 2]), "A page".to_owned());
+    assert_eq!(told, [Outcome::Picture { content, description }]);
+    assert_eq!(talk.say(json!({"type": "screenshot", "data": "?", "description": null})), []);
 }
 
 #[test]
@@ -307,4 +341,33 @@ fn an_answer_for_nobody_is_not_sent() {
     let mut talk = Talk::ready();
     talk.translation.sends(5, &command);
     assert_eq!(talk.translation.sent(), 5);
+}
+
+#[test]
+fn models_are_told_once_and_kept() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.say(json!({"type": "models", "models": []})), [], "it says nothing");
+    assert_eq!(talk.say(json!({"type": "models", "models": [{"provider": "P", "models": []}]})), []);
+    let models = json!([{"provider": "P", "models": [{"id": "p/m", "name": "M"}, {"id": "p/n"}]}]);
+    let told = talk.say(json!({"type": "models", "models": models}));
+    let [Outcome::Report(RunnerReport::Models(offered))] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let names: Vec<&str> = offered.providers()[0].models.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["M", "p/n"]);
+    assert_eq!(talk.engine.models, Some(offered.digest()));
+}
+
+#[test]
+fn a_switch_of_models_belongs_to_the_prompt() {
+    let frame = || {
+        let reason = "out of credit";
+        json!({"type": "model-switched", "messageId": "x", "fromModel": "p/a", "toModel": "p/b", "reason": reason})
+    };
+    assert_eq!(Talk::ready().say(frame()), [], "there is no turn");
+    let mut talk = Talk::prompted();
+    let (prompt, from, to) = (message("p"), "p/a".to_owned(), "p/b".to_owned());
+    let switch = ModelSwitch { prompt, from, to, reason: "out of credit".to_owned() };
+    assert_eq!(talk.say(frame()), [Outcome::Report(RunnerReport::ModelSwitched(switch))]);
+    assert_eq!(talk.engine.runner.taken_command, 1, "it works on it");
 }

@@ -1,14 +1,23 @@
 //! What a runner of earlier gateways says, in the words of the domain, and the other way round.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use portway_domain::attachments::MAX_ENCODED_CHARS;
+use portway_domain::channels::Channel;
 use portway_domain::engine::{AgentStatus, Command, Engine, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, TextKind, ToolCall};
+use portway_domain::models::{AvailableModels, ModelSwitch};
 use portway_domain::questions::{Choice, ChoiceKind, Resolution};
+use portway_domain::runner_requests::RunnerResponse;
 use portway_protocol::client::AnswerValue;
-use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacyRunner, WEB_CHANNEL};
+use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacyRunner};
 
+use super::conversations::{Conversations, News, channel_of};
+use super::runner_requests;
 use super::turn::Turn;
-use crate::sockets::reports;
+use crate::sockets::{models, reports, workspaces};
 
 /// What a frame leads to.
 #[derive(Debug, PartialEq)]
@@ -19,6 +28,20 @@ pub(super) enum Outcome {
     Send(ToLegacyRunner),
     /// The session gets another title.
     Title(String),
+    /// Something that the runner was asked on behalf of a client.
+    Answered {
+        /// Which request.
+        request_id: String,
+        /// What came of it.
+        response: RunnerResponse,
+    },
+    /// The agent shows a picture.
+    Picture {
+        /// Its bytes.
+        content: Bytes,
+        /// What is to be seen.
+        description: String,
+    },
     /// The session is done.
     Finished,
     /// The runner speaks another protocol and has to connect again.
@@ -41,7 +64,7 @@ enum Gate {
 pub(super) struct Translation {
     turn: Option<Turn>,
     gate: Gate,
-    agent_session: Option<String>,
+    conversations: Conversations,
     /// The last command that was sent over this connection.
     sent: u64,
     /// The last command that the runner took over, as far as its frames prove it.
@@ -56,7 +79,7 @@ impl Translation {
         Self {
             turn: Turn::left_behind(engine),
             gate: if engine.runner.ready { Gate::Open } else { waits },
-            agent_session: engine.runner.agent_session.clone(),
+            conversations: Conversations::of(&engine.runner),
             sent: engine.runner.taken_command,
             taken: engine.runner.taken_command,
             seems_new: false,
@@ -92,15 +115,34 @@ impl Translation {
         self.sent
     }
 
+    /// The conversation that the prompt of the turn belongs to.
     pub(super) fn agent_session(&self) -> Option<&str> {
-        self.agent_session.as_deref()
+        self.conversations.get(self.channel())
+    }
+
+    /// Where the prompt of the turn came from.
+    pub(super) fn channel(&self) -> Option<&Channel> {
+        self.turn.as_ref().and_then(|turn| turn.channel.as_ref())
+    }
+
+    /// Notes where the prompt of the turn came from.
+    pub(super) fn comes_from(&mut self, channel: Option<Channel>) {
+        if let Some(turn) = self.turn.as_mut() {
+            turn.channel = channel;
+        }
     }
 
     /// What a frame leads to, in order.
     pub(super) fn frame(&mut self, frame: FromLegacyRunner) -> Vec<Outcome> {
         use FromLegacyRunner as F;
         match frame {
-            F::MessageCreate { turn_id } => self.created(turn_id),
+            F::MessageCreate { turn_id, channel_type, channel_id, opencode_session_id } => {
+                let mut outcomes = self.created(turn_id);
+                if let (Some(kind), Some(id), Some(name)) = (channel_type, channel_id, opencode_session_id) {
+                    outcomes.extend(self.conversation(&format!("{kind}:{id}"), name));
+                }
+                outcomes
+            }
             F::TextDelta { turn_id, delta } => self.text(&turn_id, delta),
             F::ToolUpdate { turn_id, call_id, tool_name, status, args, result, error } => {
                 let status = reports::tool_status(status);
@@ -118,35 +160,42 @@ impl Translation {
             }
             F::Question { question_id, text, options } => self.asked(question_id, text, options.unwrap_or_default()),
             F::ChannelSessionCreated { channel_key, opencode_session_id } => {
-                self.conversation(&channel_key, opencode_session_id)
+                self.conversation(&channel_key, opencode_session_id).into_iter().collect()
             }
-            F::OpencodeConfigApplied { success, error } => {
+            F::OpencodeConfigApplied { success, restarted, error } => {
                 if !success {
                     tracing::warn!(error = error.unwrap_or_default(), "an agent could not be configured");
                 }
-                self.pass_gate(true, false).into_iter().collect()
+                let configured = (success && restarted).then_some(Outcome::Report(RunnerReport::Configured));
+                configured.into_iter().chain(self.pass_gate(true, false)).collect()
             }
+            F::Screenshot { data, description } => {
+                let picture = |content| Outcome::Picture { content, description: description.unwrap_or_default() };
+                picture_of(&data).map(picture).into_iter().collect()
+            }
+            F::FilesChanged { files } => {
+                vec![Outcome::Report(RunnerReport::FilesChanged(workspaces::changed_files(files)))]
+            }
+            F::GitState(state) => vec![Outcome::Report(RunnerReport::GitState(workspaces::git_report(state)))],
+            F::Models { models } => offered(models::kept(models)),
+            F::ModelSwitched { from_model, to_model, reason } => self.switched(from_model, to_model, reason),
             F::Title { title } => vec![Outcome::Title(title)],
             F::SelfTerminate {} => vec![Outcome::Finished],
             F::Hello {} => vec![Outcome::Reconnect],
             F::Ping {} => vec![Outcome::Send(ToLegacyRunner::Pong {})],
+            F::SessionReset { .. } => {
+                let reset = Outcome::Report(RunnerReport::SessionReset);
+                [reset].into_iter().chain(answered(frame)).collect()
+            }
+            F::Diff { .. } | F::ReviewResult { .. } | F::CommandResult { .. } => answered(frame).into_iter().collect(),
             // Nothing in the gateway keeps or shows these; docs/protocol.md says so of each.
-            F::Models {}
-            | F::ModelSwitched {}
-            | F::Screenshot {}
-            | F::AudioTranscript {}
+            F::AudioTranscript {}
             | F::ChildSession {}
             | F::WorkflowChatMessage {}
             | F::WorkflowExecutionResult {}
-            | F::GitState {}
             | F::PrCreated {}
-            | F::FilesChanged {}
             | F::Tunnels {}
-            | F::SessionReset {}
             | F::Reverted {}
-            | F::Diff {}
-            | F::ReviewResult {}
-            | F::CommandResult {}
             | F::Unknown => Vec::new(),
         }
     }
@@ -247,21 +296,27 @@ impl Translation {
         [RunnerReport::Named(name), RunnerReport::Asked { question, text, choices }].map(Outcome::Report).into()
     }
 
-    /// The agent has a conversation. Those of channels are not gone on with.
-    fn conversation(&mut self, channel: &str, name: String) -> Vec<Outcome> {
-        self.heard();
-        if channel != WEB_CHANNEL {
+    fn switched(&mut self, from: String, to: String, reason: String) -> Vec<Outcome> {
+        let Some(prompt) = self.turn.as_ref().map(|turn| turn.prompt.clone()) else {
             return Vec::new();
-        }
-        self.agent_session = Some(name);
-        match self.gate {
-            Gate::Open => vec![self.ready()],
-            Gate::Waits { .. } => Vec::new(),
+        };
+        self.heard();
+        vec![Outcome::Report(RunnerReport::ModelSwitched(ModelSwitch { prompt, from, to, reason }))]
+    }
+
+    /// The agent has a conversation for a channel.
+    fn conversation(&mut self, key: &str, name: String) -> Option<Outcome> {
+        self.heard();
+        let channel = channel_of(key, self.channel())?;
+        match self.conversations.set(channel, name)? {
+            News::Web if self.gate == Gate::Open => Some(self.ready()),
+            News::Web => None,
+            News::Channel(session) => Some(Outcome::Report(RunnerReport::ChannelSession(session))),
         }
     }
 
     fn ready(&self) -> Outcome {
-        Outcome::Report(RunnerReport::Ready { agent_session: self.agent_session.clone() })
+        Outcome::Report(RunnerReport::Ready { agent_session: self.conversations.get(None).map(str::to_owned) })
     }
 
     fn pass_gate(&mut self, is_applied: bool, is_idle: bool) -> Option<Outcome> {
@@ -307,4 +362,19 @@ impl Translation {
         };
         Some(ToLegacyRunner::Answer { question_id, answer: AnswerValue::Text(answer) })
     }
+}
+
+/// An empty list says nothing.
+fn offered(models: AvailableModels) -> Vec<Outcome> {
+    if models.is_empty() { Vec::new() } else { vec![Outcome::Report(RunnerReport::Models(models))] }
+}
+
+fn answered(frame: FromLegacyRunner) -> Option<Outcome> {
+    runner_requests::response(frame).map(|(request_id, response)| Outcome::Answered { request_id, response })
+}
+
+/// The bytes of a picture; `None` for what is none, or is too large to be kept.
+fn picture_of(data: &str) -> Option<Bytes> {
+    let data = Some(data).filter(|data| data.len() <= MAX_ENCODED_CHARS)?;
+    STANDARD.decode(data).ok().map(Bytes::from)
 }

@@ -1,5 +1,6 @@
 //! The turn that a runner of earlier gateways works on, and how it calls things in it.
 
+use portway_domain::channels::Channel;
 use portway_domain::engine::{Engine, MAX_OPEN_QUESTIONS, RunnerName};
 use portway_domain::ids::{MessageId, QuestionId};
 
@@ -12,6 +13,8 @@ const MAX_NAMES: usize = MAX_OPEN_QUESTIONS;
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) prompt: MessageId,
+    /// Where the prompt came from, if not from a client of the gateway.
+    pub(super) channel: Option<Channel>,
     /// Number of the command that gave it.
     pub(super) command: u64,
     /// Whether the runner was told to end it.
@@ -39,6 +42,7 @@ impl Turn {
     pub(super) fn new(prompt: MessageId, command: u64) -> Self {
         Self {
             prompt,
+            channel: None,
             command,
             is_aborted: false,
             is_silent_heir: false,
@@ -59,6 +63,7 @@ impl Turn {
             streamed: Streamed::of(open),
         });
         Some(Self {
+            channel: turn.queued.channel.clone(),
             is_aborted: turn.abort_deadline.is_some(),
             is_silent_heir: true,
             open,

@@ -3,9 +3,13 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rig::{Rig, actor, child, choice, message, node, person, prompt, prompt_from, question, tool, yes_or_no};
+use super::models::{models, switch};
+use super::rig::{
+    Rig, actor, channel, child, choice, files, git, message, node, person, prompt, prompt_from, question, tool,
+    yes_or_no,
+};
 use crate::children::{ChildEvent, ParentStop};
-use crate::engine::{AgentStatus, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
+use crate::engine::{AgentStatus, ChannelSession, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
 use crate::ids::{MessageId, SnapshotId};
 use crate::messages::{FinishReason, Message, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
@@ -21,7 +25,8 @@ pub(super) enum Op {
     /// How, and from which channel, if any.
     Prompt(Option<QueueMode>, Option<&'static str>),
     Answer(u8, AnswerValue),
-    Abort,
+    /// From which channel, if any.
+    Abort(Option<&'static str>),
     Clear,
     Hibernate,
     Wake,
@@ -81,9 +86,16 @@ pub(super) enum Report {
     Ask(Turns, u64, u8),
     Close(u64),
     Named(u64),
+    Channel(&'static str),
+    Configured,
     Status,
     Error,
+    Models(u8),
+    Switched(Turns),
     Complete(Turns, bool),
+    Files(u32),
+    Git(u32),
+    Reset,
     Unknown,
 }
 
@@ -95,9 +107,9 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     let channel = select(vec![None, None, Some("a"), Some("b")]);
     prop_oneof![
         40 => any::<u8>().prop_map(Op::Work),
-        12 => (mode, channel).prop_map(|(mode, channel)| Op::Prompt(mode, channel)),
+        12 => (mode, channel.clone()).prop_map(|(mode, channel)| Op::Prompt(mode, channel)),
         4 => (any::<u8>(), answer()).prop_map(|(which, value)| Op::Answer(which, value)),
-        3 => Just(Op::Abort),
+        3 => channel.clone().prop_map(Op::Abort),
         1 => Just(Op::Clear),
         2 => Just(Op::Hibernate),
         1 => Just(Op::Wake),
@@ -180,7 +192,12 @@ fn report() -> impl Strategy<Value = Report> {
         4 => (turns(), 0_u64..5, any::<u8>()).prop_map(|(turn, n, choices)| Report::Ask(turn, n, choices)),
         1 => n().prop_map(Report::Close),
         1 => n().prop_map(Report::Named),
-        1 => select(vec![Report::Status, Report::Error, Report::Unknown]),
+        1 => (0_u32..3).prop_map(Report::Files),
+        1 => (0_u32..3).prop_map(Report::Git),
+        1 => (0_u8..3).prop_map(Report::Models),
+        1 => turns().prop_map(Report::Switched),
+        1 => select(vec!["a", "b"]).prop_map(Report::Channel),
+        1 => select(vec![Report::Status, Report::Error, Report::Reset, Report::Configured, Report::Unknown]),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
 }
@@ -207,7 +224,7 @@ impl Op {
                 let id = open.get(usize::from(which) % open.len().max(1)).map(|question| question.id.clone());
                 Event::Answered { question: id.unwrap_or(question("gone")), answer, by: actor() }
             }
-            Self::Abort => Event::Aborted { by: actor() },
+            Self::Abort(from) => Event::Aborted { channel: from.map(channel), by: actor() },
             Self::Clear => Event::QueueCleared,
             Self::Hibernate => Event::HibernationWanted { by: actor() },
             Self::Wake => Event::WakeWanted { by: actor() },
@@ -355,9 +372,19 @@ impl Report {
             Self::Named(n) => {
                 RunnerReport::Named(RunnerName { id: here(n).as_str().to_owned(), name: format!("their {n}") })
             }
+            Self::Channel(name) => {
+                let agent_session = format!("conversation of {name}");
+                RunnerReport::ChannelSession(ChannelSession { channel: channel(name), agent_session })
+            }
+            Self::Configured => RunnerReport::Configured,
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
+            Self::Models(count) => RunnerReport::Models(models(count)),
+            Self::Switched(turns) => RunnerReport::ModelSwitched(switch(&prompt(turns))),
             Self::Error => RunnerReport::Error { error: "oh".to_owned() },
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
+            Self::Files(count) => RunnerReport::FilesChanged(files(count)),
+            Self::Git(count) => RunnerReport::GitState(git(count)),
+            Self::Reset => RunnerReport::SessionReset,
             Self::Unknown => RunnerReport::Unknown,
         }
     }

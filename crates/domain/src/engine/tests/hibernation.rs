@@ -22,7 +22,7 @@ fn an_idle_session_is_put_away_and_rests() {
     assert_eq!(notices(&effects), ["hibernating", "[session.hibernating]", "stop"]);
     assert_eq!((rig.store.hibernated.clone(), rig.seconds_left()), (vec![1], Some(300)));
     let effects = rig.put_away();
-    assert_eq!(notices(&effects), ["hibernated"]);
+    assert_eq!(notices(&effects), ["hibernated", "[session.hibernated]"]);
     assert!(!rig.engine.has_sandbox() && rig.store.dismissed.is_empty());
     assert_eq!(rig.seconds_left(), None);
 }
@@ -82,7 +82,7 @@ fn a_prompt_that_comes_while_it_is_put_away_wakes_it_at_once() {
     rig.say("a");
     assert_eq!(rig.store.ordered, [1], "two sandboxes of a session never live side by side");
     let effects = rig.put_away();
-    assert_eq!(notices(&effects), ["hibernated", "restoring", "[session.waking]"]);
+    assert_eq!(notices(&effects), ["hibernated", "[session.hibernated]", "restoring", "[session.waking]"]);
     assert_eq!(commands(&rig.revive()), ["prompt a"]);
 }
 
@@ -100,7 +100,8 @@ fn somebody_wakes_it_without_a_prompt() {
 fn a_session_without_a_sandbox_rests_at_once() {
     let mut rig = Rig::ready();
     rig.gone();
-    assert_eq!(notices(&rig.hibernate()), ["hibernating", "[session.hibernating]", "hibernated"]);
+    let effects = rig.hibernate();
+    assert_eq!(notices(&effects), ["hibernating", "[session.hibernating]", "hibernated", "[session.hibernated]"]);
     assert!(rig.store.hibernated.is_empty());
 }
 
@@ -151,4 +152,22 @@ fn a_gateway_that_goes_down_leaves_it_to_be_put_away() {
     assert_eq!(rig.seconds_left(), Some(300));
     rig.put_away();
     assert_eq!(rig.engine.status, SessionStatus::Hibernated);
+}
+
+#[test]
+fn who_wants_it_back_while_it_is_put_away_gets_it() {
+    let mut rig = Rig::ready();
+    rig.hibernate();
+    assert_eq!(notices(&rig.wake()), [""; 0]);
+    let effects = rig.put_away();
+    assert_eq!(notices(&effects), ["hibernated", "[session.hibernated]", "restoring", "[session.waking]"]);
+    assert_eq!((rig.store.ordered.clone(), rig.engine.wakes_for.clone()), (vec![1, 2], None));
+    let effects = rig.connect();
+    assert_eq!(notices(&effects)[..2], ["running", "[session.restored]"]);
+    // Once is enough, and the end is the end.
+    rig.report(RunnerReport::Ready { agent_session: None });
+    rig.hibernate();
+    rig.wake();
+    rig.terminate();
+    assert_eq!(rig.engine.wakes_for, None);
 }

@@ -14,6 +14,7 @@ pub(super) fn check_state(rig: &Rig) {
     let queued: BTreeSet<&str> = rig.queue().into_iter().collect();
     assert_eq!(queued.len(), engine.queue.len(), "nothing waits twice");
     assert!(engine.queue.len() <= MAX_QUEUED + 1, "one more when a prompt came back");
+    assert!(engine.runner.channel_sessions.len() <= 2, "each of the channels has one conversation");
     assert!(engine.questions.len() <= MAX_OPEN_QUESTIONS && engine.losses.len() <= MAX_RESTARTS);
     let message = engine.turn.as_ref().and_then(|turn| turn.message.as_ref());
     assert_eq!(message, engine.open.as_ref().map(|open| &open.id), "the open message is the turn's");
@@ -119,8 +120,11 @@ fn seq(change: &Change) -> Option<u64> {
         Change::MessageAdded(message) | Change::MessageFinished(message) => Some(message.seq),
         Change::MessageRemoved { seq, .. }
         | Change::PartSet { seq, .. }
+        | Change::ModelsSet { seq, .. }
         | Change::QuestionAsked { seq, .. }
-        | Change::QuestionClosed { seq, .. } => Some(*seq),
+        | Change::QuestionClosed { seq, .. }
+        | Change::FilesChanged { seq, .. }
+        | Change::GitStateChanged { seq, .. } => Some(*seq),
         Change::ParticipantSet(participant) => Some(participant.seq),
         Change::Audited(entry) => Some(entry.seq),
         _ => None,

@@ -153,7 +153,7 @@ fn events_for_a_session_that_ended_say_so() {
     let mut rig = Rig::opened();
     rig.terminate();
     let refused = Err(Refusal::Ended("terminated"));
-    assert_eq!(rig.apply(Event::Aborted { by: actor() }), refused);
+    assert_eq!(rig.apply(Event::Aborted { channel: None, by: actor() }), refused);
     assert_eq!(rig.apply(Event::Prompted(prompt("a", None))), refused);
 }
 

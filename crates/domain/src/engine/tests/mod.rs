@@ -1,6 +1,7 @@
 //! Tests of the session state machine.
 
 mod aborts;
+mod channels;
 mod children;
 mod deadlines;
 mod events;
@@ -10,6 +11,7 @@ mod lifecycle;
 mod liveness;
 mod losses;
 mod model;
+mod models;
 mod names;
 mod notices;
 mod prompts;
@@ -22,3 +24,4 @@ mod runner;
 mod sharing;
 mod store;
 mod transcript;
+mod workspaces;

@@ -78,7 +78,10 @@ impl Model {
                     self.pull(prompt).map(|waiting| Waiting { is_collected: false, held_until: None, ..waiting });
                 promoted.into_iter().for_each(|promoted| self.queue.push_front(promoted));
             }
-            Event::Aborted { .. } | Event::QueueCleared => self.drop_queue(),
+            Event::Aborted { channel: Some(channel), .. } => {
+                self.drop_waiting(|waiting| waiting.channel.as_ref() == Some(channel));
+            }
+            Event::Aborted { channel: None, .. } | Event::QueueCleared => self.drop_queue(),
             Event::Due => {
                 let due = self.queue.iter_mut().filter(|waiting| waiting.held_until.is_some_and(|until| until <= now));
                 due.for_each(|waiting| waiting.held_until = None);

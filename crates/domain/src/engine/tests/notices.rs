@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, notices, tool};
 use crate::engine::{AgentStatus, RunnerReport};
-use crate::messages::{FinishReason, ToolStatus};
+use crate::messages::{FinishReason, Part, ToolStatus};
 
 fn status(rig: &mut Rig, status: AgentStatus) -> Vec<String> {
     notices(&rig.report(RunnerReport::Status { status, detail: None }))
@@ -54,4 +54,12 @@ fn an_error_in_a_turn_is_stored_and_told_before_its_end() {
     assert_eq!(effects.bus[0].kind, "session.errored");
     assert_eq!(notices(&rig.complete("p")), ["[agent.turn_complete]", "free"]);
     assert!(rig.store.messages.values().any(|message| message.content == "Error: no credit"));
+}
+
+#[test]
+fn a_new_conversation_is_shown_in_the_transcript() {
+    let mut rig = Rig::ready();
+    let effects = rig.report(RunnerReport::SessionReset);
+    assert_eq!(notices(&effects), ["message system", "[agent.session_reset]"]);
+    assert!(rig.store.messages.values().any(|message| message.parts == [Part::SessionBreak]));
 }

@@ -178,5 +178,5 @@ fn nobody_answers_in_a_session_that_ended() {
     let mut rig = asking();
     rig.terminate();
     assert_eq!(rig.answer("p.q1", text("y")), Err(Refusal::Ended("terminated")));
-    assert_eq!(rig.apply(Event::Aborted { by: super::rig::actor() }), Err(Refusal::Ended("terminated")));
+    assert_eq!(rig.apply(Event::Aborted { channel: None, by: super::rig::actor() }), Err(Refusal::Ended("terminated")));
 }

@@ -14,6 +14,7 @@ use crate::messages::{FinishReason, TextKind, ToolCall, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::time::Timestamp;
+use crate::workspaces::{ChangedFiles, FileChange, FileStatus, GitReport};
 
 /// An engine, the clock and the store that its changes are written to.
 #[derive(Debug, Clone)]
@@ -66,12 +67,28 @@ pub(super) fn prompt(id: &str, mode: Option<QueueMode>) -> Prompt {
 
 /// A prompt from the channel of that name.
 pub(super) fn prompt_from(channel: &str, id: &str, mode: Option<QueueMode>) -> Event {
-    Event::Prompted(Prompt { channel: Some(Channel::new("chat", channel).unwrap()), ..prompt(id, mode) })
+    Event::Prompted(Prompt { channel: Some(self::channel(channel)), ..prompt(id, mode) })
+}
+
+/// The channel of that name.
+pub(super) fn channel(name: &str) -> Channel {
+    Channel::new("chat", name).unwrap()
 }
 
 pub(super) fn tool(call_id: &str, status: ToolStatus) -> ToolCall {
     let call_id = call_id.to_owned();
     ToolCall { call_id, tool_name: "sh".to_owned(), status, args: None, result: None, error: None }
+}
+
+/// So many changed files.
+pub(super) fn files(count: u32) -> ChangedFiles {
+    let file = |n| FileChange { path: format!("f{n}"), status: FileStatus::Added, additions: n, deletions: 0 };
+    (0..count).map(file).collect::<Vec<_>>().into()
+}
+
+/// What git says after so many commits.
+pub(super) fn git(commits: u32) -> GitReport {
+    GitReport { branch: Some("main".to_owned()), base_branch: None, commit_count: Some(commits) }
 }
 
 pub(super) fn choice(id: &str, label: &str, kind: ChoiceKind) -> Choice {
@@ -202,7 +219,7 @@ impl Rig {
     }
 
     pub(super) fn abort(&mut self) -> Effects {
-        self.ok(Event::Aborted { by: actor() })
+        self.ok(Event::Aborted { channel: None, by: actor() })
     }
 
     pub(super) fn terminate(&mut self) -> Effects {
@@ -340,8 +357,14 @@ fn notice_words(notice: &Notice) -> Option<String> {
         Notice::Status(status) => status_words(status),
         Notice::Agent { status, .. } => format!("agent {status:?}").to_lowercase(),
         Notice::Error { .. } => "error".to_owned(),
+        Notice::Models(models) => {
+            format!("models {}", models.providers().iter().map(|p| p.models.len()).sum::<usize>())
+        }
+        Notice::ModelSwitched(switch) => format!("switched to {}", switch.to),
         Notice::Title(title) => format!("title {title}"),
         Notice::ChildOpened { child, .. } => format!("child {child}"),
+        Notice::FilesChanged(files) => format!("files {}", files.as_slice().len()),
+        Notice::GitStateChanged(report) => format!("git {}", report.branch.as_deref().unwrap_or("unchanged")),
         Notice::Audit(entry) => format!("[{}]", entry.event_type),
         Notice::RunnerReplaced { connection } => format!("replaced {connection}"),
         Notice::RunnerStop { .. } => "stop".to_owned(),

@@ -6,6 +6,7 @@ use crate::children::ChildEvent;
 use crate::engine::{Change, Command, Effects, Engine, Notice, OpenMessage, OpenPart};
 use crate::ids::{MessageId, QuestionId, UserId};
 use crate::messages::{FinishReason, Message, MessageRole, Part, Segment, TextKind};
+use crate::models::AvailableModels;
 use crate::questions::Resolution;
 use crate::sessions::SessionStatus;
 use crate::sharing::ParticipantRole;
@@ -25,6 +26,7 @@ pub(super) struct Store {
     pub(super) participants: BTreeMap<UserId, ParticipantRole>,
     pub(super) told_parent: Vec<ChildEvent>,
     pub(super) children_stopped: usize,
+    pub(super) models: Option<AvailableModels>,
     open: Option<(MessageId, Vec<Row>)>,
     asked: BTreeSet<QuestionId>,
     status: Option<SessionStatus>,
@@ -101,6 +103,13 @@ impl Store {
             }
             Change::ParticipantRemoved { user } => {
                 assert!(self.participants.remove(user).is_some(), "{user} takes part");
+            }
+            Change::FilesChanged { seq, .. } | Change::GitStateChanged { seq, .. } => self.advance(*seq),
+            Change::ModelsSet { models, seq, .. } => {
+                self.advance(*seq);
+                assert!(!models.is_empty());
+                let before = self.models.replace(models.clone());
+                assert_ne!(before.as_ref(), Some(models), "only what is new is written");
             }
             Change::Audited(entry) => self.advance(entry.seq),
         }

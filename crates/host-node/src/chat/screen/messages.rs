@@ -164,7 +164,9 @@ impl Screen {
 
     fn parts(&mut self, id: &str, content: &str, parts: Option<&[Part]>) {
         match parts {
-            Some([Part::Label { .. }]) => self.whole_text(id, 0, Kind::Prose, content),
+            Some([Part::Label { .. } | Part::SessionBreak {} | Part::Screenshot(_)]) => {
+                self.whole_text(id, 0, Kind::Prose, content);
+            }
             Some(parts) if !parts.is_empty() => {
                 for (index, part) in parts.iter().enumerate() {
                     self.part(id, index, part);
@@ -198,7 +200,13 @@ impl Screen {
                 }
             }
             // Only prompts and messages of the gateway have them.
-            Part::Forwarded { .. } | Part::Label { .. } | Part::Image(_) | Part::Audio(_) | Part::File(_) => {}
+            Part::Forwarded { .. }
+            | Part::Label { .. }
+            | Part::SessionBreak {}
+            | Part::Image(_)
+            | Part::Audio(_)
+            | Part::File(_)
+            | Part::Screenshot(_) => {}
         }
     }
 

@@ -45,7 +45,7 @@ async fn a_broken_connection_is_made_again() {
     assert!(matches!(socket.next().await, Some(SocketEvent::Frame(frame)) if *frame == ServerFrame::Pong {}));
     drop(peer);
     assert!(matches!(socket.next().await, Some(SocketEvent::Lost)));
-    assert!(socket.send(ClientFrame::Abort {}));
+    assert!(socket.send(ClientFrame::ABORT));
     let mut peer = accept(&listener).await;
     assert_eq!(hear(&mut peer).await, json!({"type": "abort"}));
     say(&mut peer, json!({"type": "init", "session": 7})).await;
@@ -57,7 +57,7 @@ async fn what_waits_is_sent_before_the_socket_is_closed() {
     let (listener, api, session) = gateway().await;
     let socket = Socket::open(&api, &session);
     let mut peer = accept(&listener).await;
-    assert!(socket.send(ClientFrame::Abort {}));
+    assert!(socket.send(ClientFrame::ABORT));
     let server = async {
         assert_eq!(hear(&mut peer).await, json!({"type": "abort"}));
         assert!(

@@ -22,6 +22,7 @@ static CODEX: CodingAgent = CodingAgent {
 
 pub(super) fn add(trials: &mut Trials) {
     CODEX.add_shared(trials);
+    CODEX.add_step(trials, "uses_the_model_that_is_named", async |stage| stage.uses_the_model_that_is_named().await);
     CODEX.add(trials, "tells_that_its_model_failed", tells_that_its_model_failed);
     CODEX.add(trials, "tells_that_its_model_is_out_of_order", tells_that_its_model_is_out_of_order);
 }

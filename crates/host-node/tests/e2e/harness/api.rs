@@ -6,6 +6,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
+use super::host::WorkerFiles;
 use super::session::Session;
 
 /// A caller with a key.
@@ -30,7 +31,12 @@ pub(crate) struct Reply {
 
 impl Api {
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let mut http = Client::builder().no_proxy().timeout(PATIENCE);
+        if WorkerFiles::find().is_some() {
+            // workerd closes connections that rest for a few seconds, also while a request is on its way.
+            http = http.pool_max_idle_per_host(0);
+        }
+        let http = http.build().unwrap();
         Self { address, home: address, has_neighbours: false, key: key.to_owned(), http }
     }
 
@@ -78,6 +84,10 @@ impl Api {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        send(self.request(Method::PATCH, path).json(body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Reply {

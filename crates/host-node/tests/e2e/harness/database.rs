@@ -4,13 +4,18 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::gateway::Gateway;
+use super::host::{WorkerFiles, database_file};
 
 /// Runs SQL that both databases understand.
 async fn run(gateway: &Gateway, sql: &str) {
     match gateway.schema() {
         Some(schema) => schema.run(sql).await,
         None => {
-            let database = Connection::open(gateway.data().join("portway.db")).unwrap();
+            let file = match WorkerFiles::find() {
+                Some(_) => database_file(&gateway.data()),
+                None => gateway.data().join("portway.db"),
+            };
+            let database = Connection::open(file).unwrap();
             database.pragma_update(None, "foreign_keys", true).unwrap();
             database.execute_batch(sql).unwrap();
         }

@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 use super::agents::Agent;
 use super::api::Api;
+use super::backend::Backend;
+use super::host::{WorkerFiles, free_address};
 use super::postgres::{Schema, Server};
 use super::{PATIENCE, eventually, processes};
 
@@ -39,6 +41,8 @@ pub(crate) struct Gateway {
     /// The server that its database is on, if it is no file.
     server: Option<Server>,
     schema: Option<Arc<Schema>>,
+    /// Where the agents of a Worker run.
+    backend: Option<Backend>,
     /// Another one on the same database, which everybody talks to.
     second: Option<Box<Self>>,
 }
@@ -74,6 +78,7 @@ impl Gateway {
             running: None,
             server: Server::for_all(),
             schema: None,
+            backend: None,
             second: None,
         };
         std::fs::write(gateway.data().join("portway.toml"), config).unwrap();
@@ -170,7 +175,11 @@ impl Gateway {
         if let (Some(server), None) = (&self.server, &self.schema) {
             self.schema = Some(Arc::new(Schema::create(server.clone()).await));
         }
-        let mut child = self.command().spawn().unwrap();
+        let mut command = match WorkerFiles::find() {
+            Some(files) => self.worker_command(&files).await,
+            None => self.command(),
+        };
+        let mut child = command.spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
         let (sender, first) = oneshot::channel();
         let reader = read_lines(child.stdout.take().unwrap(), printed.clone(), sender);
@@ -183,6 +192,30 @@ impl Gateway {
         let rest = line.split_once("http://").unwrap_or_else(|| panic!("no address in {line:?}")).1;
         self.address = Some(rest.split(' ').next().unwrap().parse().unwrap());
         Ok(())
+    }
+
+    async fn worker_command(&mut self, files: &WorkerFiles) -> Command {
+        if self.backend.is_none() {
+            let config = std::fs::read_to_string(self.data().join("portway.toml")).unwrap();
+            let mut backend = Backend::prepared(&config).of_a_worker();
+            backend.launch().await;
+            self.backend = Some(backend);
+        }
+        let address = *self.address.get_or_insert_with(free_address);
+        let backend = self.backend.as_ref().expect("it was started");
+        let mut command = files.command(&self.data(), address, backend);
+        if let Some(key) = &self.key {
+            command.env("PORTWAY_BOOTSTRAP_KEY", key);
+        }
+        let log = File::options().append(true).create(true).open(self.log_file()).unwrap();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).env("TMPDIR", self.mark());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command
+    }
+
+    /// The data folder of whoever runs its agents.
+    fn agents_data(&self) -> PathBuf {
+        self.backend.as_ref().map_or_else(|| self.data(), Backend::data)
     }
 
     fn command(&self) -> Command {
@@ -238,7 +271,7 @@ impl Gateway {
 
     /// Everything that its runners wrote to their logs.
     pub(crate) fn runner_logs(&self) -> String {
-        let folders = self.both().into_iter().map(|gateway| gateway.data().join("logs"));
+        let folders = self.both().into_iter().map(|gateway| gateway.agents_data().join("logs"));
         let files = folders.flat_map(|logs| std::fs::read_dir(logs).into_iter().flatten().flatten());
         files.map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned()).collect()
     }
@@ -278,7 +311,12 @@ impl Gateway {
 
     /// Runners and agents that run, as process numbers.
     pub(crate) fn descendants(&self) -> Vec<i32> {
-        self.both().into_iter().flat_map(Self::own_descendants).collect()
+        let own = self.both().into_iter().flat_map(Self::own_descendants);
+        match &self.backend {
+            // What is below the process of a Worker is part of it.
+            Some(backend) => backend.descendants(),
+            None => own.collect(),
+        }
     }
 
     fn own_descendants(&self) -> Vec<i32> {
@@ -293,13 +331,13 @@ impl Gateway {
 
     /// How many of its sandboxes it knows of.
     pub(crate) fn runner_count(&self) -> usize {
-        std::fs::read_dir(self.data().join("run")).map_or(0, Iterator::count)
+        std::fs::read_dir(self.agents_data().join("run")).map_or(0, Iterator::count)
     }
 
     /// The process of a session's runner.
     pub(crate) async fn runner(&self, session: &str) -> i32 {
         eventually("the session has a runner", async || {
-            let folders = self.both().into_iter().map(|gateway| gateway.data().join("run"));
+            let folders = self.both().into_iter().map(|gateway| gateway.agents_data().join("run"));
             let files = folders.flat_map(|run| std::fs::read_dir(run).into_iter().flatten().flatten());
             let mut runners = files.filter_map(|file| {
                 let run: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok()?;
@@ -319,15 +357,18 @@ impl Gateway {
 
     /// The folder that a session's agent works in.
     pub(crate) fn workspace(&self, session: &str) -> PathBuf {
-        let folders = self.both().into_iter().map(|gateway| gateway.data().join("workspaces").join(session));
+        let folders = self.both().into_iter().map(|gateway| gateway.agents_data().join("workspaces").join(session));
         let mut folders = folders.filter(|folder| folder.exists());
-        folders.next().unwrap_or_else(|| self.data().join("workspaces").join(session))
+        folders.next().unwrap_or_else(|| self.agents_data().join("workspaces").join(session))
     }
 
     /// Ends it at once, as a power failure would; its runners live on.
     pub(crate) async fn kill9(&mut self) {
         self.running.as_mut().expect("it runs").child.kill().unwrap();
         self.ended().await;
+        if self.backend.is_some() {
+            processes::kill_marked(&self.mark());
+        }
     }
 
     /// Sends it a signal.

@@ -1,6 +1,7 @@
 //! What a client knows of a session that does no more than follow the frames.
 
 use portway_protocol::message::{FinishReason, Message, MessageRole, Part, ToolStatus};
+use portway_protocol::models::ProviderModels;
 use portway_protocol::server::ServerFrame;
 use serde::Deserialize;
 
@@ -77,6 +78,7 @@ pub(crate) struct Mirror {
     pub(crate) messages: Vec<Entry>,
     pub(crate) questions: Vec<OpenQuestion>,
     pub(crate) busy: bool,
+    pub(crate) models: Option<Vec<ProviderModels>>,
 }
 
 /// The id of the first message of the turn of a prompt.
@@ -108,6 +110,7 @@ impl Mirror {
                     status: session.status.clone(),
                     messages: session.messages.iter().cloned().map(Entry::from).collect(),
                     busy: data.runner_busy,
+                    models: data.available_models.clone(),
                     ..Self::default()
                 };
             }
@@ -115,6 +118,7 @@ impl Mirror {
                 assert!(self.message(&data.id).is_none(), "message {} came twice", data.id);
                 self.messages.push(data.clone().into());
             }
+            ServerFrame::Models { models } => self.models = Some(models.clone()),
             ServerFrame::MessagesRemoved { message_ids } => {
                 self.messages.retain(|entry| !message_ids.contains(&entry.id));
             }

@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod backend;
 pub(crate) mod database;
 pub(crate) mod gateway;
+pub(crate) mod host;
 pub(crate) mod mirror;
 pub(crate) mod postgres;
 pub(crate) mod processes;

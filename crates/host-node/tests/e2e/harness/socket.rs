@@ -293,6 +293,11 @@ impl ClientSocket {
         Some(frames.filter(|frame| matches!(frame, ServerFrame::Chunk { .. })).count())
     }
 
+    /// Everything that was told, if no `init` took the place of some of it.
+    pub(crate) fn frames(&self) -> Option<&[ServerFrame]> {
+        self.all_since(1)
+    }
+
     pub(crate) async fn send(&mut self, frame: &ClientFrame) {
         self.replacement_is_past();
         self.send_text(&serde_json::to_string(frame).unwrap()).await;
@@ -309,11 +314,20 @@ impl ClientSocket {
 
     /// Says something and waits until it is in the transcript; answers with its id.
     pub(crate) async fn prompt(&mut self, text: &str, queue_mode: Option<QueueMode>) -> String {
+        self.say(text, queue_mode, None).await
+    }
+
+    /// The same with the name of a model.
+    pub(crate) async fn prompt_for(&mut self, text: &str, model: Option<&str>) -> String {
+        self.say(text, None, model).await
+    }
+
+    async fn say(&mut self, text: &str, queue_mode: Option<QueueMode>, model: Option<&str>) -> String {
         let before = self.mirror.messages.len();
         self.send(&ClientFrame::Prompt {
             content: text.to_owned(),
             queue_mode,
-            model: None,
+            model: model.map(str::to_owned),
             attachments: Vec::new(),
             channel_type: None,
             channel_id: None,

@@ -3,8 +3,10 @@
 use portway_domain::engine::{Event, Prompt, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, PlanEntry, TextKind, ToolCall, ToolStatus};
+use portway_domain::models::{AvailableModels, Model, ProviderModels};
 use portway_domain::questions::{AnswerValue, Choice, ChoiceKind};
 use portway_domain::sessions::QueueMode;
+use portway_domain::workspaces::{FileChange, FileStatus, GitReport};
 use portway_protocol::resuming::ResumingFrame;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -30,6 +32,9 @@ enum Act {
     Answer(usize),
     CloseQuestion(usize),
     Fail,
+    Files(u8),
+    Git(Option<u8>, u8),
+    Models(u8),
     Complete(bool),
     /// A whole answer in one change.
     AtOnce,
@@ -66,6 +71,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => any::<usize>().prop_map(Act::Answer),
         1 => any::<usize>().prop_map(Act::CloseQuestion),
         1 => Just(Act::Fail),
+        2 => (0..4_u8).prop_map(Act::Files),
+        2 => (prop::option::of(0..3_u8), any::<u8>()).prop_map(|(branch, count)| Act::Git(branch, count)),
+        2 => (0..3_u8).prop_map(Act::Models),
         3 => any::<bool>().prop_map(Act::Complete),
         2 => Just(Act::AtOnce),
         1 => Just(Act::Miss),
@@ -137,7 +145,7 @@ impl Talk {
             Act::Withdraw(pick) => waiting(pick).map(|prompt| Event::PromptWithdrawn { prompt, by }),
             Act::Promote(pick) => waiting(pick).map(|prompt| Event::PromptPromoted { prompt, by }),
             Act::Clear => Some(Event::QueueCleared),
-            Act::Abort => Some(Event::Aborted { by }),
+            Act::Abort => Some(Event::Aborted { channel: None, by }),
             Act::Rename(number) => Some(Event::Renamed { title: format!("title {number}") }),
             Act::Answer(pick) => {
                 asked(pick).map(|question| Event::Answered { question, answer: AnswerValue::Flag(true), by })
@@ -146,8 +154,25 @@ impl Talk {
                 asked(pick).into_iter().for_each(|question| self.rig.report(RunnerReport::QuestionClosed { question }));
                 None
             }
+            Act::Models(count) => {
+                self.rig.report(RunnerReport::Models(models(count)));
+                None
+            }
             Act::Miss => {
                 self.rig.miss();
+                None
+            }
+            Act::Files(count) => {
+                let file =
+                    |n: u8| FileChange { path: format!("f{n}"), status: FileStatus::Added, additions: 1, deletions: 0 };
+                let files: Vec<FileChange> = (0..count).map(file).collect();
+                self.rig.report(RunnerReport::FilesChanged(files.into()));
+                None
+            }
+            Act::Git(branch, count) => {
+                let branch = branch.map(|number| format!("branch {number}"));
+                let report = GitReport { branch, base_branch: None, commit_count: Some(count.into()) };
+                self.rig.report(RunnerReport::GitState(report));
                 None
             }
             other => {
@@ -221,6 +246,11 @@ impl Talk {
     }
 }
 
+fn models(count: u8) -> AvailableModels {
+    let model = |number: u8| Model { id: format!("p/{number}"), name: "M".to_owned() };
+    AvailableModels::kept([ProviderModels { provider: "P".to_owned(), models: (0..count).map(model).collect() }])
+}
+
 fn tool(call: u8, status: ToolStatus) -> ToolCall {
     let (call_id, tool_name) = (format!("c{call}"), "sh".to_owned());
     ToolCall { call_id, tool_name, status, args: None, result: None, error: None }
@@ -255,5 +285,7 @@ proptest! {
         cut.connect(&talk.rig);
         cut.read();
         cut.screen.check(talk.rig.transcript());
+        steady.screen.check_workspace(&talk.rig);
+        cut.screen.check_workspace(&talk.rig);
     }
 }

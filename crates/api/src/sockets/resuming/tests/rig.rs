@@ -18,6 +18,7 @@ use portway_domain::engine::{Actor, Engine, Event, RunnerHello, RunnerReport, Ti
 use portway_domain::ids::{NodeId, SandboxId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
+use portway_domain::workspaces::{GitState, KeptFile};
 use portway_ports::health::Health;
 use portway_ports::pubsub::{PubSub, Topic};
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
@@ -122,6 +123,12 @@ impl Rig {
 
     pub(super) fn transcript(&self) -> Transcript {
         now(self.services.transcript(&self.as_owner(), &self.session)).unwrap().1
+    }
+
+    /// What is stored of the workspace.
+    pub(super) fn workspace(&self) -> (Vec<KeptFile>, Option<GitState>) {
+        let files = now(self.services.changed_files(&self.as_owner(), &self.session)).unwrap();
+        (files, now(self.services.git_state(&self.as_owner(), &self.session)).unwrap())
     }
 
     /// Hints are lost.

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use portway_domain::messages::MessageRole;
 use portway_ports::sessions::Transcript;
 use portway_protocol::message::{Message, Part};
+use portway_protocol::models::ProviderModels;
 use portway_protocol::resuming::Sequenced;
 use portway_protocol::server::{AuditEntry, ServerFrame};
+use portway_protocol::workspaces::GitState;
 
-use crate::sockets::frames;
+use super::rig::Rig;
+use crate::sockets::{frames, models};
 
 /// What a client shows of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +27,10 @@ pub(super) struct Screen {
     audit: BTreeMap<u64, String>,
     title: Option<String>,
     status: String,
+    /// What was told of the workspace since the last `init`, which says nothing of it.
+    files: Option<Vec<String>>,
+    git: GitState,
+    models: Option<Vec<ProviderModels>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +75,7 @@ impl Screen {
                 *self =
                     Self { status: session.status, title: session.title, before: session.before, ..Self::default() };
                 self.messages = session.messages.into_iter().map(Shown::from).collect();
+                self.models = data.available_models;
                 data.audit_log.into_iter().for_each(|entry| self.entry(entry));
             }
             ServerFrame::Resumed { session, .. } => {
@@ -105,6 +113,14 @@ impl Screen {
                 }
                 self.status = data.status.unwrap_or_else(|| std::mem::take(&mut self.status));
             }
+            ServerFrame::FilesChanged { files } => {
+                self.files = Some(files.into_iter().map(|file| file.path).collect());
+            }
+            ServerFrame::GitState { data } => {
+                self.git.branch = data.branch.or(self.git.branch.take());
+                self.git.commit_count = data.commit_count.or(self.git.commit_count.take());
+            }
+            ServerFrame::Models { models } => self.models = Some(models),
             ServerFrame::Title { title } => self.title = Some(title),
             ServerFrame::AuditLog { entry } => self.entry(entry),
             ServerFrame::Checkpoint { checkpoint } => self.checkpoint = Some(checkpoint),
@@ -168,11 +184,26 @@ impl Screen {
         self.audit.insert(seq, entry.summary);
     }
 
+    /// Whether what it was told of the workspace is what is stored.
+    pub(super) fn check_workspace(&self, rig: &Rig) {
+        let (files, git) = rig.workspace();
+        if let Some(shown) = &self.files {
+            let files: Vec<String> = files.into_iter().map(|file| file.change.path).collect();
+            assert_eq!(*shown, files);
+        }
+        if let Some(count) = self.git.commit_count {
+            let git = git.expect("git said something");
+            assert_eq!(count, u64::from(git.commit_count));
+            assert!(self.git.branch.is_none() || self.git.branch == git.branch, "{:?} {git:?}", self.git);
+        }
+    }
+
     /// Whether it shows what is stored.
     pub(super) fn check(&self, stored: Transcript) {
         let engine = &stored.engine.value;
         assert_eq!(self.status, engine.status.as_str());
         assert_eq!(self.title, stored.access.session.title);
+        assert_eq!(self.models, stored.models.map(models::list));
         let open: BTreeSet<String> = engine.questions.iter().map(|question| question.id.to_string()).collect();
         assert_eq!(self.questions, open);
         let oldest = self.audit.keys().next().copied().unwrap_or_default();

@@ -70,6 +70,6 @@ fn a_policy_answers_without_anybody() {
     }
     let mut screen = screen(manner(Policy::Refuse));
     feed(&mut screen, json!({"type": "question", "questionId": "q", "text": "Which?", "options": ["a", "b"]}));
-    assert_eq!(screen.take_frames(), [ClientFrame::Abort {}]);
+    assert_eq!(screen.take_frames(), [ClientFrame::ABORT]);
     assert!(screen.has_failed());
 }

@@ -1,0 +1,56 @@
+//! The Durable Objects of a Worker.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use portway_domain::ids::SessionId;
+use worker::{Delay, ObjectNamespace, Request, Response};
+
+/// What the object of all users is called.
+const USERS: &str = "users";
+
+/// Names an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectName {
+    /// The one of a session: it has the sockets of that session, and steps it.
+    Session(SessionId),
+    /// The one of all users: it has the sockets for everything of one's own.
+    Users,
+}
+
+/// All objects.
+#[derive(Clone)]
+pub struct Objects {
+    sessions: ObjectNamespace,
+    users: ObjectNamespace,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}
+
+impl Objects {
+    /// The objects of two classes.
+    #[must_use]
+    pub fn new(sessions: ObjectNamespace, users: ObjectNamespace) -> Self {
+        Self { sessions, users }
+    }
+
+    /// Sends a request to an object. It may be at work for so long before it answers.
+    ///
+    /// # Errors
+    /// When it does not answer, or broke down.
+    pub async fn ask(&self, object: &ObjectName, request: Request, patience: Duration) -> worker::Result<Response> {
+        let stub = match object {
+            ObjectName::Session(id) => self.sessions.get_by_name(id.as_str())?,
+            ObjectName::Users => self.users.get_by_name(USERS)?,
+        };
+        match select(Box::pin(stub.fetch_with_request(request)), Delay::from(patience)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(worker::Error::RustError("the object does not answer".to_owned())),
+        }
+    }
+}

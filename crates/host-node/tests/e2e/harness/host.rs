@@ -1,0 +1,116 @@
+//! Which host of the gateway the tests are about: the native one, or a Worker in workerd on this machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::backend::Backend;
+
+/// What a Worker lacks, and the tests that need it, by the beginnings of their names.
+const LACKING: &[(&str, &[&str])] = &[
+    ("a program with a command line", &["agents_command::", "db::", "doctor::", "starting::", "sandboxes::"]),
+    (
+        "an HTTP server of its own",
+        &["limits::", "garbage::", "requests::http2", "requests::large", "requests::sockets"],
+    ),
+    ("a log in a file", &["logs::"]),
+    ("callers on its own machine", &["metrics::", "sessions::work_in_a_folder"]),
+    ("another database", &["postgres::", "neighbours::", "resuming::another"]),
+    ("an end that puts sandboxes away", &["stopping::", "kills::"]),
+    (
+        "arguments that name another backend",
+        &["legacy_runner::", "claude::", "codex::", "gemini::", "goose::", "opencode::"],
+    ),
+    (
+        "settings for times and numbers",
+        &[
+            "aborts::a_runner_that_hangs",
+            "broken_agents::the_command_never_speaks",
+            "children::all_children_end",
+            "children::children_are_listed",
+            "children::what_a_killed",
+        ],
+    ),
+];
+
+/// What the Worker lacks for that test, if anything.
+pub(crate) fn lacking(test: &str) -> Option<&'static str> {
+    WorkerFiles::find()?;
+    let needs = |(_, tests): &&(&str, &[&str])| tests.iter().any(|name| test.starts_with(name));
+    LACKING.iter().find(needs).map(|(what, _)| *what)
+}
+
+/// What a Worker is started with.
+pub(crate) struct WorkerFiles {
+    script: PathBuf,
+    miniflare: PathBuf,
+    worker: PathBuf,
+}
+
+impl WorkerFiles {
+    /// Those of the Worker that the tests are about, if they are about one.
+    pub(crate) fn find() -> Option<Self> {
+        if std::env::var("PORTWAY_TEST_HOST").ok()? != "worker" {
+            return None;
+        }
+        let path = |name: &str| {
+            let path = std::env::var_os(name);
+            PathBuf::from(path.unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask worker e2e`")))
+        };
+        Some(Self {
+            script: path("PORTWAY_TEST_WORKER_SCRIPT"),
+            miniflare: path("PORTWAY_TEST_MINIFLARE"),
+            worker: path("PORTWAY_TEST_WORKER"),
+        })
+    }
+
+    /// Serves it at that address, with its agents on the backend.
+    pub(crate) fn command(&self, data: &Path, address: SocketAddr, backend: &Backend) -> Command {
+        let mut command = Command::new("node");
+        command.arg(&self.script).arg(&self.miniflare).arg(&self.worker).arg(data).arg(address.port().to_string());
+        for (name, value) in variables(data, address, backend) {
+            command.env(name, value);
+        }
+        command
+    }
+}
+
+/// Variables that say what `portway.toml` says to the native host.
+fn variables(data: &Path, address: SocketAddr, backend: &Backend) -> Vec<(&'static str, OsString)> {
+    let token = std::fs::read_to_string(backend.token_file()).unwrap();
+    let config: toml::Table = std::fs::read_to_string(data.join("portway.toml")).unwrap().parse().unwrap();
+    let mut variables = vec![
+        ("PORTWAY_SANDBOX_URL", backend.url().into()),
+        ("PORTWAY_SANDBOX_TOKEN", token.trim().into()),
+        ("PORTWAY_SANDBOX_GATEWAY_URL", format!("ws://{address}").into()),
+    ];
+    for (key, value) in config {
+        match (key.as_str(), value) {
+            ("agents", toml::Value::Table(agents)) => {
+                let agents: BTreeMap<String, toml::Value> = agents.into_iter().collect();
+                variables.push(("PORTWAY_AGENTS", serde_json::to_string(&agents).unwrap().into()));
+            }
+            ("default_agent", toml::Value::String(name)) => variables.push(("PORTWAY_DEFAULT_AGENT", name.into())),
+            (key, _) => panic!("a Worker cannot be told {key}: put the test among those that it lacks something for"),
+        }
+    }
+    variables
+}
+
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+}
+
+/// The file of a Worker's database, while the Worker does not run.
+pub(crate) fn database_file(data: &Path) -> PathBuf {
+    let folder = data.join("d1/miniflare-D1DatabaseObject");
+    let files = std::fs::read_dir(folder).unwrap().flatten().map(|file| file.path());
+    let mut databases = files.filter(|path| {
+        path.extension().is_some_and(|extension| extension == "sqlite")
+            && path.file_stem().is_some_and(|name| name.len() == 64)
+    });
+    databases.next().expect("the Worker ran once")
+}

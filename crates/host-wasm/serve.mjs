@@ -1,0 +1,66 @@
+// Serves the gateway in workerd on this machine:
+// `node serve.mjs <Miniflare's module> <folder of the Worker> <folder for data> <port>`. Variables of the environment that
+// begin with PORTWAY_ are variables of the Worker.
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const [miniflare, folder, data, port] = process.argv.slice(2);
+const { Miniflare } = createRequire(import.meta.url)(miniflare);
+
+/** How often what is due is done, in milliseconds: a Worker that is deployed has a schedule for that. */
+const TICK = 1_000;
+
+const variables = Object.entries(process.env).filter(([name]) => /^PORTWAY_(?!TEST_)/.test(name));
+
+const server = new Miniflare({
+  host: "127.0.0.1",
+  port: Number(port),
+  cf: false,
+  defaultPersistRoot: data,
+  d1Persist: join(data, "d1"),
+  r2Persist: join(data, "r2"),
+  durableObjectsPersist: join(data, "objects"),
+  handleRuntimeStdio(stdout, stderr) {
+    for (const stream of [stdout, stderr]) stream.pipe(process.stderr);
+  },
+  workers: [
+    {
+      name: "portway",
+      modulesRoot: folder,
+      modules: [
+        { type: "ESModule", path: join(folder, "worker.js") },
+        { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
+      ],
+      compatibilityDate: "2026-07-01",
+      bindings: Object.fromEntries(variables),
+      d1Databases: { DB: "portway" },
+      r2Buckets: { OBJECTS: "portway" },
+      durableObjects: {
+        SESSIONS: { className: "SessionAgent", useSQLite: true },
+        USERS: { className: "EventBus", useSQLite: true },
+      },
+    },
+  ],
+});
+
+let ticking;
+async function stop() {
+  clearTimeout(ticking);
+  await server.dispose();
+  process.exit(0);
+}
+// Miniflare would end this process without finishing what it does.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal).once(signal, stop);
+
+const url = await server.ready;
+const worker = await server.getWorker("portway");
+async function tick() {
+  try {
+    await worker.scheduled({ cron: "* * * * *" });
+  } catch (error) {
+    console.error(`the schedule failed: ${error}`);
+  }
+  ticking = setTimeout(tick, TICK);
+}
+ticking = setTimeout(tick, TICK);
+console.log(`Portway listens on ${url.href.replace(/\/$/, "")} in workerd`);

@@ -1,0 +1,254 @@
+//! Everything put together, once for each instance.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::FutureExt;
+use http::{Request, StatusCode};
+use portway_adapters_cloudflare::{
+    D1Database, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkerClock, WorkerEntropy, WorkerSpawner,
+};
+use portway_api::{ApiError, ApiOptions, BuildError, ErrorCode};
+use portway_domain::children::DEFAULT_LIVE_CHILDREN;
+use portway_domain::engine::Timeouts;
+use portway_domain::ids::{InvalidId, NodeId, SessionId};
+use portway_domain::time::Timestamp;
+use portway_ports::system::{Clock, Entropy, Spawner};
+use portway_services::{Options, Ports, Services};
+use portway_sql::SqlStore;
+use portway_sql::migrations::{MigrateError, SQLITE};
+use tower::ServiceExt;
+use worker::Env;
+
+use crate::health::D1Health;
+use crate::sandboxes;
+use crate::settings::Settings;
+use crate::sockets::SlotUpgrade;
+
+/// Binding of the database.
+const DATABASE: &str = "DB";
+
+/// Binding of the bucket for attachments.
+const OBJECTS: &str = "OBJECTS";
+
+/// Binding of the class of objects that sessions have.
+const SESSIONS: &str = "SESSIONS";
+
+/// Binding of the class of the object that all users have.
+const USERS: &str = "USERS";
+
+/// Most bytes of what another instance says.
+const MAX_SAID_BYTES: usize = 32 * 1024 * 1024;
+
+/// All instances are one node to the store: whatever one of them began, any other may go on with.
+const NODE: &str = "cloudflare";
+
+thread_local! {
+    static GATEWAY: RefCell<Option<Rc<Gateway>>> = const { RefCell::new(None) };
+}
+
+/// Why nothing can be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// Variables of the Worker.
+    #[error("{0}")]
+    Settings(String),
+    /// A binding is missing or of another kind.
+    #[error("a binding of the Worker cannot be used: {0}")]
+    Binding(#[from] worker::Error),
+    /// The schema of the database.
+    #[error(transparent)]
+    Schema(#[from] MigrateError),
+    /// An option of the API cannot be used.
+    #[error("the API cannot be built: {0}")]
+    Api(#[from] BuildError),
+    /// The name of the node.
+    #[error(transparent)]
+    Node(#[from] InvalidId),
+    /// The first administrator could not be made.
+    #[error(transparent)]
+    Service(#[from] portway_services::Error),
+}
+
+/// What answers events.
+pub(crate) struct Gateway {
+    services: Arc<Services>,
+    router: Router,
+    pubsub: ObjectPubSub,
+}
+
+impl Gateway {
+    /// The gateway of this instance of the Worker. The first events of an instance may each make one, since none may wait
+    /// for another; the first that is made stays.
+    pub(crate) async fn of_instance(env: &Env) -> Result<Rc<Self>, StartError> {
+        if let Some(gateway) = GATEWAY.with_borrow(Clone::clone) {
+            return Ok(gateway);
+        }
+        let settings = settings(env)?;
+        let database = Arc::new(D1Database::new(env.d1(DATABASE)?));
+        // Each file is atomic and done once, whoever else does the same.
+        if database.pending_migrations(SQLITE).await? > 0 {
+            database.migrate(SQLITE).await?;
+        }
+        let made = Rc::new(Self::assemble(env, &settings, database, None, None)?);
+        match settings.bootstrap_key {
+            Some(key) => drop(made.services.bootstrap(Some(key)).await?),
+            None => tracing::debug!("no first administrator is made without PORTWAY_BOOTSTRAP_KEY"),
+        }
+        Ok(GATEWAY.with_borrow_mut(|gateway| gateway.get_or_insert(made).clone()))
+    }
+
+    /// The gateway of a Durable Object. Its Worker has seen to the schema before.
+    pub(crate) fn of_object(env: &Env, name: ObjectName, alarm: Arc<ObjectAlarm>) -> Result<Self, StartError> {
+        let database = Arc::new(D1Database::new(env.d1(DATABASE)?));
+        Self::assemble(env, &settings(env)?, database, Some(name), Some(alarm))
+    }
+
+    fn assemble(
+        env: &Env,
+        settings: &Settings,
+        database: Arc<D1Database>,
+        here: Option<ObjectName>,
+        alarm: Option<Arc<ObjectAlarm>>,
+    ) -> Result<Self, StartError> {
+        let pubsub = ObjectPubSub::new(here.clone(), objects(env)?);
+        let ports = ports(env, settings, database, pubsub.clone())?;
+        let mut services = Services::new(ports, options(settings)).as_node(NodeId::parse(NODE)?).beside_others();
+        if let (Some(alarm), Some(ObjectName::Session(own))) = (alarm, here) {
+            let tell = move |id: &SessionId, at: Option<Timestamp>| {
+                if *id == own {
+                    alarm.at_deadline(at);
+                }
+            };
+            services = services.with_alarm(Arc::new(tell));
+        }
+        let services = Arc::new(services);
+        Ok(Self { router: router(&services, settings)?, services, pubsub })
+    }
+
+    /// Answers a request, and starts work that it orders.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        let ordered = self.services.work_ordered();
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        if ordered.now_or_never().is_some() {
+            let services = self.services.clone();
+            WorkerSpawner.spawn(Box::pin(async move { start_due_jobs(&services).await }));
+        }
+        response
+    }
+
+    /// Starts work whenever some is ordered, for as long as the instance is in memory.
+    pub(crate) async fn start_work(self: Rc<Self>) {
+        let mut ordered = Box::pin(self.services.work_ordered());
+        loop {
+            ordered.as_mut().await;
+            // Before the work is started, so that no order is missed meanwhile.
+            ordered.set(self.services.work_ordered());
+            start_due_jobs(&self.services).await;
+        }
+    }
+
+    /// Tells those who watch here what another instance says.
+    pub(crate) async fn hear(&self, request: Request<Body>) -> Response {
+        let mut response = Response::new(Body::empty());
+        let said = portway_api::read_body(request.into_body(), MAX_SAID_BYTES).await.ok();
+        match said.and_then(|said| serde_json::from_slice(&said).ok()) {
+            Some(said) => self.pubsub.hear(said),
+            None => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        response
+    }
+
+    /// Asks a session whose deadline has passed, and answers with the next one.
+    pub(crate) async fn ask(&self, id: &SessionId) -> Option<Timestamp> {
+        self.services.ask_session(id).await.unwrap_or_else(|error| {
+            tracing::warn!(session = %id, %error, "a session could not be asked; the schedule does it");
+            None
+        })
+    }
+
+    /// Ends the sockets of those who are not signed in any more.
+    pub(crate) async fn check_sign_ins(&self) {
+        if let Err(error) = self.services.check_sign_ins().await {
+            tracing::warn!(%error, "tokens of open sockets cannot be looked at; it is tried again");
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) async fn tick(&self) {
+        if let Err(error) = self.services.tick().await {
+            tracing::error!(%error, "not all that is due could be done; the next tick does it");
+        }
+    }
+
+    /// Removes attachments that nothing refers to.
+    pub(crate) async fn sweep(&self) {
+        if let Err(error) = self.services.sweep_objects().await {
+            tracing::warn!(%error, "objects that nothing refers to could not be looked for");
+        }
+    }
+}
+
+/// The answer while nothing can be served. What is wrong is for the log: callers could do nothing about it.
+pub(crate) fn unavailable(error: &StartError) -> Response {
+    tracing::error!(%error, "the gateway cannot be used");
+    let request = WorkerEntropy.ids(WorkerClock::new().now()).draw_text();
+    let message = "The gateway cannot be used at the moment: its log says why";
+    ApiError::new(ErrorCode::Unavailable, message).with_retry_after(10).into_response(&request)
+}
+
+async fn start_due_jobs(services: &Arc<Services>) {
+    if let Err(error) = services.start_due_jobs().await {
+        tracing::error!(%error, "work could not be started; the schedule does it");
+    }
+}
+
+/// The Durable Objects of the Worker.
+pub(crate) fn objects(env: &Env) -> worker::Result<Objects> {
+    Ok(Objects::new(env.durable_object(SESSIONS)?, env.durable_object(USERS)?))
+}
+
+fn settings(env: &Env) -> Result<Settings, StartError> {
+    let variable = |name: &str| env.var(name).ok().map(|variable| variable.to_string());
+    Settings::read(&variable).map_err(|mistakes| {
+        StartError::Settings(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })
+}
+
+fn ports(env: &Env, settings: &Settings, database: Arc<D1Database>, pubsub: ObjectPubSub) -> Result<Ports, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(WorkerClock::new());
+    Ok(Ports {
+        store: Arc::new(SqlStore::new(database.clone())),
+        health: Arc::new(D1Health(database)),
+        objects: Arc::new(R2Objects::new(env.bucket(OBJECTS)?)),
+        pubsub: Arc::new(pubsub),
+        sandboxes: sandboxes::open(settings.sandboxes.clone(), clock.clone()),
+        clock,
+        entropy: Arc::new(WorkerEntropy),
+        spawner: Arc::new(WorkerSpawner),
+    })
+}
+
+fn options(settings: &Settings) -> Options {
+    Options {
+        agents: settings.agents.clone(),
+        default_agent: settings.default_agent.clone(),
+        timeouts: Timeouts::default(),
+        max_children: DEFAULT_LIVE_CHILDREN,
+    }
+}
+
+fn router(services: &Arc<Services>, settings: &Settings) -> Result<Router, BuildError> {
+    let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
+    options.public_url.clone_from(&settings.public_url);
+    options.allowed_hosts.clone_from(&settings.allowed_hosts);
+    options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
+    options.access_log = settings.access_log;
+    options.metrics.sources = vec![services.clone()];
+    let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
+    portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))
+}
