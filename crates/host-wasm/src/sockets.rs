@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{Request, StatusCode, header};
 use portway_adapters_cloudflare::Keep;
 use portway_api::{ApiError, ErrorCode, Incoming, ServeSocket, Socket, SocketClosed, Upgrade};
+use portway_ports::shared_text::SharedText;
 use portway_protocol::{CLOSE_RESTART, MAX_FRAME_BYTES};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -180,8 +181,8 @@ impl Socket for ObjectSocket {
         frame
     }
 
-    async fn send(&mut self, text: String) -> Result<(), SocketClosed> {
-        self.is_open = self.is_open && self.socket.send_with_str(text).is_ok();
+    async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
+        self.is_open = self.is_open && self.socket.send_with_str(text.as_str()).is_ok();
         if self.is_open { Ok(()) } else { Err(SocketClosed) }
     }
 
