@@ -14,6 +14,10 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("event_streams::go_on_where_they_ended", go_on_where_they_ended);
     trials.add("event_streams::end_with_the_access", end_with_the_access);
     trials.add("event_streams::of_everything", of_everything);
+}
+
+/// What needs the gateway that it stops to be the one with the stream.
+pub(crate) fn add_alone(trials: &mut Trials) {
     trials.add("event_streams::end_when_the_gateway_stops", end_when_the_gateway_stops);
 }
 

@@ -78,6 +78,7 @@ fn main() -> ExitCode {
     add_talks(&mut trials);
     stopping::add(&mut trials);
     children::add_alone(&mut trials);
+    event_streams::add_alone(&mut trials);
     sandboxes::add(&mut trials);
     starting::add(&mut trials);
     resuming::add(&mut trials);
