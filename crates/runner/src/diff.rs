@@ -8,7 +8,8 @@ use portway_protocol::requests::{DiffData, FileDiff};
 use portway_protocol::workspaces::FileStatus;
 use tokio::task::spawn_blocking;
 
-use crate::git::{GitError, git};
+use crate::files;
+use crate::git::{self, GitError, git, line};
 use crate::repository::Repository;
 
 /// Most files that are told of.
@@ -95,16 +96,9 @@ async fn base(workspace: &Path, beginning: &str) -> Result<String, String> {
     empty.map(|id| line(&id)).map_err(|error| error.to_string())
 }
 
-fn line(output: &[u8]) -> String {
-    String::from_utf8_lossy(output).trim().to_owned()
-}
-
 /// Texts that end with a zero byte each.
 fn records(output: &[u8]) -> impl Iterator<Item = String> {
-    output
-        .split(|byte| *byte == 0)
-        .filter(|text| !text.is_empty())
-        .map(|text| String::from_utf8_lossy(text).into_owned())
+    output.split(|byte| *byte == 0).filter(|record| !record.is_empty()).map(git::text)
 }
 
 async fn tracked(workspace: &Path, base: &str) -> Result<Vec<Changed>, GitError> {
@@ -144,7 +138,7 @@ async fn text(workspace: &Path, base: &str, file: &Changed) -> Text {
     arguments.extend(PLAIN);
     arguments.extend([base, "--", &place]);
     match git(workspace, &arguments).await {
-        Ok(output) => Text::Whole(String::from_utf8_lossy(&output).into_owned()),
+        Ok(output) => Text::Whole(git::text(&output)),
         Err(GitError::TooLarge { .. }) => Text::TooLong,
         Err(error) => {
             tracing::debug!(%error, "a file cannot be compared");
@@ -158,7 +152,10 @@ async fn new_file(workspace: &Path, path: &str) -> Text {
     let (place, path) = (workspace.join(path), path.to_owned());
     let reading = spawn_blocking(move || match fs::symlink_metadata(&place) {
         Ok(found) if found.is_file() && found.len() > MAX_NEW_FILE => Text::TooLong,
-        Ok(found) if found.is_file() => fs::read(&place).map_or(Text::None, |bytes| Text::Whole(added(&path, &bytes))),
+        Ok(found) if found.is_file() => {
+            let bytes = files::read(&place, found.len());
+            bytes.map_or(Text::None, |bytes| Text::Whole(added(&path, &bytes)))
+        }
         _ => Text::None,
     });
     reading.await.unwrap_or(Text::None)

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portway_protocol::workspaces::{FileChange, FileStatus};
 
+use crate::git::text;
+
 /// Most files that are reported.
 pub(crate) const MAX_FILES: usize = 500;
 
@@ -124,11 +126,6 @@ fn numbers(field: &[u8]) -> Option<(Lines, &[u8])> {
     let mut number = || parts.next().map(|digits| text(digits).parse().unwrap_or(0));
     let lines = (number()?, number()?);
     Some((lines, parts.next()?))
-}
-
-/// A name as text, whatever its bytes are.
-pub(crate) fn text(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Drives the agent: starts it, passes prompts and answers to it, and turns what it says into events.
 
+mod prompting;
 mod wanted;
 
 use std::collections::VecDeque;
@@ -25,8 +26,6 @@ use crate::repository::Repository;
 use crate::requests::{Wanted, failed};
 use crate::turn::TurnEnd;
 use crate::workspace::Workspace;
-
-mod prompting;
 
 /// Prompts that may wait. The gateway sends one at a time, so more than one is rare.
 const MAX_PROMPTS: usize = 16;

@@ -105,3 +105,13 @@ fn spawn(folder: &Path, arguments: &[&str]) -> Result<Child, GitError> {
         .spawn()
         .map_err(GitError::Start)
 }
+
+/// What git prints as text, whatever its bytes are.
+pub(crate) fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+/// The one line that git prints.
+pub(crate) fn line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).trim_end_matches('\n').to_owned()
+}

@@ -19,6 +19,7 @@ mod descendants;
 mod diff;
 mod differences;
 mod driver;
+mod files;
 mod fs_requests;
 mod git;
 mod handshake;

@@ -1,13 +1,11 @@
 //! How many lines files have that git knows nothing of.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::differences::text;
+use crate::files::read;
+use crate::git::text;
 
 /// Largest file whose lines are counted, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -43,15 +41,6 @@ fn count(path: &Path, budget: &mut u64) -> u64 {
     }
     *budget -= found.len();
     read(path, found.len()).map_or(0, |content| lines(&content))
-}
-
-/// Reads a file that may be something else by now: nothing waits for a writer, and no link is followed.
-fn read(path: &Path, length: u64) -> std::io::Result<Vec<u8>> {
-    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let mut content = Vec::new();
-    file.take(length).read_to_end(&mut content)?;
-    Ok(content)
 }
 
 fn lines(content: &[u8]) -> u64 {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use portway_protocol::workspaces::{FileChange, GitState};
 
 use crate::differences::{Differences, MAX_FILES};
-use crate::git::{GitError, git, git_beginning, git_with_input};
+use crate::git::{GitError, git, git_beginning, git_with_input, line};
 use crate::line_counts;
 
 /// How the branch is called where there is none.
@@ -87,21 +87,21 @@ impl Repository {
         let base = self.resolve(&format!("{}^{{commit}}", self.base())).await?;
         let range = base.map_or("HEAD".to_owned(), |base| format!("{base}..HEAD"));
         let count = self.ask(&["rev-list", "--count", &range, "--"]).await?;
-        Ok(line(count).parse().unwrap_or(0))
+        Ok(line(&count).parse().unwrap_or(0))
     }
 
     async fn branch(&self) -> Result<String, GitError> {
         let branch = allow_refusal(self.ask(&["symbolic-ref", "-q", "--short", "HEAD"]).await)?;
-        Ok(branch.map(line).filter(|branch| !branch.is_empty()).unwrap_or_else(|| DETACHED.to_owned()))
+        Ok(branch.as_deref().map(line).filter(|branch| !branch.is_empty()).unwrap_or_else(|| DETACHED.to_owned()))
     }
 
     /// The object that is meant; `None` when there is none.
     async fn resolve(&self, name: &str) -> Result<Option<String>, GitError> {
-        Ok(allow_refusal(self.ask(&["rev-parse", "-q", "--verify", name]).await)?.map(line))
+        Ok(allow_refusal(self.ask(&["rev-parse", "-q", "--verify", name]).await)?.as_deref().map(line))
     }
 
     async fn store(&self, kind: &str, content: &[u8]) -> Result<String, GitError> {
-        self.ask_with(&["hash-object", "-w", "-t", kind, "--stdin"], content).await.map(line)
+        self.ask_with(&["hash-object", "-w", "-t", kind, "--stdin"], content).await.map(|id| line(&id))
     }
 
     async fn ask(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
@@ -125,11 +125,6 @@ fn allow_refusal(answer: Result<Vec<u8>, GitError>) -> Result<Option<Vec<u8>>, G
         Err(GitError::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The one line of an answer.
-fn line(output: Vec<u8>) -> String {
-    String::from_utf8_lossy(&output).trim_end_matches('\n').to_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@
 //! | `/tally TEXT` | appends `prompt TEXT` to `tally.log` of the workspace, then says `TEXT.1 TEXT.2 ` and so on up to 24 |
 //! | `/ask TEXT` | appends `prompt TEXT`, asks for permission, appends `answer TEXT OPTION` and says which option it was |
 //!
-//! A request for a review is answered with one that has no opinion. Conversations can be loaded again by any process; one earlier message is replayed.
+//! A request for a review is answered with one that has no opinion. Conversations can be loaded again by any process; one
+//! earlier message is replayed.
 
 mod client;
 mod models;
