@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portway_adapters_cloudflare::WorkerClient;
 use portway_adapters_http::{HttpSandboxOptions, HttpSandboxes};
-use portway_domain::ids::{SandboxId, SnapshotId};
+use portway_domain::ids::{SandboxId, SessionId, SnapshotId};
 use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
 use portway_ports::system::Clock;
 
@@ -37,6 +37,10 @@ impl Sandboxes for Unwatched {
 
     async fn hibernate(&self, sandbox: &SandboxRef) -> Result<Option<SnapshotId>, SandboxError> {
         self.0.hibernate(sandbox).await
+    }
+
+    async fn delete_workspace(&self, session: &SessionId) -> Result<bool, SandboxError> {
+        self.0.delete_workspace(session).await
     }
 
     async fn is_alive(&self, sandbox: &SandboxRef) -> Result<bool, SandboxError> {
