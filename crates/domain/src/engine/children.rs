@@ -108,21 +108,4 @@ impl Step<'_> {
         }
         Ok(())
     }
-
-    pub(super) fn add_new_message(&mut self, id: MessageId, role: MessageRole, content: &str, parts: Vec<Part>) {
-        let seq = self.next_seq();
-        let content = keepable(content).into_owned();
-        let created_at = self.now;
-        self.add_message(Message {
-            id,
-            seq,
-            position: seq,
-            role,
-            content,
-            parts,
-            author: None,
-            channel: None,
-            created_at,
-        });
-    }
 }

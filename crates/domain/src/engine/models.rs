@@ -2,7 +2,7 @@
 
 use super::transcript::bounded;
 use super::{Change, Notice, Step};
-use crate::messages::{Message, MessageRole};
+use crate::messages::MessageRole;
 use crate::models::{AvailableModels, ModelSwitch};
 use crate::sessions::MAX_MODEL_CHARS;
 use crate::text::keepable;
@@ -30,19 +30,9 @@ impl Step<'_> {
         }
         let [from, to] = [&switch.from, &switch.to].map(|model| shortened(model));
         let reason = bounded(&switch.reason);
-        let seq = self.next_seq();
-        let message = Message {
-            id: self.ids.draw(),
-            seq,
-            position: seq,
-            role: MessageRole::System,
-            content: format!("Model switched from {from} to {to}: {reason}"),
-            parts: Vec::new(),
-            author: None,
-            channel: None,
-            created_at: self.now,
-        };
-        self.add_message(message);
+        let id = self.ids.draw();
+        let text = format!("Model switched from {from} to {to}: {reason}");
+        self.add_new_message(id, MessageRole::System, &text, Vec::new());
         self.notice(Notice::ModelSwitched(ModelSwitch { prompt: switch.prompt, from, to, reason }));
     }
 }

@@ -151,19 +151,28 @@ impl Step<'_> {
 
     /// Shows where the agent begins to remember.
     fn session_reset(&mut self) {
-        let (id, seq) = (self.ids.draw(), self.next_seq());
+        let id = self.ids.draw();
+        let text = "A new conversation begins: the agent knows nothing of what was said before";
+        self.add_new_message(id, MessageRole::System, text, vec![Part::SessionBreak]);
+        self.audit("agent.session_reset", "New conversation", None);
+    }
+
+    /// Adds what nobody on a channel wrote.
+    pub(super) fn add_new_message(&mut self, id: MessageId, role: MessageRole, content: &str, parts: Vec<Part>) {
+        let seq = self.next_seq();
+        let content = keepable(content).into_owned();
+        let created_at = self.now;
         self.add_message(Message {
             id,
             seq,
             position: seq,
-            role: MessageRole::System,
-            content: "A new conversation begins: the agent knows nothing of what was said before".to_owned(),
-            parts: vec![Part::SessionBreak],
+            role,
+            content,
+            parts,
             author: None,
             channel: None,
-            created_at: self.now,
+            created_at,
         });
-        self.audit("agent.session_reset", "New conversation", None);
     }
 
     pub(super) fn add_message(&mut self, message: Message) {
