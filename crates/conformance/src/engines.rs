@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use portway_domain::channels::Channel;
-use portway_domain::engine::{Change, ChannelSession, Engine, Link, QueuedPrompt, Runner, RunnerName, Timeouts, Turn};
+use portway_domain::engine::{
+    Change, ChannelSession, ChannelSessions, Engine, Link, QueuedPrompt, Runner, RunnerName, Timeouts, Turn,
+};
 use portway_domain::ids::{NodeId, QuestionId, SandboxId, SessionId, SnapshotId};
 use portway_domain::questions::{Choice, ChoiceKind, Question};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
@@ -49,12 +51,13 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         last_command: 5,
         taken_command: 4,
         agent_session: Some("conversation".to_owned()),
-        channel_sessions: vec![ChannelSession {
-            channel: Channel::new("chat", "room 7")?,
-            agent_session: "of the room".to_owned(),
-        }],
+        channel_sessions: ChannelSessions::default(),
         snapshot: Some(SnapshotId::parse("files")?),
     };
+    engine
+        .runner
+        .channel_sessions
+        .set(ChannelSession { channel: Channel::new("chat", "room 7")?, agent_session: "of the room".to_owned() });
     engine.turn = Some(Turn {
         prompt: queued.id.clone(),
         queued: queued.clone(),

@@ -10,6 +10,9 @@ pub const MAX_KIND_CHARS: usize = 50;
 /// Longest name of a channel, in characters.
 pub const MAX_ID_CHARS: usize = 500;
 
+/// The kind and the name of what clients of the gateway may call themselves.
+pub const WEB: (&str, &str) = ("web", "default");
+
 /// A channel, such as a chat of a messenger. Both parts are chosen by whoever passes the prompts on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
@@ -67,7 +70,7 @@ impl Channel {
     /// Whether it is what clients of the gateway may call themselves.
     #[must_use]
     pub fn is_web(&self) -> bool {
-        self.kind == "web" && self.id == "default"
+        (self.kind.as_str(), self.id.as_str()) == WEB
     }
 }
 

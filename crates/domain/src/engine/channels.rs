@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Step;
 use super::runner::is_kept;
-use super::{Runner, Step};
 use crate::channels::{Channel, is_same_place};
 
 /// Most conversations that are kept: they are in every stored state. What was used longest ago goes first, and its
@@ -19,31 +19,46 @@ pub struct ChannelSession {
     pub agent_session: String,
 }
 
-impl Runner {
-    /// The agent's own name of the conversation that a prompt from there belongs to.
+/// The conversations of channels, the one that was begun last at the end; at most [`MAX_CHANNEL_SESSIONS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChannelSessions(Vec<ChannelSession>);
+
+impl ChannelSessions {
+    /// The agent's own name of the conversation of a channel.
     #[must_use]
-    pub fn agent_session_of(&self, channel: Option<&Channel>) -> Option<&str> {
-        match channel.filter(|channel| !channel.is_web()) {
-            None => self.agent_session.as_deref(),
-            Some(channel) => {
-                let known = self.channel_sessions.iter().find(|known| known.channel == *channel);
-                known.map(|known| known.agent_session.as_str())
-            }
+    pub fn get(&self, channel: &Channel) -> Option<&str> {
+        let known = self.0.iter().find(|known| known.channel == *channel);
+        known.map(|known| known.agent_session.as_str())
+    }
+
+    /// Keeps one, in place of the one that its channel had.
+    pub fn set(&mut self, session: ChannelSession) {
+        self.0.retain(|known| known.channel != session.channel);
+        self.0.push(session);
+        if self.0.len() > MAX_CHANNEL_SESSIONS {
+            self.0.remove(0);
         }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
 impl Step<'_> {
     /// Keeps the name of a conversation, if it can be asked for again.
     pub(super) fn channel_session(&mut self, session: ChannelSession) {
-        if !is_kept(&session.agent_session) {
-            return;
-        }
-        let known = &mut self.engine.runner.channel_sessions;
-        known.retain(|known| known.channel != session.channel);
-        known.push(session);
-        if known.len() > MAX_CHANNEL_SESSIONS {
-            known.remove(0);
+        if is_kept(&session.agent_session) {
+            self.engine.runner.channel_sessions.set(session);
         }
     }
 

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::channels::{ChannelSession, MAX_CHANNEL_SESSIONS};
+pub use self::channels::{ChannelSession, ChannelSessions, MAX_CHANNEL_SESSIONS};
 pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effects, Notice, StatusNotice};
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
 pub use self::names::RunnerName;
@@ -199,9 +199,9 @@ pub struct Runner {
     pub taken_command: u64,
     /// The agent's own name of the conversation. It outlives generations: the next runner goes on with it.
     pub agent_session: Option<String>,
-    /// The same for channels, the one that was used last at the end.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub channel_sessions: Vec<ChannelSession>,
+    /// The same for channels.
+    #[serde(default, skip_serializing_if = "ChannelSessions::is_empty")]
+    pub channel_sessions: ChannelSessions,
     /// What the next sandbox is made from, where the files of the last one did not stay in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotId>,
@@ -334,7 +334,7 @@ impl Engine {
                 last_command: 0,
                 taken_command: 0,
                 agent_session: None,
-                channel_sessions: Vec::new(),
+                channel_sessions: ChannelSessions::default(),
                 snapshot: None,
             },
             turn: None,

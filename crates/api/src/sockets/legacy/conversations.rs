@@ -1,14 +1,14 @@
 //! The conversations that the agent of such a runner has, by the channel that they are for.
 
-use portway_domain::channels::{Channel, is_same_place};
-use portway_domain::engine::{ChannelSession, MAX_CHANNEL_SESSIONS, Runner};
+use portway_domain::channels::Channel;
+use portway_domain::engine::{ChannelSession, ChannelSessions, Runner};
 use portway_protocol::legacy_runner::WEB_CHANNEL;
 
 /// Those that are known. Without them the agent of the next prompt would have forgotten the ones before it.
 #[derive(Debug)]
 pub(super) struct Conversations {
     web: Option<String>,
-    channels: Vec<ChannelSession>,
+    channels: ChannelSessions,
 }
 
 impl Conversations {
@@ -18,11 +18,10 @@ impl Conversations {
 
     /// The one that a prompt from there belongs to.
     pub(super) fn get(&self, channel: Option<&Channel>) -> Option<&str> {
-        if is_same_place(channel, None) {
-            return self.web.as_deref();
+        match channel.filter(|channel| !channel.is_web()) {
+            None => self.web.as_deref(),
+            Some(channel) => self.channels.get(channel),
         }
-        let known = self.channels.iter().find(|known| Some(&known.channel) == channel);
-        known.map(|known| known.agent_session.as_str())
     }
 
     /// Notes one. Answers what is new about it, if anything is.
@@ -35,11 +34,7 @@ impl Conversations {
             return Some(News::Web);
         };
         let session = ChannelSession { channel, agent_session: name };
-        self.channels.retain(|known| known.channel != session.channel);
-        if self.channels.len() >= MAX_CHANNEL_SESSIONS {
-            self.channels.remove(0);
-        }
-        self.channels.push(session.clone());
+        self.channels.set(session.clone());
         Some(News::Channel(session))
     }
 }

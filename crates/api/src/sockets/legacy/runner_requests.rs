@@ -1,5 +1,6 @@
 //! What runners of earlier gateways are asked on behalf of clients.
 
+use portway_domain::channels;
 use portway_domain::runner_requests::{
     AgentCommand, Differences, FailureCode, RequestFailure, RunnerRequest, RunnerResponse,
 };
@@ -16,9 +17,6 @@ use crate::sockets::send;
 
 /// The commands that such runners know.
 const COMMANDS: [&str; 3] = ["undo", "redo", "compact"];
-
-/// The channel whose conversation is the session's.
-const CHANNEL: (&str, &str) = ("web", "default");
 
 impl Link {
     /// Passes a request on, if the runner of this connection is meant.
@@ -52,8 +50,8 @@ fn request(asked: &RunnerAsked) -> Option<ToLegacyRunner> {
         RunnerRequest::Diff => ToLegacyRunner::Diff { request_id },
         RunnerRequest::Review => ToLegacyRunner::Review { request_id },
         RunnerRequest::NewSession => ToLegacyRunner::NewSession {
-            channel_type: CHANNEL.0.to_owned(),
-            channel_id: CHANNEL.1.to_owned(),
+            channel_type: channels::WEB.0.to_owned(),
+            channel_id: channels::WEB.1.to_owned(),
             request_id,
         },
         RunnerRequest::Command(command) => command_frame(command, request_id)?,

@@ -43,23 +43,16 @@ fn every_channel_has_a_conversation_of_its_own() {
     rig.report(told(channel("a"), "three"));
     rig.report(told(channel("b"), ""));
     rig.report(told(channel("b"), &"x".repeat(1_001)));
-    let runner = &rig.engine.runner;
-    let web = Channel::new("web", "default").unwrap();
-    for (from, name) in [
-        (None, Some("web")),
-        (Some(web), Some("web")),
-        (Some(channel("a")), Some("three")),
-        (Some(channel("b")), Some("two")),
-        (Some(channel("c")), None),
-    ] {
-        assert_eq!(runner.agent_session_of(from.as_ref()), name, "{from:?}");
+    assert_eq!(rig.engine.runner.agent_session.as_deref(), Some("web"));
+    for (name, session) in [("a", Some("three")), ("b", Some("two")), ("c", None)] {
+        assert_eq!(rig.engine.runner.channel_sessions.get(&channel(name)), session, "{name}");
     }
     for number in 0..MAX_CHANNEL_SESSIONS {
         rig.report(told(channel(&format!("c{number}")), "x"));
     }
     assert_eq!(rig.engine.runner.channel_sessions.len(), MAX_CHANNEL_SESSIONS);
-    assert_eq!(rig.engine.runner.agent_session_of(Some(&channel("a"))), None);
+    assert_eq!(rig.engine.runner.channel_sessions.get(&channel("a")), None);
     // They are there for the next sandbox.
     rig.gone();
-    assert_eq!(rig.engine.runner.agent_session_of(Some(&channel("c0"))), Some("x"));
+    assert_eq!(rig.engine.runner.channel_sessions.get(&channel("c0")), Some("x"));
 }
