@@ -24,6 +24,8 @@ use portway_services::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use self::sessions::SessionPath;
+
 use crate::operation::OperationTable;
 use crate::row::TableError;
 

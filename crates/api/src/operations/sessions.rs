@@ -297,10 +297,10 @@ async fn create(services: State, context: Context, input: CreateSession) -> Answ
 
 /// A session.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
-pub(super) struct SessionPath {
+pub(crate) struct SessionPath {
     /// The session.
     #[garde(skip)]
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// A session and what goes on in it.

@@ -1,13 +1,13 @@
 //! What is known of the workspace of a session.
 
-use garde::Validate;
 use http::Method;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::workspaces::{GitState, KeptFile};
 use portway_services::{Context, Services};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::sessions::SessionPath;
 use super::{Answer, State, session_id};
 use crate::operation::Operation;
 
@@ -25,14 +25,6 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .describe("By path; against the commit that the session began with. At most 500.")
             .handler(files_changed),
     ]
-}
-
-/// Which session.
-#[derive(Debug, Deserialize, JsonSchema, Validate)]
-struct OfSession {
-    /// The session.
-    #[garde(skip)]
-    id: String,
 }
 
 /// What git says of a workspace.
@@ -138,12 +130,12 @@ impl FileView {
     }
 }
 
-async fn git_state(services: State, context: Context, input: OfSession) -> Answer<GitStateAnswer> {
+async fn git_state(services: State, context: Context, input: SessionPath) -> Answer<GitStateAnswer> {
     let state = services.git_state(&context, &session_id(&input.id)?).await?;
     Ok(GitStateAnswer { git_state: state.map(|state| GitStateView::of(input.id, state)) })
 }
 
-async fn files_changed(services: State, context: Context, input: OfSession) -> Answer<FilesAnswer> {
+async fn files_changed(services: State, context: Context, input: SessionPath) -> Answer<FilesAnswer> {
     let files = services.changed_files(&context, &session_id(&input.id)?).await?;
     Ok(FilesAnswer { files: files.into_iter().map(|file| FileView::of(&input.id, file)).collect() })
 }

@@ -170,7 +170,7 @@ impl Client {
                 }
                 Err(error) => Err(error),
             },
-            ClientFrame::Revert { .. } => return send(socket, &not_available("This command is")).await,
+            ClientFrame::Revert { .. } => return send(socket, &not_available()).await,
             ClientFrame::Unknown => return Ok(()),
         };
         match done {
@@ -235,8 +235,8 @@ fn mode(mode: QueueModeFrame) -> QueueMode {
 }
 
 /// Tells the sender that the gateway does not do this yet, so that nothing waits for an answer.
-fn not_available(what: &str) -> ServerFrame {
-    refusal(&ApiError::new(ErrorCode::NotAvailable, format!("{what} not available in this gateway")))
+fn not_available() -> ServerFrame {
+    refusal(&ApiError::new(ErrorCode::NotAvailable, "This command is not available in this gateway"))
 }
 
 /// Tells the sender why a frame was not carried out.

@@ -4,25 +4,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use garde::Validate;
 use http::{HeaderMap, Method, Request};
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::ids::SessionId;
 use portway_services::error::Error;
 use portway_services::{Context, Services};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::json;
 
-use super::stream::stream;
+use super::stream::{EVENT_STREAM, stream};
 use super::{MAX_SEQ, events, resuming};
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::input::NoInput;
+use crate::operations::SessionPath;
 use crate::rate::RateClass;
 use crate::socket::ServeSocket;
-
-const EVENT_STREAM: &str = "text/event-stream";
 
 pub(super) fn rows() -> [Endpoint<Services>; 2] {
     let viewer = Permission::Session(SessionRole::Viewer);
@@ -44,18 +40,10 @@ pub(super) fn rows() -> [Endpoint<Services>; 2] {
     ]
 }
 
-/// A session.
-#[derive(Debug, Deserialize, JsonSchema, Validate)]
-struct SessionEvents {
-    /// The session.
-    #[garde(skip)]
-    id: String,
-}
-
 async fn session_events(
     services: Arc<Services>,
     context: Context,
-    input: SessionEvents,
+    input: SessionPath,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let seq = last_event(request.headers())?;

@@ -93,13 +93,9 @@ fn closed(closed: &ClosedQuestion) -> Option<Sequenced> {
     frames::notice(&notice).map(Sequenced::from)
 }
 
-/// The frames of a change. `seq` is the counter that the client comes to with it, if that is news: it is in the last frame
-/// that is not only of the moment. Text that follows is of the open message, which is told whole to who comes back.
-pub(super) fn change(notices: &[Notice], seq: Option<u64>) -> Vec<Sequenced> {
-    frames_of(notices, seq).into_iter().flatten().collect()
-}
-
-/// The same, in the places of the notices.
+/// The frames of a change, in the places of the notices. `seq` is the counter that the client comes to with it, if that
+/// is news: it is in the last frame that is not only of the moment. Text that follows is of the open message, which is
+/// told whole to who comes back.
 pub(super) fn frames_of(notices: &[Notice], seq: Option<u64>) -> Vec<Option<Sequenced>> {
     let mut frames: Vec<Option<Sequenced>> = notices.iter().map(notice).collect();
     if let Some(last) = completing(notices).and_then(|place| frames.get_mut(place)?.as_mut()) {

@@ -148,7 +148,8 @@ impl Resuming {
                     return self.catch_up(socket).await;
                 }
                 if *seq <= self.told {
-                    return self.send_all(socket, &replay::change(notices, None)).await;
+                    let frames: Vec<_> = replay::frames_of(notices, None).into_iter().flatten().collect();
+                    return self.send_all(socket, &frames).await;
                 }
                 self.told = *seq;
                 self.send_shared(socket, notices, *seq, shared::sequenced(hint)).await

@@ -23,6 +23,9 @@ use tokio::sync::Notify;
 
 use crate::socket::{Incoming, Socket, SocketClosed};
 
+/// The type of such a body.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
 /// After so much silence a comment is sent, which keeps proxies from closing the connection.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -115,7 +118,7 @@ pub(super) fn stream(clock: Arc<dyn Clock>, connected: &serde_json::Value) -> (S
         Some((Ok::<_, std::convert::Infallible>(next), reader))
     });
     let mut response = Response::new(Body::from_stream(events));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Some proxies keep an answer back until they have much of it.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
