@@ -1,5 +1,5 @@
-//! Which requests are for a Durable Object: those that change a session, and sockets. All others are answered where they
-//! arrive, as reading needs no object.
+//! Which requests are for a Durable Object: those that change a session, sockets and event streams, which hear what happens
+//! in no other place. All others are answered where they arrive, as reading needs no object.
 
 use portway_domain::ids::SessionId;
 
@@ -25,11 +25,18 @@ impl Destination {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
             ["api", "events", "ws"] if is_upgrade => Self::Users,
-            ["api", "sessions", id, ..] if id != JOIN && (is_upgrade || changes(method)) => {
-                SessionId::parse(id).map_or(Self::Here, Self::Session)
-            }
+            ["api", "events"] if method == "GET" => Self::Users,
+            ["api", "sessions", id, "events"] if method == "GET" => Self::session(id),
+            ["api", "sessions", id, ..] if is_upgrade || changes(method) => Self::session(id),
             _ => Self::Here,
         }
+    }
+
+    fn session(id: &str) -> Self {
+        if id == JOIN {
+            return Self::Here;
+        }
+        SessionId::parse(id).map_or(Self::Here, Self::Session)
     }
 }
 
@@ -62,6 +69,12 @@ mod tests {
     }
 
     #[test]
+    fn event_streams_are_for_objects() {
+        assert_eq!(Destination::of("GET", "/api/sessions/a/events", false), session("a"));
+        assert_eq!(Destination::of("GET", "/api/events", false), Destination::Users);
+    }
+
+    #[test]
     fn everything_else_stays() {
         for (method, path) in [
             ("GET", "/api/sessions/a"),
@@ -74,6 +87,9 @@ mod tests {
             ("POST", "/publish"),
             ("POST", "//publish"),
             ("POST", "/api/me/memories"),
+            ("POST", "/api/events"),
+            ("GET", "/api/sessions/join/events"),
+            ("GET", "/api/sessions/a/events/b"),
         ] {
             assert_eq!(Destination::of(method, path, false), Destination::Here, "{method} {path}");
         }
