@@ -253,12 +253,41 @@ pub enum ServerFrame {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
     },
+    /// Something that the session's owner is to notice. Nobody else gets it, and it is not told again.
+    #[serde(rename = "toast")]
+    Toast {
+        /// What it is about.
+        title: String,
+        /// More of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// How it is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<ToastVariant>,
+        /// How long it is shown, in milliseconds; as long as the client likes, if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration: Option<u64>,
+    },
     /// Answer to `ping`.
     #[serde(rename = "pong")]
     Pong {},
     /// A type that this reader does not know.
     #[serde(other, rename = "unknown")]
     Unknown,
+}
+
+/// How a `toast` is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToastVariant {
+    /// Good to know.
+    Default,
+    /// Something went well.
+    Success,
+    /// Something failed.
+    Error,
+    /// Somebody has to do something.
+    Warning,
 }
 
 /// The session in an `init` frame.

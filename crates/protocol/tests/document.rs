@@ -86,6 +86,7 @@ frame!(ServerFrame {
     Diff = "diff",
     ReviewResult = "review-result",
     CommandResult = "command-result",
+    Toast = "toast",
     Pong = "pong",
 } else Unknown);
 

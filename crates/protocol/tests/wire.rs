@@ -9,7 +9,7 @@ use portway_protocol::message::{
     AgentStatus, Choice, ChoiceKind, FinishReason, Message, MessageRole, Part, PlanEntry, ToolStatus,
 };
 use portway_protocol::runner::{Answer, FromRunner, Hello, RunnerCommand, RunnerEvent, ToRunner};
-use portway_protocol::server::{MessageUpdate, ServerFrame, StatusData};
+use portway_protocol::server::{MessageUpdate, ServerFrame, StatusData, ToastVariant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -171,6 +171,14 @@ fn clients_are_told_of_states() {
         expires_at: None,
     };
     both_ways(&open, json!({"type": "question", "questionId": "q", "text": "Which?"}));
+    let toast = ServerFrame::Toast {
+        title: "T".to_owned(),
+        description: Some("D".to_owned()),
+        variant: Some(ToastVariant::Success),
+        duration: Some(5_000),
+    };
+    let wire = json!({"type": "toast", "title": "T", "description": "D", "variant": "success", "duration": 5000});
+    both_ways(&toast, wire);
     both_ways(&ServerFrame::Pong {}, json!({"type": "pong"}));
 }
 

@@ -36,6 +36,18 @@ pub struct ResumedWatch {
     pub subscription: Box<dyn Subscription>,
 }
 
+impl ResumedWatch {
+    /// Whether the session is the watcher's own.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        let access = match &self.beginning {
+            Beginning::Fresh(newest) => &newest.transcript.access,
+            Beginning::Changed(changes) => &changes.access,
+        };
+        access.session.owner == self.principal.user
+    }
+}
+
 /// What a watcher begins with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Beginning {

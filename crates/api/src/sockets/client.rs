@@ -26,7 +26,8 @@ use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
     let watch = services.watch_session(&context, &id).await?;
-    let client = Box::new(Client { services, context, id, principal: watch.principal, known: 0 });
+    let is_owner = watch.is_owner();
+    let client = Box::new(Client { services, context, id, principal: watch.principal, is_owner, known: 0 });
     let (transcript, subscription) = (Box::new(watch.transcript), watch.subscription);
     Ok(serve_socket(move |socket| client.serve(socket, transcript, subscription)))
 }
@@ -36,6 +37,8 @@ pub(super) struct Client {
     pub(super) context: Context,
     pub(super) id: SessionId,
     pub(super) principal: Arc<Principal>,
+    /// Whether the session is the caller's own.
+    pub(super) is_owner: bool,
     /// Version of the state that the client has: older hints are part of it.
     pub(super) known: u64,
 }
@@ -108,7 +111,10 @@ impl Client {
             Hint::Session { version, notices, .. } if *version > self.known => {
                 for (notice, text) in notices.iter().zip(shared::plain(hint)) {
                     match (text, notice) {
-                        (Some(text), _) => socket.send(text.clone()).await?,
+                        (Some(text), notice) => {
+                            socket.send(text.clone()).await?;
+                            self.toast(socket, notice).await?;
+                        }
                         (None, Notice::AccessWithdrawn { user }) if *user == self.principal.user => {
                             return Box::pin(self.catch_up(socket)).await;
                         }
@@ -120,6 +126,14 @@ impl Client {
             }
             Hint::Presence(_) | Hint::Responded(_) => deliver_all(socket, shared::plain(hint)).await,
             Hint::Session { .. } | Hint::Bus(_) | Hint::RunnerAsked(_) | Hint::RunnerAnswered { .. } => Ok(()),
+        }
+    }
+
+    /// Sends what of a notice only the session's owner gets, after what everybody gets.
+    pub(super) async fn toast(&self, socket: &mut dyn Socket, notice: &Notice) -> Result<(), SocketClosed> {
+        match notice {
+            Notice::Question(question) if self.is_owner => send(socket, &frames::toast(question)).await,
+            _ => Ok(()),
         }
     }
 

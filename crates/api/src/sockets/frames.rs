@@ -11,10 +11,14 @@ use portway_ports::sessions::Transcript;
 use portway_protocol::message as wire;
 use portway_protocol::server::{
     AuditEntry as AuditFrame, ConnectedUser, InitData, InitSession, MessageUpdate, ServerFrame, StatusData,
+    ToastVariant,
 };
 use portway_services::Context;
 
 use super::{attachments, models, workspaces};
+
+/// Longest text of a toast, in characters.
+const MAX_TOAST_CHARS: usize = 240;
 
 /// A message of the transcript.
 pub(crate) fn message(message: Message) -> wire::Message {
@@ -128,6 +132,16 @@ pub(super) fn question(question: &Question) -> ServerFrame {
         options: offers.then(|| question.choices.iter().map(|choice| choice.label.clone()).collect()),
         choices: offers.then(|| question.choices.iter().map(choice).collect()),
         expires_at: Some(question.expires_at.as_seconds()),
+    }
+}
+
+/// Tells the session's owner of a question.
+pub(super) fn toast(question: &Question) -> ServerFrame {
+    ServerFrame::Toast {
+        title: "The agent asks".to_owned(),
+        description: Some(question.text.chars().take(MAX_TOAST_CHARS).collect()),
+        variant: Some(ToastVariant::Warning),
+        duration: None,
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) async fn open(
     seq: Option<u64>,
 ) -> Result<ServeSocket, ApiError> {
     let watch = services.resume_watch(&context, &id, seq).await?;
-    let client = Client { services, context, id, principal: watch.principal, known: 0 };
+    let is_owner = watch.is_owner();
+    let client = Client { services, context, id, principal: watch.principal, is_owner, known: 0 };
     let window = Window::new(seq.unwrap_or(0));
     let resuming = Box::new(Resuming { client, told: 0, window, full: None });
     let (beginning, subscription) = (Box::new(watch.beginning), watch.subscription);
@@ -221,13 +222,14 @@ impl Resuming {
     ) -> Result<(), SocketClosed> {
         let last = replay::completing(notices);
         let mut socket = Counted { socket, window: &mut self.window };
-        for (place, text) in texts.iter().enumerate() {
+        for (place, (notice, text)) in notices.iter().zip(texts).enumerate() {
             if let Some(text) = text {
                 socket.send(text.clone()).await?;
             }
             if last == Some(place) {
                 socket.window.mark(seq);
             }
+            self.client.toast(&mut socket, notice).await?;
         }
         Ok(())
     }

@@ -148,6 +148,7 @@ impl Screen {
             | ServerFrame::Diff { .. }
             | ServerFrame::ReviewResult { .. }
             | ServerFrame::CommandResult { .. }
+            | ServerFrame::Toast { .. }
             | ServerFrame::Pong {}
             | ServerFrame::Unknown => {}
         }

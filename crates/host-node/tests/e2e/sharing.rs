@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::api::{Api, Reply, send};
 use crate::harness::database::add_member;
-use crate::harness::gateway::Gateway;
+use crate::harness::gateway::{Gateway, gateways_are_two};
 use crate::harness::session::Session;
 use crate::harness::socket::{CLOSE_POLICY, connect};
 use crate::trials::Trials;
@@ -19,6 +19,10 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("sharing::a_link_lets_so_many_in", a_link_lets_so_many_in);
     trials.add("sharing::links_are_refused_when_they_should_be", links_are_refused_when_they_should_be);
     trials.add("sharing::participants_hear_of_events", participants_hear_of_events);
+    // Between gateways hints may be lost, and what is only of the moment is with them.
+    if !gateways_are_two() {
+        trials.add("sharing::only_the_owner_gets_toasts", only_the_owner_gets_toasts);
+    }
 }
 
 fn key(name: &str) -> String {
@@ -309,5 +313,31 @@ async fn participants_hear_of_events() {
     assert_eq!((&asked["sessionId"], &asked["userId"]), (&json!(session.id), &json!("bob")));
     bob.answer(asked["data"]["questionId"].as_str().unwrap(), true.into()).await.expect(200);
     crate::events::event(&mut events, "question.answered").await;
+    session.terminate().await;
+}
+
+fn is_toast(frame: &ServerFrame) -> bool {
+    matches!(frame, ServerFrame::Toast { .. })
+}
+
+async fn only_the_owner_gets_toasts() {
+    let gateway = gateway_with(&["bob"]).await;
+    let session = gateway.api().demo_session().await;
+    let_in(&session, "bob", "collaborator").await;
+    let mut bob = seen_by(&session, "bob").socket().await;
+    let mut windows = [session.socket().await, session.socket().await];
+    let prompt = bob.prompt("/ask something", None).await;
+    let question = bob.question().await;
+    for window in &mut windows {
+        window.wait_for("a toast", |frame| is_toast(frame).then_some(())).await;
+        let [.., asked, ServerFrame::Toast { description, .. }] = &window.frames[..] else {
+            panic!("the toast is last: {:?}", window.frames);
+        };
+        assert!(matches!(asked, ServerFrame::Question { question_id, .. } if *question_id == question.id), "{asked:?}");
+        assert_eq!(description.as_ref(), Some(&question.text));
+    }
+    bob.answer(&question.id, AnswerValue::Flag(true)).await;
+    bob.answer_to(&prompt).await;
+    assert!(!bob.frames.iter().any(is_toast), "{:?}", bob.frames);
     session.terminate().await;
 }

@@ -3,4 +3,5 @@
 mod cuts;
 mod rig;
 mod screen;
+mod toasts;
 mod windows;
