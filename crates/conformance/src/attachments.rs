@@ -3,7 +3,7 @@
 use portway_domain::attachments::{Attachment, AttachmentId, MediaType};
 use portway_domain::engine::Change;
 use portway_domain::ids::{MessageId, SessionId};
-use portway_domain::messages::{Message, Part};
+use portway_domain::messages::{Message, Part, transcribe};
 use portway_domain::sessions::Session;
 
 use crate::failure::{Failure, Outcome};
@@ -112,5 +112,51 @@ pub(crate) async fn objects_are_known_while_they_are_attached(f: Fixture) -> Out
     known.sort();
     check_eq!(known, second);
     check_eq!(f.store.attached_objects(&[]).await?, Vec::<String>::new());
+    Ok(())
+}
+
+pub(crate) async fn transcripts_are_parts_of_their_message(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let mut spoken = said(&f, &ada, 1)?;
+    spoken.parts.push(Part::Attachment(attached(3, "audio/ogg", None, b"abc")?));
+    let other = said(&f, &ada, 2)?;
+    let session = session_with(&f, &ada, &[spoken.clone(), other.clone()]).await?;
+    let expected = attachments(&spoken);
+    check!(transcribe(&mut spoken.parts, "\u{1F980} \"Hello\""));
+    spoken.seq = 3;
+    let replaced =
+        |id: &MessageId, seq| Change::PartsReplaced { message: id.clone(), parts: spoken.parts.clone(), seq };
+    f.changed(&session.id, [replaced(&spoken.id, 3)]).await?;
+    check_eq!(f.store.message(&session.id, &spoken.id).await?.as_ref(), Some(&spoken));
+    check_eq!(f.store.message(&session.id, &other.id).await?.as_ref(), Some(&other));
+    let transcript = f.store.transcript(ada.hash(), &session.id, 0).await?.value;
+    check_eq!(transcript.map(|found| found.messages), Some(vec![spoken.clone(), other]));
+    let changes = f.store.changes_since(ada.hash(), &session.id, 2).await?.value;
+    check_eq!(changes.map(|found| found.messages), Some(vec![spoken.clone()]));
+    // What the agent is given is as it was.
+    let given: Vec<Attachment> = f
+        .store
+        .attachments_of(&session.id, std::slice::from_ref(&spoken.id))
+        .await?
+        .into_iter()
+        .map(|(_, attachment)| attachment)
+        .collect();
+    check_eq!(given, expected);
+    Ok(())
+}
+
+pub(crate) async fn a_message_is_found_in_its_session_only(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let message = said(&f, &ada, 1)?;
+    let session = session_with(&f, &ada, std::slice::from_ref(&message)).await?;
+    let other = session_with(&f, &ada, &[]).await?;
+    check_eq!(f.store.message(&session.id, &message.id).await?.as_ref(), Some(&message));
+    check_eq!(f.store.message(&other.id, &message.id).await?, None);
+    check_eq!(f.store.message(&session.id, &f.id()).await?, None);
+    // One that was taken back meanwhile stays away.
+    f.changed(&session.id, [Change::MessageRemoved { id: message.id.clone(), seq: 2 }]).await?;
+    let parts = message.parts.clone();
+    f.changed(&session.id, [Change::PartsReplaced { message: message.id.clone(), parts, seq: 3 }]).await?;
+    check_eq!(f.store.message(&session.id, &message.id).await?, None);
     Ok(())
 }

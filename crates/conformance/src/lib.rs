@@ -186,6 +186,8 @@ pub fn cases() -> Vec<Case> {
         ]
         durable = false attachments: [
             they_are_read_back_with_their_message,
+            transcripts_are_parts_of_their_message,
+            a_message_is_found_in_its_session_only,
             somebody_elses_are_not_seen,
             those_of_messages_come_in_the_order_asked_for,
             they_go_with_their_message,

@@ -25,6 +25,9 @@ pub const MAX_BYTES_TOGETHER: u64 = 18_750_000;
 /// Longest name of an attachment, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
 
+/// Longest text of what is said in a sound, in characters; what comes after is dropped.
+pub const MAX_TRANSCRIPT_CHARS: usize = 20_000;
+
 /// Longest media type, in bytes.
 const MAX_MEDIA_TYPE_BYTES: usize = 100;
 
@@ -135,6 +138,9 @@ pub struct Attachment {
     pub size: u64,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
+    /// What is said in it, once somebody wrote that down; only a part of a message has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
 }
 
 impl Attachment {
@@ -143,7 +149,7 @@ impl Attachment {
     pub fn of(number: u32, media_type: MediaType, name: Option<String>, content: &[u8]) -> Self {
         let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
         let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        Self { number, media_type, name, size, sha256 }
+        Self { number, media_type, name, size, sha256, transcript: None }
     }
 }
 

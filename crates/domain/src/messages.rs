@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attachments::Attachment;
+use crate::attachments::{Attachment, MAX_TRANSCRIPT_CHARS, MediaKind};
 use crate::channels::Channel;
 use crate::ids::{MessageId, SessionId, UserId};
+use crate::text::keepable;
 use crate::time::Timestamp;
 
 /// Longest prompt, in characters.
@@ -255,6 +256,22 @@ pub fn attachments(parts: &[Part]) -> impl Iterator<Item = &Attachment> {
     })
 }
 
+/// Writes down what is said in every sound of a prompt, as much as is kept of it. Answers whether that changes anything:
+/// not where there is no sound, where it is known already, and where nothing is said.
+pub fn transcribe(parts: &mut [Part], transcript: &str) -> bool {
+    let transcript: String = keepable(transcript).chars().take(MAX_TRANSCRIPT_CHARS).collect();
+    let mut is_news = false;
+    for part in parts {
+        let Part::Attachment(attachment) = part else { continue };
+        let is_sound = attachment.media_type.kind() == MediaKind::Audio;
+        if is_sound && !transcript.is_empty() && attachment.transcript.as_ref() != Some(&transcript) {
+            attachment.transcript = Some(transcript.clone());
+            is_news = true;
+        }
+    }
+    is_news
+}
+
 /// The text that a reader sees: all prose, in order.
 #[must_use]
 pub fn prose(parts: &[Part]) -> String {
@@ -263,4 +280,43 @@ pub fn prose(parts: &[Part]) -> String {
         _ => None,
     });
     texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachments::MediaType;
+
+    fn attached(number: u32, media_type: &str) -> Part {
+        Part::Attachment(Attachment::of(number, MediaType::parse(media_type).unwrap(), None, b"abc"))
+    }
+
+    fn transcripts(parts: &[Part]) -> Vec<Option<&str>> {
+        attachments(parts).map(|attachment| attachment.transcript.as_deref()).collect()
+    }
+
+    #[test]
+    fn sounds_are_transcribed_and_nothing_else() {
+        let mut parts = vec![attached(1, "audio/ogg"), attached(2, "image/png"), attached(3, "audio/webm")];
+        assert!(!transcribe(&mut parts, ""));
+        assert!(transcribe(&mut parts, "Hel\0lo"));
+        assert_eq!(transcripts(&parts), [Some("Hel\u{FFFD}lo"), None, Some("Hel\u{FFFD}lo")]);
+        assert!(!transcribe(&mut parts, "Hel\0lo"), "it is known");
+        assert!(transcribe(&mut parts, "Bye"));
+        assert!(!transcribe(&mut [attached(1, "image/png"), Part::SessionBreak], "Bye"));
+    }
+
+    #[test]
+    fn a_transcript_is_cut_between_characters() {
+        let mut parts = vec![attached(1, "audio/ogg")];
+        transcribe(&mut parts, &"é".repeat(MAX_TRANSCRIPT_CHARS + 1));
+        assert_eq!(transcripts(&parts), [Some(&*"é".repeat(MAX_TRANSCRIPT_CHARS))]);
+    }
+
+    #[test]
+    fn parts_without_a_transcript_are_written_as_ever() {
+        let text = serde_json::to_string(&attached(1, "audio/ogg")).unwrap();
+        assert!(!text.contains("transcript"), "{text}");
+        assert_eq!(serde_json::from_str::<Part>(&text).unwrap(), attached(1, "audio/ogg"));
+    }
 }

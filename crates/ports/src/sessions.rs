@@ -238,6 +238,9 @@ pub trait SessionStore: Send + Sync {
     /// The place of a message in its transcript.
     async fn message_position(&self, session: &SessionId, id: &MessageId) -> Result<Option<u64>, StoreError>;
 
+    /// A message of a session as it is in its row, for the gateway's own work: of the open one that is only its beginning.
+    async fn message(&self, session: &SessionId, id: &MessageId) -> Result<Option<Message>, StoreError>;
+
     /// The session and its engine with the open message, for the gateway's own work.
     async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError>;
 

@@ -172,8 +172,13 @@ pub enum FromLegacyRunner {
         #[serde(default)]
         description: Option<String>,
     },
-    /// What a sound says.
-    AudioTranscript {},
+    /// What is said in the sounds of a prompt.
+    AudioTranscript {
+        /// The prompt.
+        message_id: String,
+        /// What is said.
+        transcript: String,
+    },
     /// A session was opened for a part of the work.
     ChildSession {},
     /// Somebody said something in a workflow.

@@ -1,5 +1,6 @@
 //! What goes with prompts: kept in the object store before the prompt is, and given to whoever may see it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,11 +8,14 @@ use portway_domain::attachments::{
     Attachment, AttachmentId, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_BYTES_TOGETHER, MAX_NAME_CHARS, MediaType,
     OBJECTS,
 };
+use portway_domain::engine::{Engine, Event, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_ports::objects::{Object, ObjectError, ObjectKey};
 
 use crate::error::Error;
+use crate::legacy_runners::{applied, is_present};
 use crate::prompts::{NewPrompt, check_text};
+use crate::runners::RunnerError;
 use crate::steps::session_not_found;
 use crate::{Context, Services};
 
@@ -186,6 +190,34 @@ impl Services {
         }
         attachments.reverse();
         Ok(attachments)
+    }
+
+    /// A runner says over its connection what is said in the sounds of a prompt. Ignored where there is no such prompt, or
+    /// none with a sound.
+    ///
+    /// # Errors
+    /// As [`Services::legacy_runner_reported`].
+    pub async fn runner_transcribed(
+        &self,
+        id: &SessionId,
+        connection: &str,
+        prompt: &str,
+        transcript: &str,
+    ) -> Result<(), RunnerError> {
+        let Ok(prompt) = MessageId::parse(prompt) else {
+            return Ok(());
+        };
+        let Some(message) = self.ports.store.message(id, &prompt).await.map_err(Error::from)? else {
+            return Ok(());
+        };
+        let transcribed = |engine: &Engine| {
+            is_present(engine, connection)?;
+            let frame = engine.runner.last_frame.saturating_add(1);
+            let (message, transcript) = (Box::new(message.clone()), transcript.to_owned());
+            let report = RunnerReport::Transcribed { message, transcript };
+            Ok(Cow::Owned(vec![Event::Reported { generation: engine.runner.generation, frame, report }]))
+        };
+        applied(self.apply_made(id, transcribed, Vec::new(), self.moment()).await).map(drop)
     }
 
     /// Removes objects that nothing refers to, now and then: such as those of prompts that were taken back, and of

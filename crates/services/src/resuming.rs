@@ -198,7 +198,8 @@ fn weight(message: &Message) -> usize {
         }
         Part::Plan { entries } => entries.iter().map(|entry| entry.content.len()).sum(),
         // What goes with a prompt is told by its address.
-        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::SessionBreak | Part::Attachment(_) => 0,
+        Part::Attachment(attachment) => attachment.transcript.as_ref().map_or(0, String::len),
+        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::SessionBreak => 0,
     });
     parts.fold(message.content.len(), usize::saturating_add)
 }

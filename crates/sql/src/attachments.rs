@@ -34,7 +34,7 @@ pub(crate) const RECORDS: Records = Records::of::<AttachmentRow>();
 impl AttachmentRow {
     fn new(session: &SessionId, message: &MessageId, attachment: Attachment) -> Self {
         let object_key = AttachmentId { message: message.clone(), number: attachment.number }.object_key(session);
-        let Attachment { number, media_type, name, size, sha256 } = attachment;
+        let Attachment { number, media_type, name, size, sha256, transcript: _ } = attachment;
         Self { session: session.clone(), message: message.clone(), number, media_type, name, size, sha256, object_key }
     }
 }
@@ -42,7 +42,7 @@ impl AttachmentRow {
 impl From<AttachmentRow> for Attachment {
     fn from(row: AttachmentRow) -> Self {
         let AttachmentRow { number, media_type, name, size, sha256, .. } = row;
-        Self { number, media_type, name, size, sha256 }
+        Self { number, media_type, name, size, sha256, transcript: None }
     }
 }
 

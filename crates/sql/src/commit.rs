@@ -103,6 +103,9 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
         Change::PartSet { message, index, part, seq } => {
             open_message::set_part(dialect, session, &message, index, part, seq)?
         }
+        Change::PartsReplaced { message, parts, seq } => {
+            messages::replace_parts(dialect, session, &message, parts, seq)?
+        }
         Change::MessageFinished(message) => return Ok(messages::finish(dialect, session, message)?),
         Change::QuestionAsked { question, seq } => questions::add(dialect, session, question, seq)?,
         Change::QuestionClosed { id, resolution, expired, seq } => {

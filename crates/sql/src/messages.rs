@@ -220,8 +220,8 @@ pub(crate) fn open(dialect: Dialect, scope: Scope<'_>) -> Statement {
     })
 }
 
-/// The message in the answer to [`open`].
-pub(crate) fn decode_open(rows: Vec<Row>) -> Result<Option<Message>, SqlError> {
+/// The message in the answer to [`open`] or [`by_id`].
+pub(crate) fn decode_one(rows: Vec<Row>) -> Result<Option<Message>, SqlError> {
     MessageRow::decode_first(rows)?.map(Message::try_from).transpose()
 }
 
@@ -245,6 +245,39 @@ pub(crate) fn position(dialect: Dialect, session: &SessionId, id: &MessageId) ->
         .and_where(Expr::col("id").eq(id.as_str()))
         .take();
     dialect.statement(&select)
+}
+
+/// One message as it is in its row.
+pub(crate) fn by_id(dialect: Dialect, session: &SessionId, id: &MessageId) -> Statement {
+    static BY_ID: Shape = Shape::new();
+    BY_ID.fill(dialect, [session.as_str().into(), id.as_str().into()], |[session, id]| {
+        MessageRow::select()
+            .and_where(Expr::col((TABLE, "session_id")).eq(session))
+            .and_where(Expr::col((TABLE, "id")).eq(id))
+            .take()
+    })
+}
+
+/// Gives a message other parts; its words stay as they are. It may have been taken back meanwhile.
+pub(crate) fn replace_parts(
+    dialect: Dialect,
+    session: &SessionId,
+    id: &MessageId,
+    parts: Vec<Part>,
+    seq: u64,
+) -> Result<Step, SqlError> {
+    static REPLACE_PARTS: Shape = Shape::new();
+    let arguments =
+        [session.as_str().into(), id.as_str().into(), seq.into_value(dialect)?, JsonText(parts).into_value(dialect)?];
+    Ok(Step::new(REPLACE_PARTS.fill(dialect, arguments, |[session, id, seq, parts]| {
+        Query::update()
+            .table(TABLE)
+            .value("seq", seq)
+            .value("parts", parts)
+            .and_where(Expr::col("session_id").eq(session))
+            .and_where(Expr::col("id").eq(id))
+            .take()
+    })))
 }
 
 /// Adds a message, and its words to the index. One of the agent without parts is the open one, which is in no index.

@@ -115,7 +115,7 @@ impl PieceRow for SegmentRow {}
 
 /// The message in the answers to [`load`].
 pub(crate) fn decode(message: Vec<Row>, parts: Vec<Row>, segments: Vec<Row>) -> Result<Option<Open>, SqlError> {
-    let Some(message) = messages::decode_open(message)? else {
+    let Some(message) = messages::decode_one(message)? else {
         return Ok(None);
     };
     let mut rebuilt = BTreeMap::new();

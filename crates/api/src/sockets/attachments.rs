@@ -30,6 +30,7 @@ pub(super) fn part(message: &str, attachment: Attachment) -> Part {
         filename: attachment.name,
         size: attachment.size,
         url: None,
+        transcript: attachment.transcript,
     };
     match kind {
         MediaKind::Image => Part::Image(attached),
@@ -38,16 +39,23 @@ pub(super) fn part(message: &str, attachment: Attachment) -> Part {
     }
 }
 
-fn attached(message: &mut Message) -> impl DoubleEndedIterator<Item = &mut Part> {
-    let parts = message.parts.as_deref_mut().unwrap_or_default();
+fn attached(parts: &mut [Part]) -> impl DoubleEndedIterator<Item = &mut Part> {
     parts
         .iter_mut()
         .filter(|part| matches!(part, Part::Image(_) | Part::Audio(_) | Part::File(_) | Part::Screenshot(_)))
 }
 
+fn parts_of(message: &mut Message) -> &mut [Part] {
+    message.parts.as_deref_mut().unwrap_or_default()
+}
+
 /// Names the path of each attachment of a message.
 pub(crate) fn link(session: &str, message: &mut Message) {
-    for part in attached(message) {
+    link_parts(session, parts_of(message));
+}
+
+fn link_parts(session: &str, parts: &mut [Part]) {
+    for part in attached(parts) {
         if let Part::Image(attached) | Part::Audio(attached) | Part::File(attached) | Part::Screenshot(attached) = part
         {
             attached.url = Some(format!("/api/sessions/{session}/attachments/{}", attached.id));
@@ -58,15 +66,16 @@ pub(crate) fn link(session: &str, message: &mut Message) {
 /// Puts content into a frame: clients of older versions know pictures and sounds only with it. The newest come first,
 /// up to a bound; the others have a path, as all have.
 pub(super) async fn show(services: &Services, session: &SessionId, frame: &mut ServerFrame) {
-    let messages: &mut [Message] = match frame {
-        ServerFrame::Init { session, .. } => &mut session.messages,
-        ServerFrame::Message { data } => std::slice::from_mut(data),
+    let mut messages: Vec<&mut [Part]> = match frame {
+        ServerFrame::Init { session, .. } => session.messages.iter_mut().map(parts_of).collect(),
+        ServerFrame::Message { data } => vec![parts_of(data)],
+        ServerFrame::MessageUpdated { data } => vec![data.parts.as_deref_mut().unwrap_or_default()],
         _ => return,
     };
     let (mut room, mut left) = (SHOWN_CHARS, SHOWN);
-    for message in messages.iter_mut().rev() {
-        link(session.as_str(), message);
-        for part in attached(message).rev() {
+    for parts in messages.iter_mut().rev() {
+        link_parts(session.as_str(), parts);
+        for part in attached(parts).rev() {
             let (Part::Image(attached) | Part::Audio(attached) | Part::Screenshot(attached)) = part else { continue };
             let chars = usize::try_from(attached.size).unwrap_or(usize::MAX).div_ceil(3).saturating_mul(4);
             if left == 0 || chars > room {

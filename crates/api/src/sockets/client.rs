@@ -118,7 +118,9 @@ impl Client {
                         (None, Notice::AccessWithdrawn { user }) if *user == self.principal.user => {
                             return Box::pin(self.catch_up(socket)).await;
                         }
-                        (None, Notice::Message(_)) => Box::pin(self.send_with_content(socket, notice)).await?,
+                        (None, Notice::Message(_) | Notice::MessageUpdated(_)) => {
+                            Box::pin(self.send_with_content(socket, notice)).await?;
+                        }
                         (None, _) => {}
                     }
                 }

@@ -264,6 +264,10 @@ impl Link {
                 self.commit_pending().await?;
                 self.services.runner_showed(&self.id, &self.connection, content, &description).await?;
             }
+            Outcome::Transcribed { prompt, transcript } => {
+                self.commit_pending().await?;
+                self.services.runner_transcribed(&self.id, &self.connection, &prompt, &transcript).await?;
+            }
             Outcome::Finished => {
                 self.commit_pending().await?;
                 self.services.runner_finished(&self.id, &self.connection).await?;

@@ -33,7 +33,7 @@ pub(super) fn sequenced(hint: &SharedHint) -> &[Option<SharedText>] {
 
 fn plain_text(notice: &Notice) -> Option<SharedText> {
     match notice {
-        Notice::Message(message) if has_attachments(message) => None,
+        Notice::Message(message) | Notice::MessageUpdated(message) if has_attachments(message) => None,
         _ => text(&frames::notice(notice)?),
     }
 }

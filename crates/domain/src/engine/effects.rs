@@ -57,6 +57,15 @@ pub enum Change {
         /// The session's change counter.
         seq: u64,
     },
+    /// A message that nobody writes any more has other parts. Without effect once it is no part of the transcript.
+    PartsReplaced {
+        /// The message.
+        message: MessageId,
+        /// All its parts.
+        parts: Vec<Part>,
+        /// The session's change counter.
+        seq: u64,
+    },
     /// The open message is finished; this is all of it.
     MessageFinished(Message),
     /// The agent asked.

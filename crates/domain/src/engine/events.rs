@@ -334,6 +334,13 @@ pub enum RunnerReport {
         /// Pictures of it.
         pictures: Vec<Attachment>,
     },
+    /// Somebody wrote down what is said in the sounds of a prompt. Ignored where that is no news.
+    Transcribed {
+        /// The prompt's message as it is stored.
+        message: Box<Message>,
+        /// What is said.
+        transcript: String,
+    },
     /// The agent was started anew with other settings.
     Configured,
     /// What the agent does.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::minted::Minted;
 use super::{AuditEntry, BusEvent, Change, Notice, OpenMessage, RunnerReport, StatusNotice, Step};
 use crate::ids::{MessageId, UserId};
-use crate::messages::{FinishReason, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall};
+use crate::messages::{FinishReason, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall, transcribe};
 use crate::text::keepable;
 
 /// Longest error text that is stored, in characters.
@@ -38,6 +38,7 @@ impl Step<'_> {
                 let parts = pictures.into_iter().map(Part::Attachment).collect();
                 self.add_new_message(message, MessageRole::System, &description, parts);
             }
+            RunnerReport::Transcribed { message, transcript } => self.transcribed(*message, &transcript),
             RunnerReport::Configured => {
                 self.audit("opencode.config_applied", "The agent was started with its settings", None);
             }
@@ -123,6 +124,16 @@ impl Step<'_> {
         if let Some(turn) = self.engine.turn.as_mut() {
             turn.message = None;
         }
+    }
+
+    fn transcribed(&mut self, mut message: Message, transcript: &str) {
+        if message.role != MessageRole::User || !transcribe(&mut message.parts, transcript) {
+            return;
+        }
+        message.seq = self.next_seq();
+        let (id, parts, seq) = (message.id.clone(), message.parts.clone(), message.seq);
+        self.effects.changes.push(Change::PartsReplaced { message: id, parts, seq });
+        self.notice(Notice::MessageUpdated(message));
     }
 
     /// Stores and tells an error of the agent or its sandbox.

@@ -210,6 +210,12 @@ impl SessionStore for SqlStore {
         Ok(rows.first().map(|row| row.get("position")).transpose()?)
     }
 
+    async fn message(&self, session: &SessionId, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let statement = messages::by_id(self.driver.dialect(), session, id);
+        let rows = self.read(Read::bounded(vec![statement])).await?.next()?;
+        Ok(messages::decode_one(rows)?)
+    }
+
     async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError> {
         let statements = loading(self.driver.dialect(), Scope { id, caller: None });
         let mut answers = self.read(Read::bounded(statements)).await?;

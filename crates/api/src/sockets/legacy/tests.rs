@@ -326,6 +326,13 @@ fn a_picture_is_one() {
 }
 
 #[test]
+fn a_transcript_names_its_prompt() {
+    let told = Talk::prompted().say(json!({"type": "audio-transcript", "messageId": "m", "transcript": "Hello"}));
+    let (prompt, transcript) = ("m".to_owned(), "Hello".to_owned());
+    assert_eq!(told, [Outcome::Transcribed { prompt, transcript }]);
+}
+
+#[test]
 fn statuses_are_told() {
     let mut talk = Talk::prompted();
     let (status, detail) = (AgentStatus::ToolCalling, Some("bash".to_owned()));

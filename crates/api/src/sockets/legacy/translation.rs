@@ -42,6 +42,13 @@ pub(super) enum Outcome {
         /// What is to be seen.
         description: String,
     },
+    /// Somebody wrote down what is said in the sounds of a prompt.
+    Transcribed {
+        /// The prompt, as the runner names it.
+        prompt: String,
+        /// What is said.
+        transcript: String,
+    },
     /// The session is done.
     Finished,
     /// The runner speaks another protocol and has to connect again.
@@ -173,6 +180,7 @@ impl Translation {
                 let picture = |content| Outcome::Picture { content, description: description.unwrap_or_default() };
                 picture_of(&data).map(picture).into_iter().collect()
             }
+            F::AudioTranscript { message_id: prompt, transcript } => vec![Outcome::Transcribed { prompt, transcript }],
             F::FilesChanged { files } => {
                 vec![Outcome::Report(RunnerReport::FilesChanged(workspaces::changed_files(files)))]
             }
@@ -189,8 +197,7 @@ impl Translation {
             }
             F::Diff { .. } | F::ReviewResult { .. } | F::CommandResult { .. } => answered(frame).into_iter().collect(),
             // Nothing in the gateway keeps or shows these; docs/protocol.md says so of each.
-            F::AudioTranscript {}
-            | F::ChildSession {}
+            F::ChildSession {}
             | F::WorkflowChatMessage {}
             | F::WorkflowExecutionResult {}
             | F::PrCreated {}

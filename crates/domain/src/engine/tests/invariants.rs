@@ -120,6 +120,7 @@ fn seq(change: &Change) -> Option<u64> {
         Change::MessageAdded(message) | Change::MessageFinished(message) => Some(message.seq),
         Change::MessageRemoved { seq, .. }
         | Change::PartSet { seq, .. }
+        | Change::PartsReplaced { seq, .. }
         | Change::ModelsSet { seq, .. }
         | Change::QuestionAsked { seq, .. }
         | Change::QuestionClosed { seq, .. }

@@ -66,6 +66,12 @@ impl Store {
                 self.advance(*seq);
                 self.rows(message).push(Row::Part(*index, part.clone()));
             }
+            Change::PartsReplaced { message, parts, seq } => {
+                self.advance(*seq);
+                if let Some(message) = self.messages.get_mut(message) {
+                    (message.parts, message.seq) = (parts.clone(), *seq);
+                }
+            }
             Change::MessageFinished(message) => self.finish(message),
             Change::QuestionAsked { question, seq } => {
                 self.advance(*seq);

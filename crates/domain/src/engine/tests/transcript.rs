@@ -3,9 +3,12 @@
 use serde_json::json;
 
 use super::rig::{Rig, message, notices, tool};
+use crate::attachments::{Attachment, MediaType};
 use crate::engine::open_message::{MAX_PARTS, MAX_TOOL_BYTES};
 use crate::engine::{OpenPart, RunnerReport};
-use crate::messages::{FinishReason, MAX_MESSAGE_BYTES, Message, Part, PlanEntry, TextKind, ToolCall, ToolStatus};
+use crate::messages::{
+    FinishReason, MAX_MESSAGE_BYTES, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall, ToolStatus, attachments,
+};
 
 fn writing() -> Rig {
     let mut rig = Rig::working();
@@ -189,4 +192,29 @@ fn tool_values_past_the_bound_are_dropped_but_not_the_status() {
     rig.finish(None, FinishReason::EndTurn);
     let first = ToolCall { result: large(), ..tool("a", ToolStatus::Completed) };
     assert_eq!(stored(&rig).parts[..2], [Part::ToolCall(first), Part::ToolCall(tool("b", ToolStatus::Completed))]);
+}
+
+fn transcribe(rig: &mut Rig, message: &Message) -> Vec<String> {
+    let (message, transcript) = (Box::new(message.clone()), "Hello".to_owned());
+    notices(&rig.report(RunnerReport::Transcribed { message, transcript }))
+}
+
+#[test]
+fn what_is_said_in_a_prompt_is_written_down_once() {
+    let mut rig = Rig::working();
+    let plain = rig.store.messages[&message("p")].clone();
+    assert_eq!(transcribe(&mut rig, &plain), Vec::<String>::new(), "there is no sound");
+    let sound = Attachment::of(1, MediaType::parse("audio/ogg").unwrap(), None, b"abc");
+    let spoken = Message { parts: vec![Part::Attachment(sound)], ..plain };
+    let system = Message { role: MessageRole::System, ..spoken.clone() };
+    assert_eq!(transcribe(&mut rig, &system), Vec::<String>::new(), "nobody said it");
+    let before = rig.engine.seq;
+    assert_eq!(transcribe(&mut rig, &spoken), ["updated p"]);
+    let stored = rig.store.messages[&message("p")].clone();
+    assert_eq!((stored.seq, stored.position), (before + 1, spoken.position));
+    let transcripts: Vec<Option<&str>> =
+        attachments(&stored.parts).map(|attachment| attachment.transcript.as_deref()).collect();
+    assert_eq!(transcripts, [Some("Hello")]);
+    assert_eq!(transcribe(&mut rig, &stored), Vec::<String>::new(), "it is known");
+    assert_eq!(rig.engine.seq, before + 1);
 }

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::runner::Runner;
 use super::{ends_turn, is_idle, watched};
+use crate::harness::gateway::Gateway;
+use crate::harness::session::Session;
+use crate::harness::socket::connect;
 use crate::trials::Trials;
 use crate::wire::recorder::Recorder;
 
@@ -11,6 +14,7 @@ pub(super) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::conversations_of_channels", conversations_of_channels);
     trials.add("legacy_runner::an_abort_of_a_channel", an_abort_of_a_channel);
     trials.add("legacy_runner::pictures", pictures);
+    trials.add("legacy_runner::audio_transcripts", audio_transcripts);
 }
 
 fn said(content: &str, channel: &str) -> Value {
@@ -125,5 +129,57 @@ async fn pictures() {
     let listed = session.api.get(&session.path("/messages")).await.expect(200);
     let listed = listed["messages"].as_array().unwrap().iter().find(|message| message["role"] == "system").cloned();
     assert_eq!(listed.unwrap()["parts"]["type"], "screenshot");
+    session.terminate().await;
+}
+
+/// A client's socket with those parameters.
+async fn client_with(gateway: &Gateway, session: &Session, parameters: &str) -> Recorder {
+    let path = session.path(&format!("/ws?role=client{parameters}"));
+    Recorder::over(connect(&session.api, &path).await.unwrap(), gateway)
+}
+
+fn transcripts(message: &Value) -> Vec<&Value> {
+    message["parts"].as_array().unwrap().iter().map(|part| &part["transcript"]).collect()
+}
+
+fn of<'a>(messages: &'a Value, id: &str) -> &'a Value {
+    messages.as_array().unwrap().iter().find(|message| message["id"] == id).unwrap()
+}
+
+async fn audio_transcripts() {
+    let (_backend, mut gateway, session, mut runner, mut client) = watched().await;
+    let mut resuming = client_with(&gateway, &session, "&protocol=2").await;
+    let seq = resuming.until(|frame| frame["type"] == "init").await["session"]["seq"].clone();
+    let file = |mime: &str| json!({"mime": mime, "url": format!("data:{mime};base64,AAEC")});
+    let attached = json!([file("audio/ogg"), file("image/png"), file("audio/webm")]);
+    client.send(&json!({"type": "prompt", "content": "listen", "attachments": attached})).await;
+    let prompt = runner.prompted("listen").await;
+    runner.begin("t1").await;
+    let silent = session.transcript().await[0].id.clone();
+    for (message, transcript) in [("unknown", "No"), ("", "No"), (&silent, "No"), (&prompt, ""), (&prompt, "Hello")] {
+        runner.say(json!({"type": "audio-transcript", "messageId": message, "transcript": transcript})).await;
+    }
+    let expected = [&json!("Hello"), &Value::Null, &json!("Hello")];
+    for client in [&mut client, &mut resuming] {
+        let updated = client.until(|frame| frame["type"] == "message.updated").await;
+        assert_eq!((&updated["data"]["id"], &updated["data"]["content"]), (&json!(prompt), &json!("listen")));
+        assert_eq!(transcripts(&updated["data"]), expected, "{updated}");
+        let (is_numbered, sound) = (updated["seq"].is_u64(), &updated["data"]["parts"][0]);
+        // Who gets pictures and sounds with their content gets them so again.
+        assert_eq!((&sound["data"] == "AAEC", sound["url"].is_string()), (!is_numbered, !is_numbered), "{updated}");
+    }
+    runner.end("t1", "heard").await;
+    client.until(ends_turn).await;
+    gateway.kill9().await;
+    gateway.launch().await;
+    let session = Session::new(gateway.api(), &session.id);
+    let listed = session.api.get(&session.path("/messages")).await.expect(200);
+    assert_eq!(transcripts(of(&listed["messages"], &prompt)), expected);
+    let init = client_with(&gateway, &session, "").await.until(|frame| frame["type"] == "init").await;
+    assert_eq!(transcripts(of(&init["session"]["messages"], &prompt)), expected);
+    let mut resuming = client_with(&gateway, &session, &format!("&protocol=2&resumeFrom={seq}")).await;
+    let changed = resuming.until(|frame| frame["type"] == "message" && frame["data"]["id"] == prompt.as_str()).await;
+    assert_eq!(transcripts(&changed["data"]), expected);
+    resuming.until(|frame| frame["type"] == "resumed").await;
     session.terminate().await;
 }
