@@ -3,21 +3,25 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use portway_domain::access::{Permission, SessionRole};
+use portway_domain::access::{Permission, Role, SessionRole};
 use portway_domain::attachments::MediaType;
 use portway_domain::engine::Notice;
 use portway_domain::ids::SessionId;
 use portway_domain::jobs::{Job, MAX_ATTEMPTS, Work};
-use portway_ports::commit::{ChangeSet, Write};
+use portway_domain::sharing::ParticipantRole;
+use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
+use portway_domain::users::User;
+use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::objects::{ObjectKey, ObjectStore};
 use portway_ports::pubsub::{Hint, Topic};
 use portway_ports::sandboxes::SandboxError;
 
 use super::world::World;
-use crate::Error;
 use crate::attachments::NewAttachment;
 use crate::prompts::NewPrompt;
 use crate::sessions::NewSession;
+use crate::sharing::Invitee;
+use crate::{Context, Error};
 
 async fn objects(world: &World) -> usize {
     world.objects.list(&ObjectKey::parse("sessions").unwrap(), None, 1_000).await.unwrap().len()
@@ -111,13 +115,49 @@ async fn what_was_begun_is_gone_on_with() {
     assert_eq!(objects(&world).await, 0);
 }
 
+/// Somebody else, signed in.
+async fn somebody_else(world: &World) -> Context {
+    let (mut moment, secret) = (world.services.moment(), TokenSecret::runner([9; 32]));
+    let user = User::new(moment.ids.draw(), "eve@example.org".to_owned(), Role::Member, moment.now);
+    let token = AccessToken {
+        id: moment.ids.draw(),
+        user: user.id.clone(),
+        kind: TokenKind::Api,
+        name: "eve".to_owned(),
+        prefix: secret.prefix(),
+        hash: secret.hash(),
+        created_at: moment.now,
+        expires_at: None,
+    };
+    let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
+    assert_eq!(world.store.commit(set).await, Ok(Commit::Done));
+    world.services.context(&secret, Permission::SignedIn)
+}
+
 #[tokio::test]
 async fn only_ones_own_are_deleted() {
     let world = World::new().await;
-    let session = world.open().await.id;
-    let mut stranger = world.signed_in();
-    stranger.credential = None;
-    let refused = world.services.delete_sessions(&stranger, std::slice::from_ref(&session)).await;
+    let own = world.open().await;
+    let hers = somebody_else(&world).await;
+    let new = || NewSession { workspace: "hers".to_owned(), ..NewSession::default() };
+    let foreign = world.services.open_session(&hers, new()).await.unwrap().id;
+    let shared = world.services.open_session(&hers, new()).await.unwrap().id;
+    let as_owner = Context { permission: Permission::Session(SessionRole::Owner), ..hers };
+    let (me, role) = (Invitee::Id(own.owner.clone()), ParticipantRole::Collaborator);
+    world.services.add_participant(&as_owner, &shared, me, role).await.unwrap();
+    let all = [foreign.clone(), shared.clone(), own.id.clone()];
+
+    let mut nobody = world.signed_in();
+    nobody.credential = None;
+    let refused = world.services.delete_sessions(&nobody, &all).await;
     assert!(matches!(refused, Err(Error::Unauthorized)), "{refused:?}");
-    assert!(!world.engine(&session).await.status.is_ended());
+    assert!(!world.engine(&own.id).await.status.is_ended());
+
+    world.start_jobs();
+    let deletions = world.services.delete_sessions(&world.signed_in(), &all).await.unwrap();
+    assert_eq!((deletions.deleted, deletions.failed.len()), (1, 0));
+    gone(&world, &own.id).await;
+    for kept in [&foreign, &shared] {
+        assert!(!world.engine(kept).await.status.is_ended());
+    }
 }
