@@ -1,17 +1,22 @@
 //! Random things that happen to a session: honest, late, repeated, wrong.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::models::{models, switch};
 use super::rig::{
     Rig, actor, channel, child, choice, files, git, message, node, person, prompt, prompt_from, question, tool,
     yes_or_no,
 };
+use crate::attachments::{Attachment, MediaType};
 use crate::children::{ChildEvent, ParentStop};
-use crate::engine::{AgentStatus, ChannelSession, Event, Link, RunnerHello, RunnerName, RunnerReport, Turn};
+use crate::engine::{AgentStatus, ChannelSession, Event, Link, RunnerHello, RunnerName, RunnerReport};
 use crate::ids::{MessageId, SnapshotId};
-use crate::messages::{FinishReason, Message, PlanEntry, TextKind, ToolStatus};
+use crate::messages::{FinishReason, Message, MessageRole, Part, PlanEntry, TextKind, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
@@ -87,6 +92,10 @@ pub(super) enum Report {
     Close(u64),
     Named(u64),
     Channel(&'static str),
+    /// So many pictures.
+    Show(u32),
+    /// Which prompt, and what is said in it.
+    Transcribe(u8, &'static str),
     Configured,
     Status,
     Error,
@@ -197,6 +206,8 @@ fn report() -> impl Strategy<Value = Report> {
         1 => (0_u8..3).prop_map(Report::Models),
         1 => turns().prop_map(Report::Switched),
         1 => select(vec!["a", "b"]).prop_map(Report::Channel),
+        1 => (0_u32..3).prop_map(Report::Show),
+        1 => (any::<u8>(), select(vec!["", "hm"])).prop_map(|(which, said)| Report::Transcribe(which, said)),
         1 => select(vec![Report::Status, Report::Error, Report::Reset, Report::Configured, Report::Unknown]),
         5 => (turns(), any::<bool>()).prop_map(|(turn, aborted)| Report::Complete(turn, aborted)),
     ]
@@ -264,7 +275,7 @@ impl Op {
             },
             Self::Report(back, off, report) => {
                 let (generation, frame) = (generation(back), (runner.last_frame + 1).saturating_add_signed(off));
-                Event::Reported { generation, frame, report: report.of(rig.engine.turn.as_ref()) }
+                Event::Reported { generation, frame, report: report.of(rig, step) }
             }
             Self::Restart => Event::GatewayRestarted,
             Self::Retire => Event::SandboxRetired,
@@ -283,6 +294,31 @@ impl Op {
 
 fn copies(rig: &Rig, count: u8) -> Vec<Message> {
     rig.store.messages.values().take(count.into()).cloned().collect()
+}
+
+fn attached(number: u32, media_type: &str) -> Attachment {
+    Attachment::of(number, MediaType::parse(media_type).unwrap(), None, b"abc")
+}
+
+/// What somebody said aloud, which may be taken back already.
+fn spoken(rig: &Rig, which: u8) -> Message {
+    let said: Vec<&Message> = rig.store.messages.values().filter(|message| message.role == MessageRole::User).collect();
+    let gone = || Message {
+        id: message("gone"),
+        seq: 0,
+        position: 0,
+        role: MessageRole::User,
+        content: String::new(),
+        parts: Vec::new(),
+        author: None,
+        channel: None,
+        created_at: rig.now,
+    };
+    let mut message = said.get(usize::from(which) % (said.len() + 1)).map_or_else(gone, |message| (*message).clone());
+    if message.parts.is_empty() {
+        message.parts = vec![Part::Attachment(attached(1, "audio/ogg"))];
+    }
+    message
 }
 
 fn waiting(rig: &Rig, which: u8) -> MessageId {
@@ -316,7 +352,7 @@ fn work(rig: &Rig, step: usize, variant: u8) -> Option<Event> {
     let report = |report: Report| Event::Reported {
         generation,
         frame: engine.runner.last_frame + 1,
-        report: report.of(engine.turn.as_ref()),
+        report: report.of(rig, step),
     };
     if let Link::Parting { .. } = engine.runner.link {
         return Some(SandboxOp::PutAway.event(generation));
@@ -344,8 +380,8 @@ fn work(rig: &Rig, step: usize, variant: u8) -> Option<Event> {
 }
 
 impl Report {
-    fn of(self, turn: Option<&Turn>) -> RunnerReport {
-        let own = || turn.map_or("none".to_owned(), |turn| turn.prompt.as_str().to_owned());
+    fn of(self, rig: &Rig, step: usize) -> RunnerReport {
+        let own = || rig.engine.turn.as_ref().map_or("none".to_owned(), |turn| turn.prompt.as_str().to_owned());
         let prompt = |turns: Turns| if matches!(turns, Turns::Own) { own() } else { "other".to_owned() };
         let message_of = |turns: Turns, n: u64| message(&format!("{}.{n}", prompt(turns)));
         let question_of = |turns: Turns, n: u64| question(&format!("{}.q{n}", prompt(turns)));
@@ -376,6 +412,15 @@ impl Report {
                 let agent_session = format!("conversation of {name}");
                 RunnerReport::ChannelSession(ChannelSession { channel: channel(name), agent_session })
             }
+            Self::Show(count) => RunnerReport::Showed {
+                message: message(&format!("shown{step}")),
+                description: "a page".to_owned(),
+                pictures: (1..=count).map(|number| attached(number, "image/png")).collect(),
+            },
+            Self::Transcribe(which, said) => {
+                let message = Box::new(spoken(rig, which));
+                RunnerReport::Transcribed { message, transcript: said.to_owned() }
+            }
             Self::Configured => RunnerReport::Configured,
             Self::Status => RunnerReport::Status { status: AgentStatus::Thinking, detail: None },
             Self::Models(count) => RunnerReport::Models(models(count)),
@@ -388,4 +433,54 @@ impl Report {
             Self::Unknown => RunnerReport::Unknown,
         }
     }
+}
+
+/// Names the reports that there are. Who adds one has to add it here, which does not compile otherwise.
+macro_rules! reports {
+    ($($report:ident),+ $(,)?) => {
+        const REPORTS: &[&str] = &[$(stringify!($report)),+];
+
+        fn name(report: &RunnerReport) -> &'static str {
+            match report {
+                $(RunnerReport::$report { .. } => stringify!($report),)+
+            }
+        }
+    };
+}
+
+reports!(
+    Ready,
+    Failed,
+    MessageCreated,
+    Text,
+    Tool,
+    Plan,
+    MessageFinished,
+    Asked,
+    QuestionClosed,
+    Named,
+    ChannelSession,
+    Showed,
+    Transcribed,
+    Configured,
+    Status,
+    Models,
+    ModelSwitched,
+    Error,
+    Completed,
+    FilesChanged,
+    GitState,
+    SessionReset,
+    Unknown,
+);
+
+#[test]
+fn every_report_is_drawn() {
+    let (rig, mut runner) = (Rig::working(), TestRunner::deterministic());
+    let mut left: BTreeSet<&str> = REPORTS.iter().copied().collect();
+    for step in 0..2_000 {
+        let drawn = report().new_tree(&mut runner).unwrap().current();
+        left.remove(name(&drawn.of(&rig, step)));
+    }
+    assert_eq!(left, BTreeSet::new());
 }
