@@ -16,7 +16,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 27;
+const KINDS: u32 = 28;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -62,7 +62,8 @@ impl Cast {
             10 => {
                 let talk = self.random.of(&self.sessions);
                 let message = self.random.of(&talk.messages);
-                format!("{:?}", store.message_position(&talk.id, &message).await?)
+                let position = store.message_position(&talk.id, &message).await?;
+                format!("{position:?} {:?}", store.message(&talk.id, &message).await?)
             }
             11 => format!("{:?}", store.engine(&session).await?),
             12 => {

@@ -5,7 +5,7 @@ use portway_domain::engine::{Change, Command, Engine, OpenMessage};
 use portway_domain::ids::TokenId;
 use portway_domain::jobs::{Job, Work};
 use portway_domain::memories::{Memory, MemoryCategory, Relevance};
-use portway_domain::messages::{FinishReason, MessageRole, PlanEntry, TextKind, ToolStatus};
+use portway_domain::messages::{FinishReason, MessageRole, Part, PlanEntry, TextKind, ToolStatus};
 use portway_domain::questions::{Choice, ChoiceKind, Question, Resolution};
 use portway_domain::sessions::{QueueMode, SessionStatus};
 use portway_domain::sharing::Participant;
@@ -65,7 +65,7 @@ impl Cast {
     }
 
     fn any_write(&mut self) -> Write {
-        match self.random.below(20) {
+        match self.random.below(21) {
             0 | 1 => Write::AddUser(self.new_user()),
             2 => Write::SetUser { user: self.new_user(), version: self.version() },
             3 => Write::BumpUser { id: self.user(), version: self.version() },
@@ -146,9 +146,16 @@ impl Cast {
     }
 
     fn session_write(&mut self, talk: &mut Talk) -> Write {
-        match self.random.below(12) {
-            0 => added(&self.new_session(talk)),
-            1 => {
+        match self.random.below(14) {
+            0 | 1 => added(&self.new_session(talk)),
+            // What the agent writes would be gone with its messages; a writer finishes it first.
+            2 if talk.open.is_none() => Write::RemoveMessages { session: talk.id.clone(), limit: self.random.below(4) },
+            // Few, since there is nothing to do in a session until it is added again.
+            3 if self.random.one_in(4) => {
+                (talk.open, talk.version) = (None, 1);
+                Write::RemoveSession { id: talk.id.clone() }
+            }
+            4 => {
                 let version = if self.random.one_in(4) { talk.version + 1 } else { talk.version };
                 talk.version = version + 1;
                 let mode = self.random.of(&[QueueMode::Followup, QueueMode::Steer, QueueMode::Collect]);
@@ -224,6 +231,10 @@ impl Cast {
             let position = next(talk);
             if self.random.one_in(8) {
                 return Change::MessageRemoved { id, seq: position };
+            }
+            if self.random.one_in(8) {
+                let parts = vec![Part::Text { text: self.text() }];
+                return Change::PartsReplaced { message: id, parts, seq: position };
             }
             if self.random.one_in(2) {
                 let mut message = note(id, position);
