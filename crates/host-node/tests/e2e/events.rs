@@ -16,7 +16,8 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("events::the_owner_is_told", the_owner_is_told);
 }
 
-async fn next(stream: &mut Stream) -> Value {
+/// The next event.
+pub(crate) async fn next(stream: &mut Stream) -> Value {
     let text = async {
         loop {
             if let Message::Text(text) = stream.next().await.expect("the socket is open").unwrap() {

@@ -1,5 +1,6 @@
 //! Sessions that rest without a sandbox.
 
+use portway_protocol::client::AnswerValue;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,11 +9,14 @@ use crate::harness::api::send;
 use crate::harness::gateway::Gateway;
 use crate::harness::session::Session;
 use crate::harness::socket::ClientSocket;
+use crate::sharing::{everybody, gateway_with};
 use crate::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("hibernation::a_prompt_wakes_the_session", a_prompt_wakes_the_session);
     trials.add("hibernation::what_is_busy_stays", what_is_busy_stays);
+    trials.add("hibernation::stop_and_start", stop_and_start);
+    trials.add("hibernation::who_may_stop_and_start", who_may_stop_and_start);
     trials.add("hibernation::a_session_rests_across_a_restart", a_session_rests_across_a_restart);
     trials.add_for_agents("hibernation::agents_go_on_with_the_conversation", agents_go_on_with_the_conversation);
 }
@@ -60,6 +64,61 @@ async fn what_is_busy_stays() {
     socket.text_of(&prompt, 1).await;
     assert_eq!(post(&session, "/hibernate").await["status"], "running");
     assert!(socket.answer_to(&prompt).await.content.ends_with("word10 "));
+}
+
+/// What `/refresh` of clients does: the session stops and comes back, and neither does harm when it is asked for twice.
+async fn stop_and_start() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let busy = socket.prompt("/ask something", None).await;
+    let question = socket.question().await;
+    let stays = post(&session, "/stop").await;
+    assert_eq!(stays["status"], "running");
+    assert!(!stays["message"].as_str().unwrap().is_empty(), "{stays}");
+    socket.answer(&question.id, AnswerValue::Flag(true)).await;
+    socket.answer_to(&busy).await;
+    socket.turn_end().await;
+    assert_eq!(post(&session, "/start").await["status"], "running");
+    assert_eq!(session.generation().await, 1);
+
+    assert_eq!(post(&session, "/stop").await["status"], "hibernating");
+    socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
+    gateway.no_descendants().await;
+    assert_eq!(post(&session, "/stop").await["status"], "hibernated");
+
+    for _ in 0..2 {
+        let status = post(&session, "/start").await["status"].clone();
+        assert!(status == "restoring" || status == "running", "{status}");
+    }
+    socket.wait_until("the sandbox", |mirror| (mirror.status == "running").then_some(())).await;
+    let prompt = socket.prompt("/say back", None).await;
+    assert_eq!(socket.answer_to(&prompt).await.content, "back");
+    assert_eq!(session.generation().await, 2, "it was started once");
+    session.terminate().await;
+    for what in ["/stop", "/start"] {
+        assert_eq!(post(&session, what).await["status"], "terminated");
+    }
+}
+
+async fn who_may_stop_and_start() {
+    let gateway = gateway_with(&["stranger", "viewer", "collaborator"]).await;
+    let [stranger, viewer, collaborator, owner] = everybody(&gateway).await;
+    let mut socket = owner.socket().await;
+    let prompt = socket.prompt("/say ready", None).await;
+    socket.answer_to(&prompt).await;
+    socket.turn_end().await;
+    for session in [&stranger, &viewer] {
+        for what in ["/stop", "/start"] {
+            send(session.api.request(Method::POST, &session.path(what))).await.refused(404, "NOT_FOUND");
+        }
+    }
+    assert_eq!(owner.status().await, "running");
+    assert_eq!(post(&collaborator, "/stop").await["status"], "hibernating");
+    socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
+    assert_eq!(post(&collaborator, "/start").await["status"], "restoring");
+    socket.wait_until("the sandbox", |mirror| (mirror.status == "running").then_some(())).await;
+    owner.terminate().await;
 }
 
 async fn a_session_rests_across_a_restart() {

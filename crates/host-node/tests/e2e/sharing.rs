@@ -1,9 +1,11 @@
 //! Sessions that others take part in.
 
+use futures_util::SinkExt;
 use portway_protocol::client::{AnswerValue, ClientFrame};
 use portway_protocol::server::ServerFrame;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::api::{Api, Reply, send};
 use crate::harness::database::add_member;
@@ -19,6 +21,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("sharing::a_link_lets_so_many_in", a_link_lets_so_many_in);
     trials.add("sharing::links_are_refused_when_they_should_be", links_are_refused_when_they_should_be);
     trials.add("sharing::participants_hear_of_events", participants_hear_of_events);
+    trials.add("sharing::updates_of_a_session_are_for_those_who_take_part", updates_are_for_those_who_take_part);
     // Between gateways hints may be lost, and what is only of the moment is with them.
     if !gateways_are_two() {
         trials.add("sharing::only_the_owner_gets_toasts", only_the_owner_gets_toasts);
@@ -30,7 +33,7 @@ fn key(name: &str) -> String {
 }
 
 /// A gateway that knows some members besides its administrator.
-async fn gateway_with(members: &[&str]) -> Gateway {
+pub(crate) async fn gateway_with(members: &[&str]) -> Gateway {
     let mut gateway = Gateway::start("").await;
     gateway.stop().await;
     for name in members {
@@ -58,7 +61,7 @@ async fn remove(session: &Session, name: &str) -> Reply {
 const ROLES: [&str; 4] = ["stranger", "viewer", "collaborator", "owner"];
 
 /// A session, and how each role reaches it.
-async fn everybody(gateway: &Gateway) -> [Session; 4] {
+pub(crate) async fn everybody(gateway: &Gateway) -> [Session; 4] {
     let session = gateway.api().demo_session().await;
     let_in(&session, "viewer", "viewer").await;
     let_in(&session, "collaborator", "collaborator").await;
@@ -314,6 +317,36 @@ async fn participants_hear_of_events() {
     bob.answer(asked["data"]["questionId"].as_str().unwrap(), true.into()).await.expect(200);
     crate::events::event(&mut events, "question.answered").await;
     session.terminate().await;
+}
+
+/// Who comes and goes is told to everybody who takes part, there or not, and to nobody else. Another title or status is
+/// none of these updates.
+async fn updates_are_for_those_who_take_part() {
+    let gateway = gateway_with(&ROLES[..3]).await;
+    let people = everybody(&gateway).await;
+    let mut sockets = Vec::new();
+    for session in &people {
+        sockets.push(connect(&session.api, "/api/events/ws").await.unwrap());
+    }
+    let [_, viewer, _, owner] = &people;
+    owner.api.patch(&owner.path(""), &json!({"title": "Another"})).await.expect(200);
+    drop(viewer.socket().await);
+    for (session, events) in people.iter().zip(&mut sockets).skip(1) {
+        let me = session.api.get("/api/auth/me").await.expect(200)["user"]["id"].clone();
+        for wanted in ["user.joined", "user.left"] {
+            let update = crate::events::event(events, "session.update").await;
+            assert_eq!((&update["sessionId"], &update["userId"]), (&json!(owner.id), &me));
+            assert_eq!((&update["data"]["event"], &update["data"]["userId"]), (&json!(wanted), &json!("viewer")));
+        }
+    }
+    owner.terminate().await;
+    for events in &mut sockets[1..] {
+        assert_eq!(crate::events::next(events).await["type"], "session.completed");
+    }
+    // Whatever a stranger is told would come before the answer to this.
+    let stranger = &mut sockets[0];
+    stranger.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
+    assert_eq!(crate::events::next(stranger).await["type"], "pong");
 }
 
 fn is_toast(frame: &ServerFrame) -> bool {
