@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::jobs::completion;
 use crate::sessions::actor;
 use crate::steps::{self, Moment, contended};
+use crate::unpublished::Unpublished;
 use crate::{Context, Services};
 
 /// Messages that are removed at once: nobody else writes meanwhile.
@@ -149,7 +150,11 @@ impl Services {
             return self.complete(job).await;
         };
         let rows = ChangeSet::new().with(Write::RemoveSession { id: id.clone() }).with(completion(job));
-        if self.commit(rows).await? == Commit::Done {
+        // Where the outcome is not known nobody does this again, since the job may have gone with the rows.
+        let unpublished = Unpublished::begin(&self.ports, id);
+        let committed = self.commit(rows).await?;
+        unpublished.end();
+        if committed == Commit::Done {
             lock.take();
             self.tell_everybody_gone(&last);
         }
