@@ -1,5 +1,6 @@
 //! Finds out what was lost without anybody knowing, such as by the end of a node between a commit and its hint.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,22 +42,21 @@ pub(super) async fn run(local: LocalPubSub, store: Arc<dyn SessionStore>, compan
     }
 }
 
-/// The versions of all that is watched.
-async fn versions(local: &LocalPubSub, store: &dyn SessionStore) -> Result<Vec<(Topic, u64)>, StoreError> {
+/// The versions of all that is watched; none of a session that is deleted.
+async fn versions(local: &LocalPubSub, store: &dyn SessionStore) -> Result<Vec<(Topic, Option<u64>)>, StoreError> {
     let mut found = Vec::new();
     for portion in local.sessions().chunks(PORTION) {
-        let versions = store.engine_versions(portion).await?;
-        found.extend(versions.into_iter().map(|(session, version)| (Topic::Session(session), version)));
+        let mut versions: HashMap<_, _> = store.engine_versions(portion).await?.into_iter().collect();
+        found.extend(portion.iter().map(|session| (Topic::Session(session.clone()), versions.remove(session))));
     }
     Ok(found)
 }
 
-/// A session has that version. Whoever began to watch while nobody else was there has no place that is known, and a
+/// A session has that version. Who watches one that is deleted reads again, and ends with that. Whoever began to watch while nobody else was there has no place that is known, and a
 /// newcomer may have changed what they read: so at first they read again.
-fn tell(local: &LocalPubSub, topic: &Topic, version: u64, had_company: bool) {
-    if had_company {
-        local.reached(topic, version);
-    } else {
-        local.lost(topic, Some(version));
+fn tell(local: &LocalPubSub, topic: &Topic, version: Option<u64>, had_company: bool) {
+    match version {
+        Some(version) if had_company => local.reached(topic, version),
+        version => local.lost(topic, version),
     }
 }
