@@ -7,6 +7,7 @@ use portway_domain::engine::{AgentStatus, Command, RunnerReport};
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::{FinishReason, PlanEntry, TextKind, ToolCall, ToolStatus};
 use portway_domain::questions::{Choice, ChoiceKind};
+use portway_domain::workspaces::{ChangedFiles, FileChange, FileStatus, GitReport};
 use portway_ports::sessions::PendingCommand;
 use tokio::sync::mpsc;
 
@@ -102,6 +103,9 @@ impl Agent {
         let steps = self.simulation.draw(|random| random.below(7));
         for _ in 0..steps {
             self.pause(turn, 5, 900).await?;
+            if self.simulation.draw(|random| random.chance(100)) {
+                self.change_workspace();
+            }
             if turn.message == 0 {
                 self.begin_message(turn);
             }
@@ -173,6 +177,24 @@ impl Agent {
         if let Some(message) = turn.message() {
             self.report(RunnerReport::Plan { message, entries: vec![entry] });
         }
+    }
+
+    /// Changes files, or commits what it changed.
+    fn change_workspace(&self) {
+        let number = self.simulation.draw(|random| random.below(8));
+        if self.simulation.draw(|random| random.chance(400)) {
+            let branch = number.is_multiple_of(2).then(|| format!("branch-{number}"));
+            let base_branch = number.is_multiple_of(3).then(|| "main".to_owned());
+            let commit_count = (number > 2).then_some(u32::try_from(number).unwrap_or(0));
+            return self.report(RunnerReport::GitState(GitReport { branch, base_branch, commit_count }));
+        }
+        let file = |name: u64| {
+            let additions = self.simulation.draw(|random| u32::try_from(random.below(100)).unwrap_or(0));
+            let status = if name.is_multiple_of(2) { FileStatus::Added } else { FileStatus::Modified };
+            FileChange { path: format!("src/{}.rs", (name + number) % 8), status, additions, deletions: 0 }
+        };
+        let files: Vec<FileChange> = (0..number / 2).map(file).collect();
+        self.report(RunnerReport::FilesChanged(ChangedFiles::from(files)));
     }
 
     /// Asks, and waits for what becomes of the question; sometimes not for ever.

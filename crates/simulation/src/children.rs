@@ -98,6 +98,10 @@ pub(crate) fn check(simulation: &Simulation) -> Vec<String> {
         if has_parent_ended && !engine.status.is_ended() {
             findings.push(format!("child {id} outlives its parent {parent}"));
         }
+        if simulation.oracle(|oracle| oracle.is_gone(parent)) {
+            findings.push(format!("child {id} is left of its parent {parent}, which is deleted"));
+            continue;
+        }
         match simulation.oracle(|oracle| compare(oracle, id, parent)) {
             Ok((told, to_tell)) if told == to_tell || (has_parent_ended && told.is_within(&to_tell)) => {}
             Ok((told, to_tell)) => findings.push(format!("child {id} has told {told:?} instead of {to_tell:?}")),

@@ -14,6 +14,9 @@ use crate::simulation::Simulation;
 /// The table that every step of a session writes.
 const ENGINES: &str = "engines";
 
+/// What takes a session away, with all its rows.
+const REMOVAL: &str = "DELETE FROM \"sessions\"";
+
 /// Until when the database does not work, in microseconds since the beginning.
 #[derive(Default)]
 pub(crate) struct Outage(AtomicU64);
@@ -89,7 +92,8 @@ impl SqlDriver for FaultyDriver {
             return unknown();
         }
         // Others, such as claims of jobs, change no session.
-        let steps_a_session = steps.iter().any(|step| step.statement.text.contains(ENGINES));
+        let steps_a_session =
+            steps.iter().any(|step| step.statement.text.contains(ENGINES) || step.statement.text.starts_with(REMOVAL));
         let outcome = self.database.write(steps).await;
         if steps_a_session {
             self.simulation.wrote();

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use portway_domain::ids::{MessageId, QuestionId, SessionId};
 use portway_domain::questions::Resolution;
 
+use crate::workspaces::Told;
+
 /// A prompt that was acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Acknowledged {
@@ -44,6 +46,12 @@ pub(crate) struct Ledger {
     pub(crate) resolutions: BTreeMap<(QuestionId, u32), Vec<Resolution>>,
     /// Answers that were accepted.
     pub(crate) answers: BTreeMap<QuestionId, Vec<Resolution>>,
+    /// What runners told of workspaces.
+    pub(crate) workspaces: Told,
+    /// Sessions that somebody asked to delete.
+    pub(crate) deleting: BTreeSet<SessionId>,
+    /// Sessions whose deletion was acknowledged.
+    pub(crate) deleted: BTreeSet<SessionId>,
     pub(crate) counts: Counts,
 }
 
@@ -54,6 +62,7 @@ pub(crate) struct Counts {
     pub(crate) turns: u64,
     pub(crate) writes: u64,
     pub(crate) told: u64,
+    pub(crate) deletions: u64,
 }
 
 impl Ledger {

@@ -13,11 +13,13 @@
 //! * `node.rs`: a gateway as the host wires it; `fate.rs`: what happens to it.
 //! * `runner.rs`, `outbox.rs`, `agent.rs`: what is in a sandbox; `link.rs`: the gateway's end of its connection.
 //! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway. `children.rs`: sessions that open others.
+//!   `deletion.rs`: sessions that are deleted. `workspaces.rs`: what runners tell of files and git.
 //! * `ledger.rs`: what was said. `oracle.rs`, `transcript.rs`: what must always be so. `liveness.rs`: what must become of
 //!   everything.
 
 mod agent;
 mod children;
+mod deletion;
 mod driver;
 mod executor;
 mod fate;
@@ -41,6 +43,7 @@ mod system;
 mod trace;
 mod transcript;
 mod watcher;
+mod workspaces;
 mod world;
 
 /// What became of a run.
@@ -64,6 +67,8 @@ pub struct Run {
     pub turns: u64,
     /// How often a node crashed.
     pub crashes: u64,
+    /// How often it was acknowledged that a session is deleted.
+    pub deletions: u64,
 }
 
 /// Something that must not be.
@@ -102,5 +107,6 @@ mod tests {
         assert!(runs.windows(2).all(|pair| pair[0].digest != pair[1].digest));
         assert!(runs.iter().map(|run| run.turns).sum::<u64>() > 50, "{runs:#?}");
         assert!(runs.iter().map(|run| run.crashes).sum::<u64>() > 0, "{runs:#?}");
+        assert!(runs.iter().map(|run| run.deletions).sum::<u64>() > 0, "{runs:#?}");
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use portway_domain::engine::Link;
 use portway_domain::sessions::SessionStatus;
 
-use crate::children;
 use crate::executor::lock;
 use crate::node::Node;
 use crate::simulation::Simulation;
 use crate::system::timestamp;
 use crate::watcher::Screens;
+use crate::{children, deletion};
 
 /// What is still going on, if anything is.
 pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option<String> {
@@ -29,6 +29,11 @@ pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option
         }
         oracle.sessions().find_map(|(id, stored)| {
             let engine = &stored.value;
+            let runner = &engine.runner;
+            let told = simulation.ledger(|ledger| ledger.workspaces.last(id, runner.generation));
+            if matches!(runner.link, Link::Connected { .. }) && told > runner.last_frame {
+                return Some(format!("session {id}: report {told} is on its way"));
+            }
             let why = match (&engine.turn, engine.queue.front(), engine.questions.first()) {
                 (Some(turn), ..) => Some(format!("turn {} goes on", turn.prompt)),
                 (None, Some(queued), _) => Some(format!("prompt {} waits", queued.id)),
@@ -53,6 +58,7 @@ pub(crate) fn check_end(simulation: &Simulation, nodes: &[Arc<Node>], screens: &
     findings.extend(check_prompts(simulation));
     findings.extend(children::check(simulation));
     findings.extend(check_screens(simulation, screens));
+    findings.extend(deletion::check(simulation, screens));
     let ids: Vec<_> = simulation.oracle(|oracle| oracle.sessions().map(|(id, _)| id.clone()).collect());
     for id in ids {
         let looked = simulation.ledger(|ledger| simulation.oracle(|oracle| oracle.look_thoroughly(&id, ledger)));

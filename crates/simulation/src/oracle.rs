@@ -13,11 +13,13 @@ use portway_domain::tokens::TokenHash;
 use portway_ports::Stored;
 use portway_ports::sessions::{SessionStore, Transcript};
 use portway_ports::work::WorkStore;
+use portway_ports::workspaces::WorkspaceStore;
 use portway_sql::SqlStore;
 
 use crate::ledger::Ledger;
 use crate::transcript;
 use crate::watcher::Screen;
+use crate::workspaces::Workspace;
 
 /// Every so many versions of a session its rows and its transcript are looked at.
 const THOROUGH: u64 = 12;
@@ -25,8 +27,13 @@ const THOROUGH: u64 = 12;
 /// Looks at the database itself, without anything in between.
 pub(crate) struct Oracle {
     store: SqlStore,
+    pub(crate) database: Arc<SqliteDatabase>,
     caller: TokenHash,
-    seen: BTreeMap<SessionId, Stored<Engine>>,
+    pub(crate) seen: BTreeMap<SessionId, Stored<Engine>>,
+    /// The last version of each session that is deleted.
+    pub(crate) gone: BTreeMap<SessionId, u64>,
+    /// What has to be known of each workspace.
+    workspaces: BTreeMap<SessionId, Workspace>,
     /// The generations that took prompts over, as far as that is durable.
     durable: BTreeMap<MessageId, u32>,
     /// Prompts that were dropped, or whose sessions ended.
@@ -40,9 +47,12 @@ pub(crate) struct Oracle {
 impl Oracle {
     pub(crate) fn new(database: Arc<SqliteDatabase>, caller: TokenHash) -> Self {
         Self {
-            store: SqlStore::new(database),
+            store: SqlStore::new(database.clone()),
+            database,
             caller,
             seen: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            workspaces: BTreeMap::new(),
             durable: BTreeMap::new(),
             dropped: BTreeSet::new(),
             idle: BTreeMap::new(),
@@ -56,7 +66,7 @@ impl Oracle {
     }
 
     pub(crate) fn has_ended(&self, id: &SessionId) -> bool {
-        self.seen.get(id).is_some_and(|stored| stored.value.status.is_ended())
+        self.is_gone(id) || self.seen.get(id).is_some_and(|stored| stored.value.status.is_ended())
     }
 
     /// The sessions in which a question is open.
@@ -73,7 +83,7 @@ impl Oracle {
         }
         let ids: Vec<SessionId> = self.seen.keys().cloned().collect();
         let versions = self.store.engine_versions(&ids).now_or_never().and_then(Result::ok).unwrap_or_default();
-        let mut findings = Vec::new();
+        let mut findings = self.look_for_gone(&ids, &versions, ledger);
         for (id, version) in versions {
             if self.seen.get(&id).is_none_or(|seen| seen.version != version) {
                 findings.extend(self.look_at(&id, ledger).err());
@@ -86,6 +96,7 @@ impl Oracle {
         let found = self.store.sessions_with_sandbox(None, 100).now_or_never().and_then(Result::ok);
         for id in found.unwrap_or_default() {
             if !self.seen.contains_key(&id)
+                && !self.is_gone(&id)
                 && let Some(engine) = self.engine(&id)
             {
                 self.seen.insert(id, engine);
@@ -109,6 +120,7 @@ impl Oracle {
             return Err(format!("the counter of session {id} went back"));
         }
         self.note_family(&before.value, &after.value)?;
+        ledger.workspaces.follow(&before.value, &after.value, self.workspaces.entry(id.clone()).or_default());
         self.follow(&before.value, &after.value, ledger)?;
         if after.version % THOROUGH == 0 { self.look_thoroughly(id, ledger) } else { Ok(()) }
     }
@@ -203,6 +215,7 @@ impl Oracle {
         let transcript = self.transcript(id)?;
         self.check_deadline(&transcript.engine.value)?;
         self.check_commands(&transcript.engine.value)?;
+        self.check_workspace(id)?;
         transcript::check(&transcript, ledger)
     }
 
@@ -246,11 +259,30 @@ impl Oracle {
         Err(format!("session {} waits for other commands than {commands:?}", engine.session))
     }
 
+    fn workspace(&self, id: &SessionId) -> Option<Workspace> {
+        let (_, files) = self.store.changed_files(&self.caller, id).now_or_never()?.ok()?.value?;
+        let (_, git) = self.store.git_state(&self.caller, id).now_or_never()?.ok()?.value?;
+        Some(Workspace::stored(files, git))
+    }
+
+    fn check_workspace(&self, id: &SessionId) -> Result<(), String> {
+        let stored = self.workspace(id).ok_or_else(|| format!("the workspace of session {id} cannot be read"))?;
+        let told = self.workspaces.get(id).cloned().unwrap_or_default();
+        if stored == told {
+            return Ok(());
+        }
+        Err(format!("the workspace of session {id} is {stored:?}, and {told:?} was told"))
+    }
+
     /// Whether a watcher that was told everything shows what is stored.
     pub(crate) fn compare(&self, id: &SessionId, screen: &Screen) -> Option<String> {
         let stored = self.seen.get(id)?;
         if stored.version != screen.version {
             return None;
+        }
+        let workspace = self.workspace(id)?;
+        if !screen.fits(&workspace) {
+            return Some(format!("a watcher of session {id} shows {screen:#?} instead of {workspace:#?}"));
         }
         let stored = screen.of_stored(self.transcript(id).ok()?);
         (stored != *screen).then(|| format!("a watcher of session {id} shows {screen:#?} instead of {stored:#?}"))

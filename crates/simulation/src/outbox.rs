@@ -18,18 +18,20 @@ impl Outbox {
         self.last
     }
 
-    /// Numbers a report. Text that follows unsent text of the same message and kind is joined with it.
-    pub(crate) fn put(&mut self, report: RunnerReport) {
+    /// Numbers a report and answers its number. Text that follows unsent text of the same message and kind is joined with
+    /// it.
+    pub(crate) fn put(&mut self, report: RunnerReport) -> u64 {
         let newest = self.kept.back_mut().filter(|(number, _)| *number > self.ever_sent);
-        if let Some((_, RunnerReport::Text { message, kind, delta })) = newest
+        if let Some((number, RunnerReport::Text { message, kind, delta })) = newest
             && let RunnerReport::Text { message: same, kind: of, delta: more } = &report
             && (same, of) == (&*message, &*kind)
         {
             delta.push_str(more);
-            return;
+            return *number;
         }
         self.last += 1;
         self.kept.push_back((self.last, report));
+        self.last
     }
 
     pub(crate) fn next_unsent(&mut self) -> Option<(u64, RunnerReport)> {

@@ -60,7 +60,8 @@ impl Person {
             850..870 => self.clear(&session).await,
             870..900 => self.rename(&session, spoken).await,
             900..950 => self.rest(&session).await,
-            950..985 => self.wake(&session).await,
+            950..975 => self.wake(&session).await,
+            975..987 => self.delete(&session).await,
             _ => self.terminate(&session).await,
         }
     }

@@ -82,10 +82,16 @@ impl SharedPubSub {
             self.simulation.sleep(LOOK).await;
             let mut sessions = self.local.sessions();
             sessions.sort();
-            let found = self.store.engine_versions(&sessions).await.unwrap_or_default();
+            let Ok(found) = self.store.engine_versions(&sessions).await else {
+                continue;
+            };
             self.simulation.sleep(ON_ITS_WAY).await;
-            for (session, version) in found {
-                self.local.reached(&Topic::Session(session), version);
+            for session in sessions {
+                let version = found.iter().find(|(id, _)| *id == session).map(|(_, version)| *version);
+                match version {
+                    Some(version) => self.local.reached(&Topic::Session(session), version),
+                    None => self.local.lost(&Topic::Session(session), None),
+                }
             }
         }
     }

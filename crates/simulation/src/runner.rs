@@ -149,7 +149,13 @@ impl Runner {
         {
             self.turn = None;
         }
-        self.outbox.put(report);
+        let is_of_the_workspace = matches!(report, RunnerReport::FilesChanged(_) | RunnerReport::GitState(_));
+        let told = is_of_the_workspace.then(|| report.clone());
+        let number = self.outbox.put(report);
+        if let Some(report) = told {
+            let (session, generation) = (self.order.session.clone(), self.order.generation);
+            self.simulation.ledger(|ledger| ledger.workspaces.tell(session, generation, number, report));
+        }
     }
 
     fn heard(

@@ -8,6 +8,7 @@ use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::Notice;
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::{Message, MessageRole, Part, Segment, TextKind};
+use portway_domain::workspaces::{FileChange, GitReport};
 use portway_ports::pubsub::{Delivery, Hint};
 use portway_ports::sessions::Transcript;
 use portway_services::Services;
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::executor::{Group, lock};
 use crate::requests::Person;
 use crate::simulation::Simulation;
+use crate::workspaces::{Git, Workspace};
 
 /// What of a message is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,10 @@ pub(crate) struct Screen {
     /// Messages whose places are before this one are not shown.
     before: u64,
     pub(crate) messages: BTreeMap<MessageId, Shown>,
+    /// The files that differ, once that was told.
+    files: Option<Vec<FileChange>>,
+    /// What git says, as far as it was told.
+    git: GitReport,
 }
 
 /// How often in a thousand changes the connection is cut of a watcher that gets on.
@@ -68,7 +74,7 @@ impl Screen {
     pub(crate) fn of(transcript: Transcript) -> Self {
         let messages = transcript.messages.into_iter().map(|message| (message.id.clone(), message.into()));
         let (version, seq) = (transcript.engine.version, transcript.engine.value.seq);
-        Self { version, seq, before: 0, messages: messages.collect() }
+        Self { version, seq, messages: messages.collect(), ..Self::default() }
     }
 
     /// What a screen shows of the stored state that begins where this one does.
@@ -76,9 +82,17 @@ impl Screen {
         let before = self.before;
         let stored = transcript.messages.iter().filter(|message| message.position < before);
         let older: Vec<MessageId> = stored.map(|message| message.id.clone()).collect();
-        let mut stored = Self { before, ..Self::of(transcript) };
+        let (files, git) = (self.files.clone(), self.git.clone());
+        let mut stored = Self { before, files, git, ..Self::of(transcript) };
         older.iter().for_each(|id| drop(stored.messages.remove(id)));
         stored
+    }
+
+    /// Whether what is shown of the workspace is so.
+    pub(crate) fn fits(&self, workspace: &Workspace) -> bool {
+        let mut git = workspace.git.clone();
+        git.add(&self.git);
+        git == workspace.git && self.files.as_ref().is_none_or(|files| *files == workspace.files)
     }
 
     /// Begins anew, or takes over what changed.
@@ -89,6 +103,12 @@ impl Screen {
                 *self = Self { before: newest.before.unwrap_or(0), ..Self::of(newest.transcript) };
             }
             Beginning::Changed(changes) => {
+                if let Some(files) = changes.files {
+                    self.files = Some(files.into_iter().map(|file| file.change).collect());
+                }
+                if let Some(git) = changes.git {
+                    self.git = GitReport::from_state(git);
+                }
                 changes.removed.iter().for_each(|id| drop(self.messages.remove(id)));
                 for message in changes.messages.into_iter().filter(|message| message.position >= self.before) {
                     self.messages.insert(message.id.clone(), message.into());
@@ -118,6 +138,8 @@ impl Screen {
             Notice::Message(message) | Notice::MessageUpdated(message) => {
                 self.messages.insert(message.id.clone(), message.clone().into());
             }
+            Notice::FilesChanged(files) => self.files = Some(files.as_slice().to_vec()),
+            Notice::GitStateChanged(report) => self.git.add(report),
             Notice::MessageRemoved(id) => drop(self.messages.remove(id)),
             Notice::Chunk(segment) => return self.append(segment),
             Notice::Error { message, error } => {
@@ -237,6 +259,7 @@ impl Client {
     /// Goes on where it left off.
     async fn show_from(&self, left: &Left) {
         let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
+        let is_gone = self.is_gone();
         let known = lock(left).remove(&self.session);
         let seq = known.as_ref().map(|screen| screen.seq);
         let watch = match self.services.resume_watch(&context, &self.session, seq).await {
@@ -246,19 +269,28 @@ impl Client {
                 return;
             }
         };
+        self.was_let_in(is_gone);
         let _presence = self.services.join(&self.session, watch.principal.clone());
         let mut subscription = watch.subscription;
         self.begin(known, watch.beginning);
         while let Some(delivery) = subscription.next().await {
             match delivery {
                 Delivery::Hint(hint) if self.simulation.strikes(CUTS) => return self.told_in_part(&hint),
+                Delivery::Hint(hint) if is_withdrawn(&hint) => {
+                    self.told(&hint);
+                    return;
+                }
                 Delivery::Hint(hint) => self.told(&hint),
                 Delivery::Missed => {
+                    let is_gone = self.is_gone();
                     let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
                     let known = lock(&self.screens).get(&self.person.number).map(|(_, screen)| screen.clone());
                     let seq = known.as_ref().map(|screen| screen.seq);
                     match self.services.beginning(&context, &self.session, seq).await {
-                        Ok((_, beginning)) => self.begin(known, beginning),
+                        Ok((_, beginning)) => {
+                            self.was_let_in(is_gone);
+                            self.begin(known, beginning);
+                        }
                         Err(_) => break,
                     }
                 }
@@ -292,23 +324,44 @@ impl Client {
     /// Begins with the whole state.
     async fn show_anew(&self) {
         let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
+        let is_gone = self.is_gone();
         let Ok(watch) = self.services.watch_session(&context, &self.session).await else {
             return;
         };
+        self.was_let_in(is_gone);
         let _presence = self.services.join(&self.session, watch.principal.clone());
         let mut subscription = watch.subscription;
         self.draw(Screen::of(watch.transcript));
         while let Some(delivery) = subscription.next().await {
             match delivery {
+                Delivery::Hint(hint) if is_withdrawn(&hint) => {
+                    self.told(&hint);
+                    return;
+                }
                 Delivery::Hint(hint) => self.told(&hint),
                 Delivery::Missed => {
+                    let is_gone = self.is_gone();
                     let context = self.services.context(&self.person.key, Permission::Session(SessionRole::Viewer));
                     match self.services.transcript(&context, &self.session).await {
-                        Ok((_, transcript)) => self.draw(Screen::of(transcript)),
+                        Ok((_, transcript)) => {
+                            self.was_let_in(is_gone);
+                            self.draw(Screen::of(transcript));
+                        }
                         Err(_) => break,
                     }
                 }
             }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.simulation.oracle(|oracle| oracle.is_gone(&self.session))
+    }
+
+    /// Something was read of the session, which may have been gone when that began.
+    fn was_let_in(&self, was_gone: bool) {
+        if was_gone {
+            self.simulation.violated(format_args!("session {} was gone, and was read", self.session));
         }
     }
 
@@ -319,6 +372,8 @@ impl Client {
     }
 
     fn told(&self, hint: &Hint) {
+        let finding = self.simulation.oracle(|oracle| oracle.told_of_gone(&self.session, hint));
+        finding.into_iter().for_each(|finding| self.simulation.violated(format_args!("{finding}")));
         let Hint::Session { version, seq, notices } = hint else {
             return;
         };
@@ -338,6 +393,14 @@ impl Client {
             finding.into_iter().for_each(|finding| self.simulation.violated(format_args!("{finding}")));
         }
     }
+}
+
+/// Whether the hint says that there is nothing more to see.
+fn is_withdrawn(hint: &Hint) -> bool {
+    let Hint::Session { notices, .. } = hint else {
+        return false;
+    };
+    notices.iter().any(|notice| matches!(notice, Notice::AccessWithdrawn { .. }))
 }
 
 impl Person {

@@ -75,6 +75,7 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Result<Run, SetUpError> {
         writes: counts.writes,
         turns: counts.turns,
         crashes: counts.crashes,
+        deletions: counts.deletions,
     };
     // Nodes hold what holds them.
     for node in world.nodes.iter() {
