@@ -52,8 +52,9 @@ async fn versions(local: &LocalPubSub, store: &dyn SessionStore) -> Result<Vec<(
     Ok(found)
 }
 
-/// A session has that version. Who watches one that is deleted reads again, and ends with that. Whoever began to watch while nobody else was there has no place that is known, and a
-/// newcomer may have changed what they read: so at first they read again.
+/// A session has that version. Who watches one that is deleted reads again, and ends with that. Whoever began to watch
+/// while nobody else was there has no place that is known, and a newcomer may have changed what they read: so at first they
+/// read again.
 fn tell(local: &LocalPubSub, topic: &Topic, version: Option<u64>, had_company: bool) {
     match version {
         Some(version) if had_company => local.reached(topic, version),

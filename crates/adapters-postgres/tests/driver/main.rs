@@ -99,6 +99,7 @@ fn main() -> ExitCode {
         ]
         pubsub: [
             a_version_that_nobody_told_is_found,
+            an_end_that_nobody_told_is_found,
             a_version_that_a_newcomer_did_not_tell_is_found,
             alone_nothing_is_sent,
         ]

@@ -101,6 +101,19 @@ pub(crate) async fn a_version_that_nobody_told_is_found() {
     scratch.remove().await;
 }
 
+/// A node ended after it deleted a session and before its hint.
+pub(crate) async fn an_end_that_nobody_told_is_found() {
+    let scratch = Scratch::create().await;
+    let [one, two] = [Node::join(&scratch, "one").await, Node::join(&scratch, "two").await];
+    let id = session(&one.store).await.session;
+    let mut watch = two.pubsub.subscribe(&Topic::Session(id.clone())).await;
+    one.store.commit(ChangeSet::new().with(Write::RemoveSession { id })).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    one.close().await;
+    two.close().await;
+    scratch.remove().await;
+}
+
 /// Somebody began to watch while nobody else was there, so the watch has no place yet.
 pub(crate) async fn a_version_that_a_newcomer_did_not_tell_is_found() {
     let scratch = Scratch::create().await;

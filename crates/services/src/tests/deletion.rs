@@ -1,6 +1,7 @@
 //! Deleting sessions for good.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use portway_domain::access::{Permission, Role, SessionRole};
@@ -16,7 +17,7 @@ use portway_ports::objects::{ObjectKey, ObjectStore};
 use portway_ports::pubsub::{Hint, Topic};
 use portway_ports::sandboxes::SandboxError;
 
-use super::world::World;
+use super::world::{Fault, World, faulty};
 use crate::attachments::NewAttachment;
 use crate::prompts::NewPrompt;
 use crate::sessions::NewSession;
@@ -113,6 +114,25 @@ async fn what_was_begun_is_gone_on_with() {
     world.services.delete_session(&last, &session).await.unwrap();
     assert!(world.store.engine(&session).await.unwrap().is_none());
     assert_eq!(objects(&world).await, 0);
+}
+
+#[tokio::test]
+async fn watchers_look_when_nobody_knows_whether_it_is_gone() {
+    let (world, faults) = faulty().await;
+    let session = world.open().await.id;
+    let work = Work::DeleteSession { session: session.clone() };
+    let (id, run_at) = (world.services.moment().ids.draw(), world.services.moment().now);
+    let job = Job { id, work, node: None, attempts: 1, run_at };
+    world.services.commit(ChangeSet::new().with(Write::AddJob(job.clone()))).await.unwrap();
+    faults.send(Fault::LostAnswer).unwrap();
+    let unknown = world.services.delete_session(&job, &session).await;
+    assert!(matches!(unknown, Err(Error::Unavailable { .. })), "{unknown:?}");
+    gone(&world, &session).await;
+    while world.hints.missed().is_empty() {
+        world.clock.advance(Duration::from_millis(100));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.hints.missed()[0], Topic::Session(session));
 }
 
 /// Somebody else, signed in.
