@@ -11,7 +11,7 @@ use crate::harness::api::{Api, Reply, send};
 use crate::harness::database::add_member;
 use crate::harness::gateway::{Gateway, gateways_are_two};
 use crate::harness::session::Session;
-use crate::harness::socket::{CLOSE_POLICY, connect};
+use crate::harness::socket::{CLOSE_POLICY, Stream, connect};
 use crate::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials) {
@@ -319,6 +319,16 @@ async fn participants_hear_of_events() {
     session.terminate().await;
 }
 
+/// Whoever takes part hears next that the viewer came or went.
+async fn everybody_is_told(wanted: &str, people: &[Session; 4], sockets: &mut [Stream]) {
+    for (session, events) in people.iter().zip(sockets).skip(1) {
+        let me = session.api.get("/api/auth/me").await.expect(200)["user"]["id"].clone();
+        let update = crate::events::event(events, "session.update").await;
+        assert_eq!((&update["sessionId"], &update["userId"]), (&json!(session.id), &me));
+        assert_eq!((&update["data"]["event"], &update["data"]["userId"]), (&json!(wanted), &json!("viewer")));
+    }
+}
+
 /// Who comes and goes is told to everybody who takes part, there or not, and to nobody else. Another title or status is
 /// none of these updates.
 async fn updates_are_for_those_who_take_part() {
@@ -330,15 +340,10 @@ async fn updates_are_for_those_who_take_part() {
     }
     let [_, viewer, _, owner] = &people;
     owner.api.patch(&owner.path(""), &json!({"title": "Another"})).await.expect(200);
-    drop(viewer.socket().await);
-    for (session, events) in people.iter().zip(&mut sockets).skip(1) {
-        let me = session.api.get("/api/auth/me").await.expect(200)["user"]["id"].clone();
-        for wanted in ["user.joined", "user.left"] {
-            let update = crate::events::event(events, "session.update").await;
-            assert_eq!((&update["sessionId"], &update["userId"]), (&json!(owner.id), &me));
-            assert_eq!((&update["data"]["event"], &update["data"]["userId"]), (&json!(wanted), &json!("viewer")));
-        }
-    }
+    let visit = viewer.socket().await;
+    everybody_is_told("user.joined", &people, &mut sockets).await;
+    drop(visit);
+    everybody_is_told("user.left", &people, &mut sockets).await;
     owner.terminate().await;
     for events in &mut sockets[1..] {
         assert_eq!(crate::events::next(events).await["type"], "session.completed");
