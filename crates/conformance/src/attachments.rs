@@ -89,6 +89,8 @@ pub(crate) async fn they_go_with_their_message(f: Fixture) -> Outcome {
     f.changed(&session.id, [Change::MessageRemoved { id: messages[0].id.clone(), seq: 9 }]).await?;
     check_eq!(find(&f, &ada, &session.id, &id(&messages[0], 1)).await?, None);
     check!(find(&f, &ada, &session.id, &id(&messages[1], 1)).await?.is_some());
+    f.changed(&session.id, [Change::MessagesRemoved { first: 2, last: 5, seq: 10 }]).await?;
+    check_eq!(find(&f, &ada, &session.id, &id(&messages[1], 1)).await?, None);
     Ok(())
 }
 

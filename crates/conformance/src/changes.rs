@@ -1,5 +1,7 @@
 //! What changed in a session after some place, the end of its transcript, and what is before that.
 
+use std::collections::BTreeSet;
+
 use portway_domain::engine::Change;
 use portway_domain::ids::{MessageId, QuestionId};
 use portway_domain::messages::Message;
@@ -9,7 +11,8 @@ use portway_ports::changes::{Changes, ClosedQuestion, MAX_CHANGES};
 
 use crate::failure::{Failure, Outcome};
 use crate::fixture::{Fixture, Person, at};
-use crate::samples::{audit, note, opened, segment};
+use crate::samples::{audit, note, opened, prompt, segment};
+use crate::search::hits;
 
 async fn since(f: &Fixture, caller: &Person, session: &Session, seq: u64) -> Outcome<Changes> {
     let found = f.store.changes_since(caller.hash(), &session.id, seq).await?.value;
@@ -129,6 +132,53 @@ pub(crate) async fn the_newest_removals_are_remembered(f: Fixture) -> Outcome {
     check!(!since(&f, &ada, &session, from(kept)).await?.is_complete());
     check_eq!(since(&f, &ada, &session, from(kept + 1)).await?.removed, ids[kept + 1..]);
     check!(since(&f, &ada, &session, from(kept + 1)).await?.is_complete());
+    Ok(())
+}
+
+pub(crate) async fn a_stretch_is_removed_at_once(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let (session, other) = (f.session(&ada).await?, f.session(&ada).await?);
+    let said = [1, 2, 3, 5, 6].map(|position| prompt(f.id(), position, &format!("needle {position}"), &ada.user));
+    for session in [&session, &other] {
+        f.changed(&session.id, said.clone().map(Change::MessageAdded)).await?;
+    }
+    let id = |index: usize| said[index].id.clone();
+    check_eq!(f.store.messages_between(&session.id, 2, 5, 9).await?, [id(1), id(2), id(3)]);
+    check_eq!(f.store.messages_between(&session.id, 2, 5, 2).await?, [id(1), id(2)]);
+    let stretch = |seq| Change::MessagesRemoved { first: 2, last: 4, seq };
+    f.changed(&session.id, [stretch(7)]).await?;
+    check_eq!(newest(&f, &ada, &session, 9).await?, [1, 5, 6]);
+    check_eq!(f.store.messages_between(&session.id, 0, 9, 9).await?, [id(0), id(3), id(4)]);
+    let mut removed = since(&f, &ada, &session, 6).await?.removed;
+    removed.sort();
+    check_eq!(removed, [id(1), id(2)]);
+    let found: Vec<String> =
+        hits(&f, ada.hash(), "needle", Some(&session.id)).await?.into_iter().map(|hit| hit.value.text).collect();
+    check_eq!(BTreeSet::from_iter(found), BTreeSet::from(["needle 1", "needle 5", "needle 6"].map(str::to_owned)));
+    // Nothing of it is there any more, and all of it in the other session.
+    f.changed(&session.id, [stretch(8)]).await?;
+    check_eq!(since(&f, &ada, &session, 7).await?.removed, []);
+    check_eq!(newest(&f, &ada, &other, 9).await?, [1, 2, 3, 5, 6]);
+    check_eq!(since(&f, &ada, &other, 0).await?.removed, []);
+    Ok(())
+}
+
+pub(crate) async fn a_long_stretch_is_told_whole_or_not_at_all(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let session = f.session(&ada).await?;
+    let count = u64::from(MAX_CHANGES) + 20;
+    let first = note(f.id(), 1);
+    f.changed(&session.id, [Change::MessageAdded(first.clone()), removed(&first.id, 2)]).await?;
+    let notes: Vec<Change> = (3..3 + count).map(|position| Change::MessageAdded(note(f.id(), position))).collect();
+    for notes in notes.chunks(100) {
+        f.changed(&session.id, notes.to_vec()).await?;
+    }
+    let seq = 3 + count;
+    f.changed(&session.id, [Change::MessagesRemoved { first: 3, last: seq, seq }]).await?;
+    check!(!since(&f, &ada, &session, seq - 1).await?.is_complete());
+    let found = since(&f, &ada, &session, seq).await?;
+    check!(found.is_complete());
+    check_eq!((found.messages, found.removed), (Vec::new(), Vec::new()));
     Ok(())
 }
 

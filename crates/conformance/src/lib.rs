@@ -210,6 +210,8 @@ pub fn cases() -> Vec<Case> {
             changes_begin_after_a_place,
             the_open_message_counts_as_changed,
             the_newest_removals_are_remembered,
+            a_stretch_is_removed_at_once,
+            a_long_stretch_is_told_whole_or_not_at_all,
             a_message_that_came_back_is_told_after_its_removal,
             a_transcript_is_read_from_its_end,
             strangers_are_told_no_changes,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ids::MessageId;
 use crate::workspaces::FileStatus;
 
 /// Most texts of an answer that are passed on, in bytes.
@@ -41,6 +42,11 @@ pub enum RunnerRequest {
     NewSession,
     /// To carry out a command of the agent.
     Command(AgentCommand),
+    /// To go back to before a prompt.
+    Revert {
+        /// The prompt; it and all that came after it is taken back.
+        prompt: MessageId,
+    },
 }
 
 /// A command of an agent, such as `compact`.
@@ -100,7 +106,7 @@ impl RunnerRequest {
         match self {
             Self::NewSession => Some(NEW_SESSION),
             Self::Command(command) => Some(command.name()),
-            Self::Diff | Self::Review => None,
+            Self::Diff | Self::Review | Self::Revert { .. } => None,
         }
     }
 
@@ -110,11 +116,17 @@ impl RunnerRequest {
         !matches!(self, Self::Diff)
     }
 
+    /// Whether the agent must have nothing to do and nothing to come.
+    #[must_use]
+    pub fn needs_rest(&self) -> bool {
+        matches!(self, Self::NewSession | Self::Revert { .. })
+    }
+
     /// How long the answer may take.
     #[must_use]
     pub fn patience(&self) -> Duration {
         match self {
-            Self::Diff => Duration::from_secs(20),
+            Self::Diff | Self::Revert { .. } => Duration::from_secs(20),
             Self::Review => Duration::from_secs(120),
             Self::NewSession | Self::Command(_) => Duration::from_secs(60),
         }
@@ -278,7 +290,7 @@ impl RunnerResponse {
         match self {
             Self::Diff(_) => *request == RunnerRequest::Diff,
             Self::Review { .. } => *request == RunnerRequest::Review,
-            Self::Done { .. } => request.command_name().is_some(),
+            Self::Done { .. } => request.command_name().is_some() || matches!(request, RunnerRequest::Revert { .. }),
             Self::Prompt { .. } => matches!(request, RunnerRequest::Command(_)),
             Self::Failed(_) => true,
         }
@@ -349,6 +361,8 @@ mod tests {
         );
         let prompt = RunnerResponse::Prompt { content: "/compact".to_owned() };
         assert!(prompt.answers(&compact) && !prompt.answers(&RunnerRequest::NewSession));
+        let revert = RunnerRequest::Revert { prompt: MessageId::parse("p").unwrap() };
+        assert!(done.answers(&revert) && !prompt.answers(&revert));
         assert!(RunnerResponse::failed(FailureCode::Conflict, "no").answers(&RunnerRequest::Review));
     }
 }

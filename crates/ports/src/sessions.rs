@@ -241,6 +241,16 @@ pub trait SessionStore: Send + Sync {
     /// A message of a session as it is in its row, for the gateway's own work: of the open one that is only its beginning.
     async fn message(&self, session: &SessionId, id: &MessageId) -> Result<Option<Message>, StoreError>;
 
+    /// The messages of a session whose places are from `first` to `last`, at most `limit` of them from the beginning, in
+    /// order.
+    async fn messages_between(
+        &self,
+        session: &SessionId,
+        first: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<MessageId>, StoreError>;
+
     /// The session and its engine with the open message, for the gateway's own work.
     async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError>;
 

@@ -202,8 +202,12 @@ pub enum FromLegacyRunner {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
     },
-    /// Messages were taken back.
-    Reverted {},
+    /// The agent was taken back to before these prompts.
+    Reverted {
+        /// The prompts.
+        #[serde(default)]
+        message_ids: Vec<String>,
+    },
     /// The changes in the workspace.
     Diff {
         /// Id of the gateway's request.
@@ -290,6 +294,11 @@ pub enum ToLegacyRunner {
         channel_id: String,
         /// Id of the request, for the answer.
         request_id: String,
+    },
+    /// Go back to before a prompt.
+    Revert {
+        /// The prompt.
+        message_id: String,
     },
     /// End the turn.
     Abort {

@@ -24,6 +24,11 @@ pub enum RunnerRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         args: Option<String>,
     },
+    /// To go back to before a prompt, as if it and what came after it had never been said.
+    Revert {
+        /// The prompt.
+        message_id: String,
+    },
     /// A type that this reader does not know; it is answered with a failure.
     #[serde(other)]
     Unknown,

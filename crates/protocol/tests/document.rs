@@ -130,6 +130,7 @@ frame!(RunnerCommand { Prompt = "prompt", Answer = "answer", Abort = "abort" } e
 frame!(RunnerRequest {
     Diff = "diff",
     Review = "review",
+    Revert = "revert",
     NewSession = "new-session",
     Command = "command",
 } else Unknown);
@@ -189,6 +190,7 @@ frame!(ToLegacyRunner {
     Stop = "stop",
     Pong = "pong",
     Error = "error",
+    Revert = "revert",
 } else Unknown);
 
 /// The text of a section, up to the next one of its level.

@@ -92,6 +92,9 @@ impl Desk {
             },
             RunnerRequest::NewSession {} => self.ask(Want::NewSession).await,
             RunnerRequest::Command { name, args } => self.ask(Want::Command { name, arguments: args }).await,
+            RunnerRequest::Revert { .. } => {
+                failed("NOT_AVAILABLE", "This agent cannot forget a part of its conversation: begin a new one instead")
+            }
             RunnerRequest::Unknown => failed("NOT_AVAILABLE", "This runner does not know what it was asked"),
         }
     }

@@ -86,6 +86,7 @@ pub mod presence;
 pub mod prompts;
 pub mod recovery;
 pub mod resuming;
+mod reverts;
 pub mod runner_requests;
 pub mod runners;
 pub mod screenshots;

@@ -15,6 +15,8 @@ use portway_ports::pubsub::{Delivery, Hint, Responded, RunnerAsked, Subscription
 
 use crate::error::Error;
 use crate::prompts::NewPrompt;
+use crate::reverts::Reversion;
+use crate::sessions::actor;
 use crate::{Context, Services};
 
 /// Most requests of one session that may be open at this node.
@@ -64,6 +66,8 @@ struct Asked {
     context: Context,
     session: SessionId,
     asked: RunnerAsked,
+    /// What the transcript loses when it is done.
+    reversion: Option<Reversion>,
 }
 
 impl Services {
@@ -71,8 +75,9 @@ impl Services {
     /// there is nobody to ask.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no session that the caller may ask in; [`Error::TooMany`] when too many requests
-    /// of the session are open.
+    /// [`Error::NotFound`] when there is no session that the caller may ask in, or no such prompt to go back to;
+    /// [`Error::Conflict`] when too much came after that prompt; [`Error::TooMany`] when too many requests of the session
+    /// are open.
     pub async fn ask_runner(
         self: &Arc<Self>,
         context: &Context,
@@ -82,7 +87,7 @@ impl Services {
         context.token()?;
         // Before the state is read, so that no end of the connection is missed which is found there.
         let subscription = self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await;
-        let (_, state) = self.acting(context, id).await?;
+        let (principal, state) = self.acting(context, id).await?;
         let request_id = context.ids.clone().draw_text();
         let connection = match connection(&state.engine.value, &request) {
             Ok(connection) => connection,
@@ -91,15 +96,21 @@ impl Services {
                 return Ok(());
             }
         };
+        let reversion = match &request {
+            RunnerRequest::Revert { prompt } => {
+                Some(self.reversion(&state.engine.value, prompt, actor(&principal)).await?)
+            }
+            _ => None,
+        };
         let open = self.open_requests.open(id).ok_or(Error::TooMany("Too many requests at once: wait for answers"))?;
         let asked = RunnerAsked { request_id, connection, request };
-        let asked = Asked { context: context.clone(), session: id.clone(), asked };
+        let asked = Asked { context: context.clone(), session: id.clone(), asked, reversion };
         let services = Arc::clone(self);
         self.ports.spawner.spawn(Box::pin(async move {
             let hint = Hint::RunnerAsked(asked.asked.clone());
             services.ports.pubsub.publish(&Topic::Session(asked.session.clone()), hint);
             let response = services.wait_for_answer(&asked, subscription).await;
-            let response = services.say_prompt(&asked, response).await;
+            let response = services.follow_up(&asked, response).await;
             drop(open);
             let RunnerAsked { request_id, request, .. } = asked.asked;
             services.respond(&asked.session, Responded { request_id, request, response });
@@ -163,11 +174,17 @@ impl Services {
         }
     }
 
+    /// Does what an answer leaves to the gateway, and says what came of it.
+    async fn follow_up(&self, asked: &Asked, response: RunnerResponse) -> RunnerResponse {
+        match (response, &asked.reversion) {
+            (RunnerResponse::Prompt { content }, _) => self.say_prompt(asked, content).await,
+            (RunnerResponse::Done { .. }, Some(reversion)) => self.revert(&asked.session, reversion.clone()).await,
+            (response, _) => response,
+        }
+    }
+
     /// A command that the agent takes as a prompt is said on behalf of who asked for it.
-    async fn say_prompt(&self, asked: &Asked, response: RunnerResponse) -> RunnerResponse {
-        let RunnerResponse::Prompt { content } = response else {
-            return response;
-        };
+    async fn say_prompt(&self, asked: &Asked, content: String) -> RunnerResponse {
         let moment = self.moment();
         let context = Context { now: moment.now, ids: moment.ids, ..asked.context.clone() };
         match self.prompt(&context, &asked.session, NewPrompt { content, ..NewPrompt::default() }).await {
@@ -195,7 +212,7 @@ fn connection(engine: &Engine, request: &RunnerRequest) -> Result<String, Runner
         return Err(RunnerResponse::failed(FailureCode::Unavailable, "The agent is being started: try again"));
     }
     let is_busy = engine.turn.is_some() || !engine.queue.is_empty();
-    if *request == RunnerRequest::NewSession && is_busy {
+    if request.needs_rest() && is_busy {
         let error = "The agent is at work: wait for the end of the turn, or abort it";
         return Err(RunnerResponse::failed(FailureCode::Conflict, error));
     }

@@ -140,7 +140,7 @@ impl Screen {
             }
             Notice::FilesChanged(files) => self.files = Some(files.as_slice().to_vec()),
             Notice::GitStateChanged(report) => self.git.add(report),
-            Notice::MessageRemoved(id) => drop(self.messages.remove(id)),
+            Notice::MessagesRemoved(ids) => ids.iter().for_each(|id| drop(self.messages.remove(id))),
             Notice::Chunk(segment) => return self.append(segment),
             Notice::Error { message, error } => {
                 let content = format!("Error: {error}");

@@ -99,6 +99,11 @@ fn steps_of_change(dialect: Dialect, session: &SessionId, change: Change) -> Res
             steps.extend(removals::remember(dialect, session, id, seq)?);
             return Ok(steps);
         }
+        Change::MessagesRemoved { first, last, seq } => {
+            let mut steps = removals::remember_between(dialect, session, [first, last], seq)?.to_vec();
+            steps.push(messages::remove_between(dialect, session, first, last)?);
+            return Ok(steps);
+        }
         Change::TextAppended(segment) => open_message::append_text(dialect, session, segment)?,
         Change::PartSet { message, index, part, seq } => {
             open_message::set_part(dialect, session, &message, index, part, seq)?

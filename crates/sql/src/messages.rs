@@ -6,7 +6,7 @@ use portway_domain::messages::{Author, Message, MessageRole, Part};
 use portway_domain::time::Timestamp;
 use portway_ports::changes::MAX_CHANGES;
 use portway_ports::sessions::MessageRange;
-use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
+use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement, Value};
 
 use crate::archive::Records;
 use crate::attachments;
@@ -298,6 +298,43 @@ pub(crate) fn remove(dialect: Dialect, session: &SessionId, id: &MessageId) -> S
             .from_table(TABLE)
             .and_where(Expr::col("session_id").eq(session))
             .and_where(Expr::col("id").eq(id))
+            .take()
+    }))
+}
+
+/// Narrows to the messages of a session in these places.
+pub(crate) fn between(session: Parameter, first: Parameter, last: Parameter) -> Condition {
+    Condition::all()
+        .add(Expr::col((TABLE, "session_id")).eq(session))
+        .add(Expr::col((TABLE, "position")).gte(first))
+        .add(Expr::col((TABLE, "position")).lte(last))
+}
+
+/// Removes the messages of these places, and what refers to them. There may be none.
+pub(crate) fn remove_between(dialect: Dialect, session: &SessionId, first: u64, last: u64) -> Result<Step, SqlError> {
+    static REMOVE_BETWEEN: Shape = Shape::new();
+    let arguments = [session.as_str().into(), first.into_value(dialect)?, last.into_value(dialect)?];
+    Ok(Step::new(REMOVE_BETWEEN.fill(dialect, arguments, |[session, first, last]| {
+        Query::delete().from_table(TABLE).cond_where(between(session, first, last)).take()
+    })))
+}
+
+/// At most `limit` ids of the messages of these places in order, as `id`.
+pub(crate) fn ids_between(
+    dialect: Dialect,
+    session: &SessionId,
+    [first, last]: [u64; 2],
+    limit: u32,
+) -> Result<Statement, SqlError> {
+    static IDS_BETWEEN: Shape = Shape::new();
+    let arguments = [session.as_str().into(), first.into_value(dialect)?, last.into_value(dialect)?, limit.into()];
+    Ok(IDS_BETWEEN.fill(dialect, arguments, |[session, first, last, limit]| {
+        Query::select()
+            .column((TABLE, "id"))
+            .from(TABLE)
+            .cond_where(between(session, first, last))
+            .order_by((TABLE, "position"), Order::Asc)
+            .limit(limit.as_number())
             .take()
     }))
 }

@@ -186,7 +186,7 @@ impl Client {
                 }
                 Err(error) => Err(error),
             },
-            ClientFrame::Revert { .. } => return send(socket, &not_available()).await,
+            ClientFrame::Revert { message_id } => self.revert(message_id).await,
             ClientFrame::Unknown => return Ok(()),
         };
         match done {
@@ -248,11 +248,6 @@ fn mode(mode: QueueModeFrame) -> QueueMode {
         QueueModeFrame::Steer => QueueMode::Steer,
         QueueModeFrame::Collect => QueueMode::Collect,
     }
-}
-
-/// Tells the sender that the gateway does not do this yet, so that nothing waits for an answer.
-fn not_available() -> ServerFrame {
-    refusal(&ApiError::new(ErrorCode::NotAvailable, "This command is not available in this gateway"))
 }
 
 /// Tells the sender why a frame was not carried out.

@@ -235,7 +235,9 @@ pub(super) fn notice(notice: &Notice) -> Option<ServerFrame> {
                 },
             }
         }
-        Notice::MessageRemoved(id) => ServerFrame::MessagesRemoved { message_ids: vec![id.to_string()] },
+        Notice::MessagesRemoved(ids) => {
+            ServerFrame::MessagesRemoved { message_ids: ids.iter().map(ToString::to_string).collect() }
+        }
         Notice::Chunk(segment) => chunk(segment.clone()),
         Notice::Question(asked) => question(asked),
         Notice::QuestionAnswered { id, answer } => status(StatusData {

@@ -260,6 +260,7 @@ impl Link {
                 self.services.runner_titled(&self.id, &self.connection, title).await?;
             }
             Outcome::Answered { request_id, response } => self.answered(request_id, response).await?,
+            Outcome::Reverted { prompts } => self.reverted(&prompts).await?,
             Outcome::Picture { content, description } => {
                 self.commit_pending().await?;
                 self.services.runner_showed(&self.id, &self.connection, content, &description).await?;

@@ -311,7 +311,7 @@ impl Link {
         if asked.connection != self.connection {
             return Ok(());
         }
-        if self.unanswered.note(&asked.request_id) {
+        if self.unanswered.note(asked) {
             return Ok(send(socket, &runner_requests::request(asked)).await?);
         }
         self.services.runner_answered(&self.id, asked.request_id.clone(), runner_requests::too_many());

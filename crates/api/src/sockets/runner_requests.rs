@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::workspaces;
-use crate::operations::channel;
+use crate::operations::{channel, prompt_id};
 
 /// Most requests that a runner is given over one connection without having answered them.
 const MAX_OPEN: usize = 32;
@@ -24,6 +24,11 @@ impl Client {
     pub(super) async fn ask(&self, request: RunnerRequest) -> Result<(), Error> {
         let context = self.frame_context(SessionRole::Collaborator);
         self.services.ask_runner(&context, &self.id, request).await
+    }
+
+    /// Takes a prompt back, and everything after it.
+    pub(super) async fn revert(&self, prompt: String) -> Result<(), Error> {
+        self.ask(RunnerRequest::Revert { prompt: prompt_id(prompt)? }).await
     }
 
     /// Passes a command on. The agent has one conversation for all channels, so it does not matter where it came from.
@@ -48,21 +53,30 @@ impl Client {
 
 /// The requests that a runner was given over its connection and has not answered.
 #[derive(Debug, Default)]
-pub(super) struct Unanswered(Vec<String>);
+pub(super) struct Unanswered(Vec<RunnerAsked>);
 
 impl Unanswered {
     /// Notes a request that is to be sent; `false` if the runner has too many already.
-    pub(super) fn note(&mut self, request_id: &str) -> bool {
+    pub(super) fn note(&mut self, asked: &RunnerAsked) -> bool {
         let has_room = self.0.len() < MAX_OPEN;
         if has_room {
-            self.0.push(request_id.to_owned());
+            self.0.push(asked.clone());
         }
         has_room
     }
 
+    /// The request to go back to before one of these prompts.
+    pub(super) fn revert_to(&self, prompts: &[String]) -> Option<String> {
+        let is_meant = |asked: &&RunnerAsked| match &asked.request {
+            RunnerRequest::Revert { prompt } => prompts.iter().any(|named| named == prompt.as_str()),
+            _ => false,
+        };
+        self.0.iter().find(is_meant).map(|asked| asked.request_id.clone())
+    }
+
     /// Whether a runner may answer that request: it was given it, and has not answered.
     pub(super) fn settle(&mut self, request_id: &str) -> bool {
-        let place = self.0.iter().position(|open| open == request_id);
+        let place = self.0.iter().position(|asked| asked.request_id == request_id);
         place.map(|place| self.0.swap_remove(place)).is_some()
     }
 }
@@ -82,6 +96,7 @@ pub(super) fn request(asked: &RunnerAsked) -> ToRunner {
             name: command.name().to_owned(),
             args: command.arguments().map(str::to_owned),
         },
+        RunnerRequest::Revert { prompt } => wire::RunnerRequest::Revert { message_id: prompt.to_string() },
     };
     ToRunner::Request { request_id: asked.request_id.clone(), body }
 }
@@ -132,7 +147,8 @@ fn diff_data(differences: &Differences) -> DiffData {
     DiffData { files: differences.files.iter().map(file).collect(), omitted_files: differences.omitted }
 }
 
-/// What clients are told of an answer. A new conversation shows in the transcript, so nothing else is told of it.
+/// What clients are told of an answer. A new conversation shows in the transcript, and so does that something was taken
+/// back: nothing else is told of it.
 pub(super) fn frame(responded: &Responded) -> Option<ServerFrame> {
     let Responded { request_id, request, response } = responded;
     let (request_id, failure) = (request_id.clone(), failure(response));
@@ -151,7 +167,11 @@ pub(super) fn frame(responded: &Responded) -> Option<ServerFrame> {
             let diff_files = of.map(|of| diff_data(of).files);
             ServerFrame::ReviewResult { request_id, data, diff_files, error, code }
         }
-        RunnerRequest::NewSession if failure.is_none() => return None,
+        RunnerRequest::NewSession | RunnerRequest::Revert { .. } if failure.is_none() => return None,
+        RunnerRequest::Revert { prompt } => {
+            let error = error.unwrap_or_default();
+            ServerFrame::Error { message_id: Some(prompt.to_string()), message: error.clone(), error, code }
+        }
         RunnerRequest::NewSession | RunnerRequest::Command(_) => {
             let command = request.command_name().unwrap_or_default().to_owned();
             ServerFrame::CommandResult { request_id, command, result: result(response), error, code }
@@ -170,7 +190,12 @@ fn result(response: &RunnerResponse) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portway_domain::ids::MessageId;
     use serde_json::json;
+
+    fn asked(id: &str, request: RunnerRequest) -> RunnerAsked {
+        RunnerAsked { request_id: id.to_owned(), connection: "c".to_owned(), request }
+    }
 
     fn told(request: RunnerRequest, response: RunnerResponse) -> Option<Value> {
         let responded = Responded { request_id: "r".to_owned(), request, response };
@@ -193,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn a_revert_that_fails_is_an_error_of_its_prompt() {
+        let revert = || RunnerRequest::Revert { prompt: MessageId::parse("p").unwrap() };
+        let error = json!({"type": "error", "messageId": "p", "error": "busy", "message": "busy", "code": "CONFLICT"});
+        assert_eq!(told(revert(), RunnerResponse::failed(FailureCode::Conflict, "busy")), Some(error));
+        assert_eq!(told(revert(), RunnerResponse::Done { result: None }), None);
+    }
+
+    #[test]
     fn a_new_conversation_shows_in_the_transcript_alone() {
         assert_eq!(told(RunnerRequest::NewSession, RunnerResponse::Done { result: None }), None);
     }
@@ -201,8 +234,25 @@ mod tests {
     fn a_request_is_answered_once() {
         let mut unanswered = Unanswered::default();
         assert!(!unanswered.settle("a"));
-        assert!((0..MAX_OPEN).all(|n| unanswered.note(&n.to_string())));
-        assert!(!unanswered.note("one more"));
-        assert!(unanswered.settle("3") && !unanswered.settle("3") && unanswered.note("one more"));
+        assert!((0..MAX_OPEN).all(|n| unanswered.note(&asked(&n.to_string(), RunnerRequest::Diff))));
+        let one_more = asked("one more", RunnerRequest::Diff);
+        assert!(!unanswered.note(&one_more));
+        assert!(unanswered.settle("3") && !unanswered.settle("3") && unanswered.note(&one_more));
+    }
+
+    #[test]
+    fn a_revert_is_known_by_its_prompt() {
+        let revert = |prompt: &str| RunnerRequest::Revert { prompt: MessageId::parse(prompt).unwrap() };
+        let mut unanswered = Unanswered::default();
+        for (id, request) in [("a", RunnerRequest::Diff), ("b", revert("p")), ("c", revert("q"))] {
+            assert!(unanswered.note(&asked(id, request)));
+        }
+        let to = |unanswered: &Unanswered, prompts: &[&str]| {
+            unanswered.revert_to(&prompts.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(to(&unanswered, &["other", "q"]).as_deref(), Some("c"));
+        assert_eq!(to(&unanswered, &["a"]), None);
+        assert!(unanswered.settle("c"));
+        assert_eq!(to(&unanswered, &["q"]), None);
     }
 }

@@ -233,6 +233,10 @@ impl Cast {
                 return Change::MessageRemoved { id, seq: position };
             }
             if self.random.one_in(8) {
+                let first = position.saturating_sub(u64::from(self.random.below(8)));
+                return Change::MessagesRemoved { first, last: first + u64::from(self.random.below(3)), seq: position };
+            }
+            if self.random.one_in(8) {
                 let parts = vec![Part::Text { text: self.text() }];
                 return Change::PartsReplaced { message: id, parts, seq: position };
             }

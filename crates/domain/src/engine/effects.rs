@@ -44,6 +44,15 @@ pub enum Change {
         /// The session's change counter.
         seq: u64,
     },
+    /// The messages of these places are no part of the transcript any more.
+    MessagesRemoved {
+        /// The first place.
+        first: u64,
+        /// The last place.
+        last: u64,
+        /// The session's change counter.
+        seq: u64,
+    },
     /// More text of the open message.
     TextAppended(Segment),
     /// A tool call or plan of the open message began or changed.
@@ -253,8 +262,8 @@ pub enum Notice {
     Message(Message),
     /// A message changed; this is all of it.
     MessageUpdated(Message),
-    /// A message is no part of the transcript any more.
-    MessageRemoved(MessageId),
+    /// These messages are no part of the transcript any more.
+    MessagesRemoved(Vec<MessageId>),
     /// More text of the open message.
     Chunk(Segment),
     /// The agent asks.

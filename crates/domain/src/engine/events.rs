@@ -55,6 +55,17 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
+    /// The agent was taken back to before a prompt, so the transcript is. Without effect where nothing is left of it.
+    Reverted {
+        /// The place of the prompt.
+        first: u64,
+        /// The place of the last message that the agent had when it was asked.
+        last: u64,
+        /// The messages of these places.
+        messages: Vec<MessageId>,
+        /// Who.
+        by: Actor,
+    },
     /// Somebody was let in, or gets another role.
     ParticipantSet {
         /// Who.

@@ -404,6 +404,7 @@ impl Step<'_> {
             Event::QueueCleared => self.queue_cleared(),
             Event::PromptWithdrawn { prompt, by } => self.prompt_withdrawn(&prompt, &by)?,
             Event::PromptPromoted { prompt, by } => self.prompt_promoted(&prompt, &by)?,
+            Event::Reverted { first, last, messages, by } => self.reverted(first, last, messages, &by),
             Event::ParticipantSet { who, role, by } => self.participant_set(&who, role, &by)?,
             Event::ParticipantRemoved { user, by } => self.participant_removed(&user, &by),
             Event::ShareLinkMade { role, by } => self.share_link_made(role, &by),

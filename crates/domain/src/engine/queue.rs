@@ -161,7 +161,7 @@ impl Step<'_> {
         self.engine.queue.remove(index);
         let seq = self.next_seq();
         self.effects.changes.push(Change::MessageRemoved { id: prompt.clone(), seq });
-        self.notice(Notice::MessageRemoved(prompt.clone()));
+        self.notice(Notice::MessagesRemoved(vec![prompt.clone()]));
         self.audit("prompt.withdrawn", "Prompt withdrawn", Some(by.user.clone()));
         let remaining = self.engine.queue.len();
         self.status(StatusNotice::PromptWithdrawn { prompt: prompt.clone(), remaining });

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::minted::Minted;
-use super::{AuditEntry, BusEvent, Change, Notice, OpenMessage, RunnerReport, StatusNotice, Step};
+use super::{Actor, AuditEntry, BusEvent, Change, Notice, OpenMessage, RunnerReport, StatusNotice, Step};
 use crate::ids::{MessageId, UserId};
 use crate::messages::{FinishReason, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall, transcribe};
 use crate::text::keepable;
@@ -134,6 +134,22 @@ impl Step<'_> {
         let (id, parts, seq) = (message.id.clone(), message.parts.clone(), message.seq);
         self.effects.changes.push(Change::PartsReplaced { message: id, parts, seq });
         self.notice(Notice::MessageUpdated(message));
+    }
+
+    /// Takes out of the transcript what the agent no longer knows.
+    pub(super) fn reverted(&mut self, first: u64, last: u64, messages: Vec<MessageId>, by: &Actor) {
+        if messages.is_empty() {
+            return;
+        }
+        self.engine.last_activity = self.now;
+        let seq = self.next_seq();
+        let summary = match messages.len() {
+            1 => "1 message was taken back".to_owned(),
+            count => format!("{count} messages were taken back"),
+        };
+        self.effects.changes.push(Change::MessagesRemoved { first, last, seq });
+        self.notice(Notice::MessagesRemoved(messages));
+        self.audit("prompt.reverted", &summary, Some(by.user.clone()));
     }
 
     /// Stores and tells an error of the agent or its sandbox.

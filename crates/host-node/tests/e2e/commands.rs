@@ -31,6 +31,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("commands::a_new_conversation_begins", a_new_conversation_begins);
     trials.add("commands::commands_of_the_agent_are_prompts", commands_of_the_agent_are_prompts);
     trials.add("commands::changes_are_reviewed", changes_are_reviewed);
+    trials.add("commands::an_agent_that_cannot_go_back_forgets_nothing", an_agent_that_cannot_go_back);
 }
 
 fn command(name: &str) -> ClientFrame {
@@ -125,7 +126,22 @@ async fn without_a_runner() {
     socket.send(&command("a b")).await;
     assert_eq!(socket.refusal().await, "VALIDATION_ERROR");
     socket.send(&ClientFrame::Revert { message_id: "m".to_owned() }).await;
+    assert_eq!(socket.refusal().await, "NOT_AVAILABLE", "the session has ended");
+}
+
+async fn an_agent_that_cannot_go_back() {
+    let gateway = Gateway::start("").await;
+    let (session, mut socket) = working(&gateway).await;
+    let said = session.transcript().await;
+    let revert = |message_id: &str| ClientFrame::Revert { message_id: message_id.to_owned() };
+    socket.send(&revert(&said[0].id)).await;
     assert_eq!(socket.refusal().await, "NOT_AVAILABLE");
+    for other in [&said[1].id, "other"] {
+        socket.send(&revert(other)).await;
+        assert_eq!(socket.refusal().await, "NOT_FOUND", "{other} is nobody's prompt");
+    }
+    assert_eq!(session.transcript().await, said);
+    session.terminate().await;
 }
 
 async fn a_runner_that_dies() {

@@ -7,6 +7,8 @@ mod losses;
 mod requests;
 mod runner;
 
+use std::collections::BTreeSet;
+
 use portway_protocol::client::{AnswerValue, QueueMode};
 use portway_protocol::message::{AgentStatus, FinishReason, ToolStatus};
 use serde_json::{Value, json};
@@ -31,6 +33,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::a_rest", a_rest);
     trials.add("legacy_runner::models", models);
     trials.add("legacy_runner::what_clients_ask", what_clients_ask);
+    trials.add("legacy_runner::a_prompt_is_taken_back", a_prompt_is_taken_back);
     trials.add("legacy_runner::one_that_goes_away_is_not_waited_for", one_that_goes_away);
     channels::add(trials);
     trials.add("legacy_runner::files", files);
@@ -395,6 +398,45 @@ async fn what_clients_ask() {
     let told = runner.until("prompt").await;
     assert_eq!((&told["messageId"], &told["opencodeSessionId"]), (&json!(prompt), &json!("ses_2")));
     runner.compare("legacy_requests_runner");
+}
+
+async fn a_prompt_is_taken_back() {
+    let (_backend, gateway, session, mut runner, mut client) = watched().await;
+    let mut socket = session.socket().await;
+    let kept = session.transcript().await.len();
+    let mut prompts = Vec::new();
+    for (turn, text) in [("t1", "one"), ("t2", "two")] {
+        prompts.push(socket.prompt(text, None).await);
+        runner.prompted(text).await;
+        runner.begin(turn).await;
+        client.send(&json!({"type": "revert", "messageId": prompts[0]})).await;
+        assert_eq!(client.until(|frame| frame["type"] == "error").await["code"], "CONFLICT", "the agent is at work");
+        runner.end(turn, text).await;
+        client.until(ends_turn).await;
+    }
+    let mut away = Recorder::open_with(&gateway, &session, "&protocol=2").await;
+    let seq = away.until(|frame| frame["type"] == "init").await["seq"].clone();
+    away.lose();
+    client.forget();
+    client.send(&json!({"type": "revert", "messageId": prompts[0]})).await;
+    assert_eq!(runner.until("revert").await["messageId"], prompts[0]);
+    runner.say(json!({"type": "reverted", "messageIds": ["of nobody"]})).await;
+    runner.heard().await;
+    assert_eq!(session.transcript().await.len(), kept + 4, "that was no answer");
+    runner.say(json!({"type": "reverted", "messageIds": [prompts[0]]})).await;
+    let removed = client.until(|frame| frame["type"] == "messages.removed").await;
+    let ids: Vec<&str> = removed["messageIds"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!((ids.len(), ids[0], ids[2]), (4, &*prompts[0], &*prompts[1]), "{removed}");
+    client.until(|frame| frame["entry"]["eventType"] == "prompt.reverted").await;
+    assert_eq!(session.transcript().await.len(), kept);
+    away.reopen(&session, &format!("&protocol=2&resumeFrom={seq}")).await;
+    let told = away.until(|frame| frame["type"] == "messages.removed").await;
+    let missed: BTreeSet<&str> = told["messageIds"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(missed, BTreeSet::from_iter(ids));
+    // The agent goes on from there.
+    let prompt = session.socket().await.prompt("three", None).await;
+    assert_eq!(runner.prompted("three").await, prompt);
+    session.terminate().await;
 }
 
 async fn one_that_goes_away() {

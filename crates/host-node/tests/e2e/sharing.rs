@@ -138,6 +138,7 @@ async fn roles_decide_on_every_frame() {
             ClientFrame::Answer { question_id: "q".to_owned(), answer: AnswerValue::Flag(true) },
             ClientFrame::Withdraw { message_id: said.clone() },
             ClientFrame::Promote { message_id: said.clone() },
+            ClientFrame::Revert { message_id: said.clone() },
             ClientFrame::Diff {},
             ClientFrame::Review {},
             ClientFrame::Command { command: "x".to_owned(), args: None, channel_type: None, channel_id: None },
@@ -159,6 +160,10 @@ async fn roles_decide_on_every_frame() {
                 ClientFrame::Diff {} | ClientFrame::Review {} | ClientFrame::Command { .. } => {
                     socket.send(&frame).await;
                     socket.wait_for("an answer", is_answer).await;
+                }
+                ClientFrame::Revert { .. } => {
+                    socket.send(&frame).await;
+                    assert_ne!(socket.refusal().await, "NOT_FOUND");
                 }
                 ClientFrame::Abort { .. } => socket.send(&frame).await,
                 _ => {

@@ -216,6 +216,18 @@ impl SessionStore for SqlStore {
         Ok(messages::decode_one(rows)?)
     }
 
+    async fn messages_between(
+        &self,
+        session: &SessionId,
+        first: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let statement = messages::ids_between(self.driver.dialect(), session, [first, last], limit)?;
+        let rows = self.read(Read::unbounded(vec![statement])).await?.next()?;
+        Ok(rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?)
+    }
+
     async fn engine(&self, id: &SessionId) -> Result<Option<(Session, Stored<Engine>)>, StoreError> {
         let statements = loading(self.driver.dialect(), Scope { id, caller: None });
         let mut answers = self.read(Read::bounded(statements)).await?;

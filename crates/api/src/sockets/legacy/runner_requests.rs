@@ -25,12 +25,20 @@ impl Link {
             return Ok(());
         }
         let frame = match request(asked) {
-            Some(frame) if self.unanswered.note(&asked.request_id) => return Ok(send(socket, &frame).await?),
+            Some(frame) if self.unanswered.note(asked) => return Ok(send(socket, &frame).await?),
             Some(_) => too_many(),
             None => RunnerResponse::failed(FailureCode::NotAvailable, "This agent has no such command"),
         };
         self.services.runner_answered(&self.id, asked.request_id.clone(), frame);
         Ok(())
+    }
+
+    /// The agent was taken back to before these prompts; the frame does not say which request it answers.
+    pub(super) async fn reverted(&mut self, prompts: &[String]) -> Result<(), End> {
+        match self.unanswered.revert_to(prompts) {
+            Some(request_id) => self.answered(request_id, RunnerResponse::Done { result: None }).await,
+            None => Ok(()),
+        }
     }
 
     /// The runner answered a request. What is not durable yet is part of the answer.
@@ -55,6 +63,7 @@ fn request(asked: &RunnerAsked) -> Option<ToLegacyRunner> {
             request_id,
         },
         RunnerRequest::Command(command) => command_frame(command, request_id)?,
+        RunnerRequest::Revert { prompt } => ToLegacyRunner::Revert { message_id: prompt.to_string() },
     })
 }
 

@@ -49,6 +49,11 @@ pub(super) enum Outcome {
         /// What is said.
         transcript: String,
     },
+    /// The agent was taken back to before these prompts.
+    Reverted {
+        /// The prompts.
+        prompts: Vec<String>,
+    },
     /// The session is done.
     Finished,
     /// The runner speaks another protocol and has to connect again.
@@ -196,13 +201,13 @@ impl Translation {
                 [reset].into_iter().chain(answered(frame)).collect()
             }
             F::Diff { .. } | F::ReviewResult { .. } | F::CommandResult { .. } => answered(frame).into_iter().collect(),
+            F::Reverted { message_ids } => vec![Outcome::Reverted { prompts: message_ids }],
             // Nothing in the gateway keeps or shows these; docs/protocol.md says so of each.
             F::ChildSession {}
             | F::WorkflowChatMessage {}
             | F::WorkflowExecutionResult {}
             | F::PrCreated {}
             | F::Tunnels {}
-            | F::Reverted {}
             | F::Unknown => Vec::new(),
         }
     }

@@ -37,6 +37,8 @@ pub(super) enum Op {
     Wake,
     Withdraw(u8),
     Promote(u8),
+    /// To before which prompt.
+    Revert(u8),
     Rename,
     /// Which person, and as what.
     Share(u8, ParticipantRole),
@@ -124,6 +126,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Wake),
         2 => any::<u8>().prop_map(Op::Withdraw),
         2 => any::<u8>().prop_map(Op::Promote),
+        2 => any::<u8>().prop_map(Op::Revert),
         1 => Just(Op::Rename),
         1 => (0_u8..4, role()).prop_map(|(who, role)| Op::Share(who, role)),
         1 => (0_u8..4).prop_map(Op::Unshare),
@@ -241,6 +244,7 @@ impl Op {
             Self::Wake => Event::WakeWanted { by: actor() },
             Self::Withdraw(which) => Event::PromptWithdrawn { prompt: waiting(rig, which), by: actor() },
             Self::Promote(which) => Event::PromptPromoted { prompt: waiting(rig, which), by: actor() },
+            Self::Revert(which) => reverted(rig, which)?,
             Self::Rename => Event::Renamed { title: format!("t{step}") },
             Self::Share(who, role) => Event::ParticipantSet { who: person(who), role, by: actor() },
             Self::Unshare(who) => Event::ParticipantRemoved { user: person(who).user, by: actor() },
@@ -325,6 +329,14 @@ fn waiting(rig: &Rig, which: u8) -> MessageId {
     let queue = &rig.engine.queue;
     let queued = queue.get(usize::from(which) % (queue.len() + 1));
     queued.map_or_else(|| message("gone"), |queued| queued.id.clone())
+}
+
+/// That the agent was taken back, which it is only while it rests.
+fn reverted(rig: &Rig, which: u8) -> Option<Event> {
+    let rests = rig.engine.turn.is_none() && rig.engine.queue.is_empty();
+    let said: Vec<&Message> = rig.store.messages.values().filter(|message| message.role == MessageRole::User).collect();
+    let prompt = said.get(usize::from(which) % said.len().max(1)).filter(|_| rests)?;
+    Some(rig.reversion(prompt.position, rig.engine.seq))
 }
 
 fn connection(rig: &Rig) -> Option<String> {

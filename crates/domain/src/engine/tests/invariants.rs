@@ -119,6 +119,7 @@ fn seq(change: &Change) -> Option<u64> {
     match change {
         Change::MessageAdded(message) | Change::MessageFinished(message) => Some(message.seq),
         Change::MessageRemoved { seq, .. }
+        | Change::MessagesRemoved { seq, .. }
         | Change::PartSet { seq, .. }
         | Change::PartsReplaced { seq, .. }
         | Change::ModelsSet { seq, .. }

@@ -10,7 +10,7 @@ use crate::engine::{
     StatusNotice,
 };
 use crate::ids::{IdStream, MessageId, NodeId, QuestionId, SessionId, UserId};
-use crate::messages::{FinishReason, TextKind, ToolCall, ToolStatus};
+use crate::messages::{FinishReason, Message, TextKind, ToolCall, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::time::Timestamp;
@@ -201,6 +201,21 @@ impl Rig {
         self.apply(Event::PromptWithdrawn { prompt: message(id), by: actor() })
     }
 
+    /// Takes the agent back to before a prompt, as it is asked when it has read everything up to that change.
+    pub(super) fn revert(&mut self, prompt: &str, last: u64) -> Effects {
+        let first = self.store.messages.get(&message(prompt)).map_or(0, |prompt| prompt.position);
+        let reverted = self.reversion(first, last);
+        self.ok(reverted)
+    }
+
+    /// That what was said in these places is taken back.
+    pub(super) fn reversion(&self, first: u64, last: u64) -> Event {
+        let mut gone: Vec<&Message> =
+            self.store.messages.values().filter(|message| (first..=last).contains(&message.position)).collect();
+        gone.sort_by_key(|message| message.position);
+        Event::Reverted { first, last, messages: gone.iter().map(|gone| gone.id.clone()).collect(), by: actor() }
+    }
+
     pub(super) fn promote(&mut self, id: &str) -> Result<Effects, Refusal> {
         self.apply(Event::PromptPromoted { prompt: message(id), by: actor() })
     }
@@ -349,7 +364,9 @@ fn notice_words(notice: &Notice) -> Option<String> {
     Some(match notice {
         Notice::Message(message) => format!("message {}", message.role.as_str()),
         Notice::MessageUpdated(message) => format!("updated {}", message.id),
-        Notice::MessageRemoved(id) => format!("removed {id}"),
+        Notice::MessagesRemoved(ids) => {
+            format!("removed {}", ids.iter().map(MessageId::as_str).collect::<Vec<_>>().join(" "))
+        }
         Notice::Chunk(segment) => format!("chunk {}:{} {}", segment.part, segment.offset, segment.text),
         Notice::Question(question) => format!("question {}", question.id),
         Notice::QuestionAnswered { id, answer } => format!("answered {id} {answer}"),

@@ -61,6 +61,7 @@ impl Store {
         match change {
             Change::MessageAdded(message) => self.add(message),
             Change::MessageRemoved { id, seq } => self.remove(id, *seq),
+            Change::MessagesRemoved { first, last, seq } => self.remove_between(*first, *last, *seq),
             Change::TextAppended(segment) => self.append(segment),
             Change::PartSet { message, index, part, seq } => {
                 self.advance(*seq);
@@ -142,6 +143,15 @@ impl Store {
         assert!(!self.was_taken(id), "{id} was seen by the agent");
         let removed = self.messages.remove(id);
         assert!(removed.is_some_and(|message| message.role != MessageRole::Assistant));
+    }
+
+    fn remove_between(&mut self, first: u64, last: u64, seq: u64) {
+        self.advance(seq);
+        assert!(first <= last && last < seq);
+        let before = self.messages.len();
+        self.messages.retain(|_, message| !(first..=last).contains(&message.position));
+        assert!(self.messages.len() < before, "something is removed");
+        assert!(self.open.as_ref().is_none_or(|(open, _)| self.messages.contains_key(open)), "nobody writes it");
     }
 
     fn rows(&mut self, message: &MessageId) -> &mut Vec<Row> {

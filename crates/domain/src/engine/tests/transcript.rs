@@ -6,6 +6,7 @@ use super::rig::{Rig, message, notices, tool};
 use crate::attachments::{Attachment, MediaType};
 use crate::engine::open_message::{MAX_PARTS, MAX_TOOL_BYTES};
 use crate::engine::{OpenPart, RunnerReport};
+use crate::ids::MessageId;
 use crate::messages::{
     FinishReason, MAX_MESSAGE_BYTES, Message, MessageRole, Part, PlanEntry, TextKind, ToolCall, ToolStatus, attachments,
 };
@@ -217,4 +218,19 @@ fn what_is_said_in_a_prompt_is_written_down_once() {
     assert_eq!(transcripts, [Some("Hello")]);
     assert_eq!(transcribe(&mut rig, &stored), Vec::<String>::new(), "it is known");
     assert_eq!(rig.engine.seq, before + 1);
+}
+
+#[test]
+fn what_the_agent_forgot_is_taken_out_of_the_transcript() {
+    let mut rig = writing();
+    rig.complete("p");
+    rig.say("q");
+    rig.complete("q");
+    let asked = rig.engine.seq;
+    rig.say("later");
+    let effects = rig.revert("q", asked);
+    assert_eq!(notices(&effects), ["removed q", "[prompt.reverted]"]);
+    assert_eq!(notices(&rig.revert("p", asked)), ["removed p p.1", "[prompt.reverted]"]);
+    assert_eq!(rig.store.messages.keys().map(MessageId::as_str).collect::<Vec<_>>(), ["later"]);
+    assert_eq!(notices(&rig.revert("p", asked)), [""; 0], "there is nothing left of it");
 }
