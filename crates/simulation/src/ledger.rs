@@ -36,6 +36,8 @@ pub(crate) struct Ledger {
     pub(crate) dropping: BTreeMap<SessionId, u32>,
     /// Requests that are going on and may take a prompt back.
     pub(crate) withdrawing: BTreeMap<MessageId, u32>,
+    /// Texts that may be taken back, by session.
+    pub(crate) taken_back: BTreeMap<SessionId, BTreeSet<String>>,
     /// Prompts that somebody wanted to be next.
     pub(crate) promoted: BTreeSet<MessageId>,
     /// What agents got.
@@ -63,6 +65,7 @@ pub(crate) struct Counts {
     pub(crate) writes: u64,
     pub(crate) told: u64,
     pub(crate) deletions: u64,
+    pub(crate) reverts: u64,
 }
 
 impl Ledger {

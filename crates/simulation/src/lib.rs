@@ -13,7 +13,7 @@
 //! * `node.rs`: a gateway as the host wires it; `fate.rs`: what happens to it.
 //! * `runner.rs`, `outbox.rs`, `agent.rs`: what is in a sandbox; `link.rs`: the gateway's end of its connection.
 //! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway. `children.rs`: sessions that open others.
-//!   `deletion.rs`: sessions that are deleted. `workspaces.rs`: what runners tell of files and git.
+//!   `deletion.rs`: sessions that are deleted. `reverts.rs`: prompts that are taken back. `workspaces.rs`: what runners tell of files and git.
 //! * `ledger.rs`: what was said. `oracle.rs`, `transcript.rs`: what must always be so. `liveness.rs`: what must become of
 //!   everything.
 
@@ -36,6 +36,7 @@ mod plan;
 mod pubsub;
 mod random;
 mod requests;
+mod reverts;
 mod runner;
 mod sandboxes;
 mod simulation;
@@ -69,6 +70,8 @@ pub struct Run {
     pub crashes: u64,
     /// How often it was acknowledged that a session is deleted.
     pub deletions: u64,
+    /// How often an agent went back to before a prompt.
+    pub reverts: u64,
 }
 
 /// Something that must not be.
@@ -108,5 +111,6 @@ mod tests {
         assert!(runs.iter().map(|run| run.turns).sum::<u64>() > 50, "{runs:#?}");
         assert!(runs.iter().map(|run| run.crashes).sum::<u64>() > 0, "{runs:#?}");
         assert!(runs.iter().map(|run| run.deletions).sum::<u64>() > 0, "{runs:#?}");
+        assert!(runs.iter().map(|run| run.reverts).sum::<u64>() > 0, "{runs:#?}");
     }
 }

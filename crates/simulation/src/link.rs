@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use portway_domain::engine::{Notice, RunnerHello, RunnerReport};
 use portway_domain::ids::SessionId;
+use portway_domain::runner_requests::RunnerResponse;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_ports::pubsub::{Delivery, Hint, Subscription};
+use portway_ports::pubsub::{Delivery, Hint, RunnerAsked, Subscription};
 use portway_ports::sessions::PendingCommand;
 use portway_services::Services;
 use portway_services::error::Error;
@@ -28,6 +29,7 @@ pub(crate) enum FromRunner {
     Hello(RunnerHello),
     Report(u64, RunnerReport),
     Taken(u64),
+    Answer { request_id: String, response: RunnerResponse },
     Ping,
 }
 
@@ -37,6 +39,7 @@ pub(crate) enum ToRunner {
     Welcome(u64),
     Kept(u64),
     Command(PendingCommand),
+    Asked(RunnerAsked),
     Refused,
     Stop,
     Replaced,
@@ -188,6 +191,11 @@ impl Link {
             FromRunner::Taken(command) => {
                 Ok(self.services.commands_taken(&self.caller.session, self.generation, command).await?)
             }
+            FromRunner::Answer { request_id, response } => {
+                self.flush().await?;
+                self.services.runner_answered(&self.caller.session, request_id, response);
+                Ok(())
+            }
             FromRunner::Ping => Ok(()),
             FromRunner::Hello(_) => Err(End::Gone),
         }
@@ -196,6 +204,11 @@ impl Link {
     async fn told(&mut self, delivery: Option<Delivery>) -> Result<(), End> {
         match delivery {
             Some(Delivery::Hint(hint)) => {
+                if let Hint::RunnerAsked(asked) = &**hint
+                    && asked.connection == self.connection
+                {
+                    self.to_runner.send(ToRunner::Asked(asked.clone()));
+                }
                 let Hint::Session { notices, .. } = &**hint else {
                     return Ok(());
                 };

@@ -51,7 +51,8 @@ impl Person {
             return self.open(spoken).await;
         };
         match self.simulation.draw(|random| random.below(1_000)) {
-            0..450 => self.prompt(&session, spoken).await,
+            0..420 => self.prompt(&session, spoken).await,
+            420..450 => self.revert(&session).await,
             450..660 => self.answer(&session).await,
             660..700 => self.open_child(&session, spoken).await,
             700..760 => self.withdraw(&session).await,

@@ -14,6 +14,7 @@ use crate::executor::Group;
 use crate::link::{self, Caller, FromRunner, ToRunner};
 use crate::outbox::Outbox;
 use crate::pipe::{Receiver, Sender, pipe};
+use crate::reverts;
 use crate::sandboxes::Machine;
 use crate::simulation::Simulation;
 
@@ -183,6 +184,11 @@ impl Runner {
                     return None;
                 }
                 to_gateway.send(FromRunner::Taken(self.taken));
+            }
+            Some(ToRunner::Asked(asked)) => {
+                if let Some(response) = reverts::answer(&self.simulation) {
+                    to_gateway.send(FromRunner::Answer { request_id: asked.request_id, response });
+                }
             }
             Some(ToRunner::Refused) => return Some(Ended::Refused),
             Some(ToRunner::Stop | ToRunner::Replaced) => return Some(Ended::Exit),

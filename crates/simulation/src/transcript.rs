@@ -37,7 +37,9 @@ fn check_prompts(transcript: &Transcript, ledger: &Ledger) -> Result<(), String>
     }
     for (id, acknowledged) in ledger.acknowledged.iter().filter(|(_, known)| known.session == *session) {
         let is_there = texts.contains_key(acknowledged.content.as_str());
-        if !is_there && !ledger.withdrawing.contains_key(id) {
+        let may_be_gone = ledger.withdrawing.contains_key(id)
+            || ledger.taken_back.get(session).is_some_and(|texts| texts.contains(&acknowledged.content));
+        if !is_there && !may_be_gone {
             return Err(format!("{:?} was acknowledged as {id}, and is not there", acknowledged.content));
         }
     }

@@ -76,6 +76,7 @@ pub(crate) fn run(seed: u64, is_traced: bool) -> Result<Run, SetUpError> {
         turns: counts.turns,
         crashes: counts.crashes,
         deletions: counts.deletions,
+        reverts: counts.reverts,
     };
     // Nodes hold what holds them.
     for node in world.nodes.iter() {
