@@ -12,6 +12,15 @@ use crate::data_folder::DataFolder;
 /// In the data folder, or else beside the database, or else nowhere for long.
 pub(super) fn default(folder: Option<&DataFolder>, url: &DatabaseUrl) -> Result<Arc<dyn ObjectStore>, FolderError> {
     let path = match (folder, url) {
+        (Some(folder), DatabaseUrl::Postgres(_)) => {
+            // A gateway that is alone does well with it, and whether others will come nobody knows.
+            tracing::warn!(
+                folder = %folder.objects().display(),
+                "attachments are kept in the data folder, which other gateways on this database do not have: name a \
+                 bucket or a shared folder with objects in portway.toml, or with --objects"
+            );
+            folder.objects()
+        }
         (Some(folder), _) => folder.objects(),
         (None, DatabaseUrl::File(database)) => {
             let mut path = database.as_os_str().to_owned();

@@ -42,6 +42,7 @@ mod resuming;
 mod sandboxes;
 mod search;
 mod sessions;
+mod shared_objects;
 mod sharing;
 mod starting;
 mod stopping;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
     resuming::add(&mut trials);
     postgres::add(&mut trials);
     neighbours::add(&mut trials);
+    shared_objects::add(&mut trials);
     requests::add(&mut trials);
     limits::add(&mut trials);
     doctor::add(&mut trials);

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod api;
 pub(crate) mod backend;
+pub(crate) mod bucket;
 pub(crate) mod database;
 pub(crate) mod gateway;
 pub(crate) mod host;
