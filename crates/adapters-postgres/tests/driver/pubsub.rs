@@ -11,7 +11,7 @@ use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
 use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Committer, Write};
-use portway_ports::pubsub::{Delivery, Hint, PubSub, Topic};
+use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
 use portway_pubsub::LocalPubSub;
 use portway_sql::SqlStore;
 use portway_sql::migrations::POSTGRES;
@@ -19,6 +19,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::scratch::Scratch;
 use crate::server::Guard;
+
+/// How long a hint may take. What nobody tells is looked for every two seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at what nobody announces.
 const LOOK: Duration = Duration::from_millis(5);
@@ -48,6 +51,11 @@ impl Node {
 
 fn titled(version: u64) -> Hint {
     Hint::Session { version, seq: version, notices: vec![Notice::Title(version.to_string())] }
+}
+
+/// What comes next of a topic.
+async fn next(watch: &mut Box<dyn Subscription>) -> Option<Delivery> {
+    tokio::time::timeout(PATIENCE, watch.next()).await.expect("nothing was told")
 }
 
 /// A session that the store has.
@@ -85,17 +93,17 @@ pub(crate) async fn a_version_that_nobody_told_is_found() {
     let mut watch = two.pubsub.subscribe(&topic).await;
     let step = |version| ChangeSet::new().with(Write::SetEngine { engine: engine.clone(), version });
     one.store.commit(step(1)).await.unwrap();
-    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    assert!(matches!(next(&mut watch).await, Some(Delivery::Missed)));
     // The next one is told, and nobody looks it up again.
     one.store.commit(step(2)).await.unwrap();
     one.pubsub.publish(&topic, titled(3));
-    let Some(Delivery::Hint(hint)) = watch.next().await else { panic!("it was told") };
+    let Some(Delivery::Hint(hint)) = next(&mut watch).await else { panic!("it was told") };
     assert_eq!(**hint, titled(3));
     // One is left out, and the one after it shows that.
     one.store.commit(step(3)).await.unwrap();
     one.store.commit(step(4)).await.unwrap();
     one.pubsub.publish(&topic, titled(5));
-    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    assert!(matches!(next(&mut watch).await, Some(Delivery::Missed)));
     one.close().await;
     two.close().await;
     scratch.remove().await;
@@ -108,7 +116,7 @@ pub(crate) async fn an_end_that_nobody_told_is_found() {
     let id = session(&one.store).await.session;
     let mut watch = two.pubsub.subscribe(&Topic::Session(id.clone())).await;
     one.store.commit(ChangeSet::new().with(Write::RemoveSession { id })).await.unwrap();
-    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    assert!(matches!(next(&mut watch).await, Some(Delivery::Missed)));
     one.close().await;
     two.close().await;
     scratch.remove().await;
@@ -122,7 +130,7 @@ pub(crate) async fn a_version_that_a_newcomer_did_not_tell_is_found() {
     let mut watch = one.pubsub.subscribe(&Topic::Session(engine.session.clone())).await;
     let two = Node::join(&scratch, "two").await;
     two.store.commit(ChangeSet::new().with(Write::SetEngine { engine, version: 1 })).await.unwrap();
-    assert!(matches!(watch.next().await, Some(Delivery::Missed)));
+    assert!(matches!(next(&mut watch).await, Some(Delivery::Missed)));
     one.close().await;
     two.close().await;
     scratch.remove().await;
@@ -146,7 +154,7 @@ pub(crate) async fn alone_nothing_is_sent() {
     let mut watch = one.pubsub.subscribe(&topic).await;
     for version in 2..=100 {
         one.pubsub.publish(&topic, titled(version));
-        assert!(matches!(watch.next().await, Some(Delivery::Hint(_))));
+        assert!(matches!(next(&mut watch).await, Some(Delivery::Hint(_))));
     }
     assert_eq!(last_said(&scratch, &mut other).await, first);
     assert!(!one.database.has_company());
@@ -156,7 +164,7 @@ pub(crate) async fn alone_nothing_is_sent() {
         tokio::time::sleep(LOOK).await;
     }
     one.pubsub.publish(&topic, titled(101));
-    assert!(far.next().await.is_some());
+    assert!(next(&mut far).await.is_some());
     two.close().await;
     while one.database.has_company() {
         tokio::time::sleep(LOOK).await;

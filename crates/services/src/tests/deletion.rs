@@ -1,7 +1,6 @@
 //! Deleting sessions for good.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bytes::Bytes;
 use portway_domain::access::{Permission, Role, SessionRole};
@@ -17,7 +16,7 @@ use portway_ports::objects::{ObjectKey, ObjectStore};
 use portway_ports::pubsub::{Hint, Topic};
 use portway_ports::sandboxes::SandboxError;
 
-use super::world::{Fault, World, faulty};
+use super::world::{Fault, World, faulty, settled};
 use crate::attachments::NewAttachment;
 use crate::prompts::NewPrompt;
 use crate::sessions::NewSession;
@@ -127,12 +126,9 @@ async fn watchers_look_when_nobody_knows_whether_it_is_gone() {
     faults.send(Fault::LostAnswer).unwrap();
     let unknown = world.services.delete_session(&job, &session).await;
     assert!(matches!(unknown, Err(Error::Unavailable { .. })), "{unknown:?}");
-    gone(&world, &session).await;
-    while world.hints.missed().is_empty() {
-        world.clock.advance(Duration::from_millis(100));
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(world.hints.missed()[0], Topic::Session(session));
+    assert!(world.store.engine(&session).await.unwrap().is_none());
+    settled().await;
+    assert_eq!(world.hints.missed().first(), Some(&Topic::Session(session)));
 }
 
 /// Somebody else, signed in.

@@ -7,7 +7,7 @@ use portway_domain::access::{Permission, Principal};
 use portway_domain::ids::SessionId;
 use portway_ports::pubsub::{Hint, Topic};
 
-use super::world::{Fault, World, faulty};
+use super::world::{Fault, World, faulty, settled};
 use crate::nodes::NODE_LEASE;
 
 async fn administrator(world: &World) -> Arc<Principal> {
@@ -38,13 +38,6 @@ async fn two(first: World) -> (World, World, SessionId) {
     }
     let session = first.open().await.id;
     (first, second, session)
-}
-
-/// Lets what goes on beside the test come to its end.
-async fn settled() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn sockets(world: &World, session: &SessionId) -> (usize, usize) {

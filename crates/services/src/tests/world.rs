@@ -176,6 +176,13 @@ impl World {
     }
 }
 
+/// Lets what goes on beside the test come to its end.
+pub(super) async fn settled() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Time that moves when it is told to; sleeping only lets others run.
 pub(super) struct ManualClock(AtomicU64);
 
