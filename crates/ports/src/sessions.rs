@@ -64,6 +64,14 @@ pub struct SessionAccess {
     pub role: Option<SessionRole>,
 }
 
+impl SessionAccess {
+    /// Whether the session is the caller's own.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.role == Some(SessionRole::Owner)
+    }
+}
+
 /// A session and what goes on in it, without its transcript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionOverview {

@@ -8,7 +8,7 @@ use portway_domain::messages::{Message, Part};
 use portway_ports::changes::Changes;
 use portway_ports::pages::MAX_PAGE;
 use portway_ports::pubsub::{Subscription, Topic};
-use portway_ports::sessions::Transcript;
+use portway_ports::sessions::{SessionAccess, Transcript};
 
 use crate::error::Error;
 use crate::steps::session_not_found;
@@ -34,18 +34,6 @@ pub struct ResumedWatch {
     pub beginning: Beginning,
     /// What comes after it. Some of it may already be in `beginning`: the version of its engine tells.
     pub subscription: Box<dyn Subscription>,
-}
-
-impl ResumedWatch {
-    /// Whether the session is the watcher's own.
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
-        let access = match &self.beginning {
-            Beginning::Fresh(newest) => &newest.transcript.access,
-            Beginning::Changed(changes) => &changes.access,
-        };
-        access.session.owner == self.principal.user
-    }
 }
 
 /// What a watcher begins with.
@@ -76,6 +64,15 @@ pub struct OlderMessages {
 }
 
 impl Beginning {
+    /// The session and the watcher's role.
+    #[must_use]
+    pub fn access(&self) -> &SessionAccess {
+        match self {
+            Self::Fresh(newest) => &newest.transcript.access,
+            Self::Changed(changes) => &changes.access,
+        }
+    }
+
     /// Version of the engine that the watcher knows with it.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -101,7 +101,7 @@ impl Services {
     /// remove that person.
     pub async fn remove_participant(&self, context: &Context, id: &SessionId, user: &UserId) -> Result<(), Error> {
         let (principal, state) = self.acting(context, id).await?;
-        if principal.user != *user && state.access.role != Some(SessionRole::Owner) {
+        if principal.user != *user && !state.access.is_owner() {
             return Err(Error::Forbidden("Only the owner of a session removes others from it"));
         }
         let event = |by: &Principal| Event::ParticipantRemoved { user: user.clone(), by: actor(by) };

@@ -25,14 +25,6 @@ pub struct SessionWatch {
     pub subscription: Box<dyn Subscription>,
 }
 
-impl SessionWatch {
-    /// Whether the session is the watcher's own.
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
-        self.transcript.access.session.owner == self.principal.user
-    }
-}
-
 /// A watch of everything that happens to one's sessions.
 pub struct UserWatch {
     /// What happens. After [`Delivery::Missed`](portway_ports::pubsub::Delivery::Missed) the caller may not be signed in

@@ -26,7 +26,7 @@ use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
 
 pub(super) async fn open(services: Arc<Services>, context: Context, id: SessionId) -> Result<ServeSocket, ApiError> {
     let watch = services.watch_session(&context, &id).await?;
-    let is_owner = watch.is_owner();
+    let is_owner = watch.transcript.access.is_owner();
     let client = Box::new(Client { services, context, id, principal: watch.principal, is_owner, known: 0 });
     let (transcript, subscription) = (Box::new(watch.transcript), watch.subscription);
     Ok(serve_socket(move |socket| client.serve(socket, transcript, subscription)))

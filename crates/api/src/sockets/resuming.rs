@@ -41,7 +41,7 @@ pub(super) async fn open(
     seq: Option<u64>,
 ) -> Result<ServeSocket, ApiError> {
     let watch = services.resume_watch(&context, &id, seq).await?;
-    let is_owner = watch.is_owner();
+    let is_owner = watch.beginning.access().is_owner();
     let client = Client { services, context, id, principal: watch.principal, is_owner, known: 0 };
     let window = Window::new(seq.unwrap_or(0));
     let resuming = Box::new(Resuming { client, told: 0, window, full: None });
