@@ -8,6 +8,7 @@ use portway_services::error::Error;
 use portway_services::{Context, Services};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::fmt::Hyphenated;
 
 use super::{Answer, State};
 use crate::error::ApiError;
@@ -73,18 +74,8 @@ fn session(index: usize, text: String) -> Result<SessionId, Error> {
         field: format!("sessionIds[{index}]"),
         message: "expected the id of a session, such as 0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f42".to_owned(),
     };
-    if !is_uuid(&text) {
-        return Err(invalid());
-    }
+    text.parse::<Hyphenated>().map_err(|_| invalid())?;
     SessionId::parse(text).map_err(|_| invalid())
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 #[cfg(test)]
@@ -93,8 +84,19 @@ mod tests {
 
     #[test]
     fn only_ids_are_taken() {
-        assert!(session(0, "0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f42".to_owned()).is_ok());
-        for text in ["", "nobody", "0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f4", "0197b2c4x5d1e-7000-8f3a-2b6c9d0e1f42"] {
+        for text in ["0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f42", "0197B2C4-5D1E-7000-8F3A-2B6C9D0E1F42"] {
+            assert!(session(0, text.to_owned()).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "nobody",
+            "0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f4",
+            "0197b2c4x5d1e-7000-8f3a-2b6c9d0e1f42",
+            "0197b2c45d1e-7000-8f3a-2b6c9d0e1f42-",
+            "0197b2c45d1e70008f3a2b6c9d0e1f42",
+            "{0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f42}",
+            "urn:uuid:0197b2c4-5d1e-7000-8f3a-2b6c9d0e1f42",
+        ] {
             let Err(Error::Invalid { field, .. }) = session(3, text.to_owned()) else { panic!("{text}") };
             assert_eq!(field, "sessionIds[3]");
         }
