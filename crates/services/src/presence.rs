@@ -16,6 +16,7 @@ use portway_ports::pubsub::{Hint, Presence, Topic};
 
 use crate::Services;
 use crate::error::Error;
+use crate::session_updates::Visit;
 
 /// Sockets read or written at once.
 const PAGE: u32 = 100;
@@ -151,19 +152,19 @@ impl Services {
     pub fn join(self: &Arc<Self>, session: &SessionId, principal: Arc<Principal>) -> PresenceGuard {
         let number = self.presence.lock().open(session, principal.clone());
         let guard = PresenceGuard { services: self.clone(), session: session.clone(), principal, number };
+        let user = guard.principal.user.clone();
         if self.is_shared() {
+            self.visits.add(session, Visit { user, joined: true, is_announced: false });
             // The socket does not wait for the store.
-            let (services, session, user) = (self.clone(), guard.session.clone(), guard.principal.user.clone());
+            let (services, session) = (self.clone(), guard.session.clone());
             self.ports.spawner.spawn(Box::pin(async move {
                 services.write_presence_or_warn().await;
-                let (users, _) = services.present(&session).await;
-                services.announce(&session, &user, true, users.clone());
-                services.tell_update(&session, &user, true, users).await;
+                services.tell_visits(&session).await;
             }));
         } else {
             let users = people(self.presence.lock().users(session));
-            self.announce(session, &guard.principal.user, true, users.clone());
-            self.tell_update_beside(session, &guard.principal.user, true, users);
+            self.announce(session, &user, true, users);
+            self.tell_visit_beside(session, Visit { user, joined: true, is_announced: true });
         }
         guard
     }
@@ -185,7 +186,7 @@ impl Services {
         self.is_shared.load(Ordering::Relaxed)
     }
 
-    fn announce(&self, session: &SessionId, user: &UserId, joined: bool, users: Vec<Profile>) {
+    pub(crate) fn announce(&self, session: &SessionId, user: &UserId, joined: bool, users: Vec<Profile>) {
         let presence = Presence { user: user.clone(), joined, users };
         self.ports.pubsub.publish(&Topic::Session(session.clone()), Hint::Presence(presence));
     }
@@ -197,11 +198,9 @@ impl Services {
             if sockets[..place].iter().any(is_same) {
                 continue;
             }
-            let (users, _) = self.present(&socket.session).await;
-            if !users.iter().any(|present| present.id == socket.user) {
-                self.announce(&socket.session, &socket.user, false, users.clone());
-                self.tell_update(&socket.session, &socket.user, false, users).await;
-            }
+            let gone = Visit { user: socket.user.clone(), joined: false, is_announced: false };
+            self.visits.add(&socket.session, gone);
+            self.tell_visits(&socket.session).await;
         }
     }
 
@@ -293,10 +292,10 @@ impl Drop for PresenceGuard {
         }
         let present = people(sockets.users(&self.session));
         drop(sockets);
-        let user = &self.principal.user;
-        if !present.iter().any(|present| present.id == *user) {
-            self.services.announce(&self.session, user, false, present.clone());
-            self.services.tell_update_beside(&self.session, user, false, present);
+        let user = self.principal.user.clone();
+        if !present.iter().any(|present| present.id == user) {
+            self.services.announce(&self.session, &user, false, present);
+            self.services.tell_visit_beside(&self.session, Visit { user, joined: false, is_announced: true });
         }
     }
 }

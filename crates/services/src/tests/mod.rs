@@ -16,6 +16,7 @@ mod reads;
 mod recovery;
 mod runner_requests;
 mod search;
+mod session_updates;
 mod sessions;
 mod sharing;
 mod sign_ins;
