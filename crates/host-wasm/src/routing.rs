@@ -1,5 +1,6 @@
 //! Which requests are for a Durable Object: those that change a session, sockets and event streams, which hear what happens
-//! in no other place. All others are answered where they arrive, as reading needs no object.
+//! in no other place, and what a session is like, as only its object knows who has it open. All others are answered where
+//! they arrive, as reading needs no object.
 
 use portway_domain::ids::SessionId;
 
@@ -26,7 +27,7 @@ impl Destination {
         match segments[..] {
             ["api", "events", "ws"] if is_upgrade => Self::Users,
             ["api", "events"] if method == "GET" => Self::Users,
-            ["api", "sessions", id, "events"] if method == "GET" => Self::session(id),
+            ["api", "sessions", id] | ["api", "sessions", id, "events"] if method == "GET" => Self::session(id),
             ["api", "sessions", id, ..] if is_upgrade || changes(method) => Self::session(id),
             _ => Self::Here,
         }
@@ -69,6 +70,12 @@ mod tests {
     }
 
     #[test]
+    fn who_has_a_session_open_is_known_to_its_object() {
+        assert_eq!(Destination::of("GET", "/api/sessions/a", false), session("a"));
+        assert_eq!(Destination::of("GET", "/api/sessions/join", false), Destination::Here);
+    }
+
+    #[test]
     fn event_streams_are_for_objects() {
         assert_eq!(Destination::of("GET", "/api/sessions/a/events", false), session("a"));
         assert_eq!(Destination::of("GET", "/api/events", false), Destination::Users);
@@ -77,7 +84,9 @@ mod tests {
     #[test]
     fn everything_else_stays() {
         for (method, path) in [
-            ("GET", "/api/sessions/a"),
+            ("GET", "/api/sessions"),
+            ("GET", "/api/sessions/"),
+            ("GET", "/api/sessions/a/messages"),
             ("HEAD", "/api/sessions/a/messages"),
             ("OPTIONS", "/api/sessions/a"),
             ("POST", "/api/sessions"),

@@ -79,7 +79,8 @@ impl Oracle {
         findings
     }
 
-    fn is_deleted(&self, id: &SessionId, ledger: &Ledger) -> bool {
+    /// Whether somebody asked to delete it, or nothing is left of it.
+    pub(crate) fn is_deleted(&self, id: &SessionId, ledger: &Ledger) -> bool {
         ledger.deleting.contains(id) || self.is_gone(id)
     }
 

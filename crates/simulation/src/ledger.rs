@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     pub(crate) acknowledged: BTreeMap<MessageId, Acknowledged>,
     /// Every text that anybody tried to say, and in which session.
     pub(crate) said: BTreeMap<String, SessionId>,
+    /// How many pieces are attached to each text.
+    pub(crate) attached: BTreeMap<String, u64>,
     /// Requests that are going on and may drop the prompts that wait.
     pub(crate) dropping: BTreeMap<SessionId, u32>,
     /// Requests that are going on and may take a prompt back.

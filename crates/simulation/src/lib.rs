@@ -13,7 +13,8 @@
 //! * `node.rs`: a gateway as the host wires it; `fate.rs`: what happens to it.
 //! * `runner.rs`, `outbox.rs`, `agent.rs`: what is in a sandbox; `link.rs`: the gateway's end of its connection.
 //! * `people.rs`, `requests.rs`, `watcher.rs`: who uses the gateway. `children.rs`: sessions that open others.
-//!   `deletion.rs`: sessions that are deleted. `reverts.rs`: prompts that are taken back. `workspaces.rs`: what runners tell of files and git.
+//!   `deletion.rs`: sessions that are deleted. `reverts.rs`: prompts that are taken back. `objects.rs`: what
+//!   people attach. `workspaces.rs`: what runners tell of files and git.
 //! * `ledger.rs`: what was said. `oracle.rs`, `transcript.rs`: what must always be so. `liveness.rs`: what must become of
 //!   everything.
 
@@ -28,6 +29,7 @@ mod ledger;
 mod link;
 mod liveness;
 mod node;
+mod objects;
 mod oracle;
 mod outbox;
 mod people;

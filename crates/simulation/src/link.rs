@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portway_domain::engine::{Notice, RunnerHello, RunnerReport};
-use portway_domain::ids::SessionId;
+use portway_domain::engine::{Command, Notice, RunnerHello, RunnerReport};
+use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::runner_requests::RunnerResponse;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -90,6 +90,7 @@ pub(crate) async fn serve(
         Err(_) => return,
     }
     let mut link = Link {
+        simulation: simulation.clone(),
         connection: services.moment().ids.draw_text(),
         services,
         caller,
@@ -122,6 +123,7 @@ pub(crate) async fn serve(
 }
 
 struct Link {
+    simulation: Arc<Simulation>,
     services: Arc<Services>,
     caller: Caller,
     generation: u32,
@@ -241,10 +243,26 @@ impl Link {
                 return Ok(());
             }
             for pending in page {
+                self.fetch_attachments(&pending).await?;
                 self.sent_command = pending.number;
                 self.to_runner.send(ToRunner::Command(pending));
             }
         }
+    }
+
+    /// Reads what goes with a prompt, as it would be sent.
+    async fn fetch_attachments(&self, pending: &PendingCommand) -> Result<(), End> {
+        let Command::Prompt { prompt, earlier, .. } = &pending.command else {
+            return Ok(());
+        };
+        let said: Vec<MessageId> = earlier.iter().chain([prompt]).cloned().collect();
+        let attached = self.services.prompt_attachments(&self.caller.session, &said).await?;
+        let lost = attached.iter().find(|one| one.content.is_none());
+        let is_deleted = self.simulation.ledger(|ledger| ledger.deletes_something());
+        if let Some(lost) = lost.filter(|_| !is_deleted) {
+            self.simulation.violated(format_args!("an agent does not get {:?} of {prompt}", lost.attachment));
+        }
+        Ok(())
     }
 
     fn next_wait(&self, now: Timestamp) -> Duration {

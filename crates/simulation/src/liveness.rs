@@ -59,6 +59,7 @@ pub(crate) fn check_end(simulation: &Simulation, nodes: &[Arc<Node>], screens: &
     findings.extend(children::check(simulation));
     findings.extend(check_screens(simulation, screens));
     findings.extend(deletion::check(simulation, screens));
+    findings.extend(simulation.oracle(|oracle| oracle.check_objects()).err());
     let ids: Vec<_> = simulation.oracle(|oracle| oracle.sessions().map(|(id, _)| id.clone()).collect());
     for id in ids {
         let looked = simulation.ledger(|ledger| simulation.oracle(|oracle| oracle.look_thoroughly(&id, ledger)));

@@ -16,6 +16,7 @@ use portway_sql::SqlStore;
 
 use crate::driver::{FaultyDriver, Outage};
 use crate::executor::{Group, lock};
+use crate::objects::FaultyObjects;
 use crate::pubsub::{SharedPubSub, Wire};
 use crate::sandboxes::{Gateway, Machine, MachineSandboxes};
 use crate::simulation::Simulation;
@@ -31,6 +32,7 @@ const FINISH_WORK: Duration = Duration::from_secs(5);
 pub(crate) struct Node {
     simulation: Arc<Simulation>,
     database: Arc<SqliteDatabase>,
+    objects: Arc<MemoryObjects>,
     pub(crate) machine: Arc<Machine>,
     wire: Arc<Wire>,
     pub(crate) cut_off: Arc<Outage>,
@@ -52,7 +54,6 @@ struct Process {
 impl Node {
     pub(crate) fn new(
         simulation: &Arc<Simulation>,
-        database: &Arc<SqliteDatabase>,
         machine: Arc<Machine>,
         wire: &Arc<Wire>,
         disk_full: &Arc<Outage>,
@@ -60,7 +61,8 @@ impl Node {
         let skew = simulation.plan.skew;
         Arc::new(Self {
             simulation: simulation.clone(),
-            database: database.clone(),
+            database: simulation.oracle(|oracle| oracle.database.clone()),
+            objects: simulation.oracle(|oracle| oracle.objects.clone()),
             machine,
             wire: wire.clone(),
             cut_off: Arc::default(),
@@ -130,6 +132,11 @@ impl Node {
             cut_off: self.cut_off.clone(),
             disk_full: self.disk_full.clone(),
         };
+        let objects = FaultyObjects {
+            simulation: self.simulation.clone(),
+            objects: self.objects.clone(),
+            node: self.machine.number,
+        };
         let store = SqlStore::new(Arc::new(driver));
         let sandboxes = MachineSandboxes { simulation: self.simulation.clone(), machine: self.machine.clone() };
         let clock = Arc::new(NodeClock { simulation: self.simulation.clone(), fast_by: self.fast_by });
@@ -137,7 +144,7 @@ impl Node {
             pubsub: self.pubsub(process, &store),
             store: Arc::new(store),
             health: Arc::new(Healthy),
-            objects: Arc::new(MemoryObjects::new(clock.clone())),
+            objects: Arc::new(objects),
             sandboxes: Arc::new(sandboxes),
             clock,
             entropy: Arc::new(SeededEntropy(self.simulation.clone())),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::engine::{Engine, Link};
 use portway_domain::ids::{MessageId, NodeId, SessionId};
@@ -17,6 +18,7 @@ use portway_ports::workspaces::WorkspaceStore;
 use portway_sql::SqlStore;
 
 use crate::ledger::Ledger;
+use crate::objects::objects;
 use crate::transcript;
 use crate::watcher::Screen;
 use crate::workspaces::Workspace;
@@ -28,6 +30,7 @@ const THOROUGH: u64 = 12;
 pub(crate) struct Oracle {
     store: SqlStore,
     pub(crate) database: Arc<SqliteDatabase>,
+    pub(crate) objects: Arc<MemoryObjects>,
     caller: TokenHash,
     pub(crate) seen: BTreeMap<SessionId, Stored<Engine>>,
     /// The last version of each session that is deleted.
@@ -49,6 +52,7 @@ impl Oracle {
         Self {
             store: SqlStore::new(database.clone()),
             database,
+            objects: objects(),
             caller,
             seen: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -216,6 +220,7 @@ impl Oracle {
         self.check_deadline(&transcript.engine.value)?;
         self.check_commands(&transcript.engine.value)?;
         self.check_workspace(id)?;
+        self.check_attachments(&transcript, ledger)?;
         transcript::check(&transcript, ledger)
     }
 

@@ -13,6 +13,7 @@ use portway_services::sessions::NewSession;
 use crate::executor::Group;
 use crate::in_flight::InFlight;
 use crate::ledger::Acknowledged;
+use crate::objects::attach;
 use crate::requests::{Outcome, Person, call};
 
 /// How often a request is sent under its key until its outcome is known.
@@ -114,13 +115,14 @@ impl Person {
             _ => Some(QueueMode::Followup),
         };
         let key = self.simulation.draw(|random| random.chance(500)).then(|| self.key("prompt", spoken));
+        let attachments = attach(&self.simulation, &content);
         for _ in 0..REPEATS {
             let dropping = (mode == Some(QueueMode::Steer)).then(|| InFlight::dropping(&self.simulation, session));
             let new = NewPrompt { content: content.clone(), queue_mode: mode, ..NewPrompt::default() };
-            let id = session.clone();
+            let (id, attachments) = (session.clone(), attachments.clone());
             let prompt = call(move |services, context| async move {
                 let _dropping = dropping;
-                services.prompt(&context, &id, new).await
+                services.prompt_with_attachments(&context, &id, new, attachments).await
             });
             let outcome = self.request(Permission::Session(SessionRole::Collaborator), key.clone(), prompt).await;
             self.simulation.note(format_args!("person {}: {content:?} {mode:?} is {outcome:?}", self.number));

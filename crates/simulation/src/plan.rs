@@ -20,6 +20,8 @@ pub(crate) struct Faults {
     pub(crate) hints: u64,
     /// A request or its answer is lost.
     pub(crate) requests: u64,
+    /// A call of the object store fails, before anything happens or without an answer.
+    pub(crate) objects: u64,
     /// A sandbox cannot be started or stopped, or only late.
     pub(crate) starts: u64,
     /// An agent hangs, or disobeys an abort.
@@ -90,6 +92,7 @@ impl Faults {
             slow: some(50),
             hints: some(200),
             requests: some(80),
+            objects: some(60),
             starts: some(150),
             hangs: some(60),
             cuts: some(15),

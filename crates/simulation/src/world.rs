@@ -44,6 +44,9 @@ const LOOK: u64 = 2_000_000;
 /// How long watchers may take to see the end, in microseconds.
 const LAST_HINTS: u64 = 5_000_000;
 
+/// How long the sweep of objects may take, in microseconds.
+const SWEEP: u64 = 5_000_000;
+
 /// More steps than any world takes in which nothing turns in circles.
 const MAX_STEPS: u64 = 20_000_000;
 
@@ -101,7 +104,7 @@ impl World {
         let (wire, disk_full) = (Arc::default(), Arc::default());
         let node = |number| -> Result<Arc<Node>, SetUpError> {
             let name = NodeId::parse(format!("node-{number}")).map_err(|error| SetUpError(error.to_string()))?;
-            Ok(Node::new(&simulation, &database, Machine::new(number, name), &wire, &disk_full))
+            Ok(Node::new(&simulation, Machine::new(number, name), &wire, &disk_full))
         };
         let nodes: Vec<Arc<Node>> = (0..plan.nodes).map(node).collect::<Result<_, _>>()?;
         let world = Self { simulation, nodes: Arc::new(nodes), screens: Screens::default(), key, steps: 0 };
@@ -153,9 +156,22 @@ impl World {
                 return;
             }
         }
-        if self.pass_until(self.simulation.now() + LAST_HINTS) {
+        if self.pass_until(self.simulation.now() + LAST_HINTS) && self.sweep() {
             liveness::check_end(&self.simulation, &self.nodes, &self.screens);
         }
+    }
+
+    /// Removes objects that nothing refers to. Answers whether all is well.
+    fn sweep(&mut self) -> bool {
+        let gateway = self.nodes.first().and_then(|node| node.machine.gateway());
+        if let Some(gateway) = gateway {
+            let simulation = self.simulation.clone();
+            self.simulation.spawn(Group::WORLD, async move {
+                let swept = gateway.services.sweep_objects().await;
+                simulation.note(format_args!("the sweep removes {swept:?} objects"));
+            });
+        }
+        self.pass_until(self.simulation.now() + SWEEP)
     }
 
     fn unfinished(&self) -> Option<String> {

@@ -18,7 +18,7 @@ const LACKING: &[(&str, &[&str])] = &[
     ("a log in a file", &["logs::"]),
     ("callers on its own machine", &["metrics::", "sessions::work_in_a_folder"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another"]),
-    ("an end that puts sandboxes away", &["stopping::", "kills::"]),
+    ("an end that puts sandboxes away", &["stopping::", "kills::", "event_streams::end_when_the_gateway_stops"]),
     (
         "arguments that name another backend",
         &["legacy_runner::", "claude::", "codex::", "gemini::", "goose::", "opencode::"],
