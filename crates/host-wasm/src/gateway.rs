@@ -171,6 +171,11 @@ impl Gateway {
         })
     }
 
+    /// Whether anybody has a socket or an event stream open here.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.services.is_watched()
+    }
+
     /// Ends the sockets of those who are not signed in any more.
     pub(crate) async fn check_sign_ins(&self) {
         if let Err(error) = self.services.check_sign_ins().await {

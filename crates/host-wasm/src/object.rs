@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use portway_adapters_cloudflare::{Keep, ObjectAlarm, ObjectName, PUBLISH, WorkerClock, WorkerEntropy};
 use portway_api::Incoming;
@@ -18,7 +19,7 @@ use crate::entry::response;
 use crate::gateway::{Gateway, unavailable};
 use crate::sockets::{Frames, Opening, Slot, Sockets};
 
-/// How often it is looked at whether those with open sockets are still signed in.
+/// How often it is looked at whether those with open sockets and event streams are still signed in.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Close code of RFC 6455 for a peer that may not go on.
@@ -93,6 +94,8 @@ impl Object {
             self.0.sockets.begin(tag, pair.server, frames, serve);
             response.extensions_mut().insert(pair.client);
             self.look_later();
+        } else if is_stream(&response) {
+            self.look_later();
         }
         response
     }
@@ -146,7 +149,7 @@ impl Object {
             if let ObjectName::Session(id) = &object.0.name {
                 object.0.alarm.at_deadline(gateway.ask(id).await);
             }
-            if !object.0.sockets.is_empty() {
+            if !object.0.sockets.is_empty() || gateway.is_watched() {
                 gateway.check_sign_ins().await;
                 object.look_later();
             }
@@ -198,6 +201,11 @@ fn sleeper(state: &State, sockets: &Sockets, socket: WebSocket) -> Option<Sleepe
             None
         }
     }
+}
+
+/// Whether events are told with the answer for as long as the caller listens.
+fn is_stream(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn close(socket: &WebSocket, code: u16, reason: &str) {

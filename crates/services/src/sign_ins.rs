@@ -73,6 +73,12 @@ impl Services {
         }
     }
 
+    /// Whether anybody has a socket or an event stream of this process open.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !self.tokens_of_sockets().is_empty()
+    }
+
     /// Looks at the tokens of all sockets of this process, and ends those whose token was revoked, has expired or is
     /// gone.
     ///
