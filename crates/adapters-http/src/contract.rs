@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use portway_domain::tunnels::SandboxUrls;
 use portway_ports::sandboxes::{AgentCommand, SandboxOrder, SandboxRef};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::url::RunnerUrl;
 
@@ -139,6 +141,20 @@ pub(crate) struct Workspace<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Created {
     pub(crate) sandbox_id: String,
+    #[serde(default)]
+    tunnel_urls: Value,
+}
+
+impl Created {
+    /// Where the sandbox is reached. What is no address is left out: backends say `null` for what they do not serve.
+    pub(crate) fn urls(self) -> SandboxUrls {
+        let named = match self.tunnel_urls {
+            Value::Object(named) => named,
+            _ => Map::new(),
+        };
+        let text = |(name, url)| if let Value::String(url) = url { Some((name, url)) } else { None };
+        named.into_iter().filter_map(text).collect::<BTreeMap<String, String>>().into()
+    }
 }
 
 #[derive(Deserialize)]

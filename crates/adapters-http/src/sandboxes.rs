@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portway_domain::ids::{SandboxId, SessionId, SnapshotId};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::Clock;
 use serde::Serialize;
 
@@ -134,12 +134,13 @@ impl HttpSandboxes {
 
 #[async_trait]
 impl Sandboxes for HttpSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         let label = if order.snapshot.is_some() { Label::Restore } else { Label::Create };
         let answer = self.post(label, &Create::new(&order, &self.options.gateway_url), START).await?;
         let created: Created = self.call(label).value(&answer)?;
-        let id = SandboxId::parse(created.sandbox_id);
-        id.map(Some).map_err(|error| self.call(label).unreadable(&format!("sandboxId: {error}")))
+        let id = SandboxId::parse(created.sandbox_id.as_str());
+        let id = id.map_err(|error| self.call(label).unreadable(&format!("sandboxId: {error}")))?;
+        Ok(StartedSandbox { id: Some(id), urls: created.urls() })
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use portway_domain::ids::{SandboxId, SessionId, SnapshotId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::Clock;
 use serde_json::{Value, json};
 
@@ -89,6 +89,11 @@ fn order() -> SandboxOrder {
     }
 }
 
+fn started<const N: usize>(id: &str, urls: [(&str, &str); N]) -> StartedSandbox {
+    let urls = BTreeMap::from(urls.map(|(name, url)| (name.to_owned(), url.to_owned())));
+    StartedSandbox { id: SandboxId::parse(id).ok(), urls: urls.into() }
+}
+
 fn sandbox(id: Option<&str>) -> SandboxRef {
     let id = id.map(|id| SandboxId::parse(id).unwrap());
     SandboxRef { session: SessionId::parse("s").unwrap(), generation: 3, id }
@@ -107,7 +112,7 @@ impl Script {
 #[tokio::test]
 async fn a_start_says_all_that_a_backend_needs() {
     let (sandboxes, script) = backend([answer(200, &json!({"sandboxId": "sb-1", "tunnelUrls": {}}))]);
-    assert_eq!(sandboxes.start(order()).await, Ok(SandboxId::parse("sb-1").ok()));
+    assert_eq!(sandboxes.start(order()).await, Ok(started("sb-1", [])));
     let (url, body) = script.only();
     assert_eq!(url, "http://127.0.0.1:9/create-session");
     assert_eq!(
@@ -129,10 +134,26 @@ async fn a_start_says_all_that_a_backend_needs() {
 }
 
 #[tokio::test]
+async fn where_a_sandbox_is_reached_is_read_leniently() {
+    let gateway = ("gateway", "https://g.example");
+    for (told, expected) in [
+        (json!({"gateway": "https://g.example", "vscode": null, "vnc": 7, "ttyd": "ftp://x"}), vec![gateway]),
+        (json!({"": "https://g.example"}), vec![]),
+        (json!(null), vec![]),
+        (json!(["https://g.example"]), vec![]),
+    ] {
+        let (sandboxes, _) = backend([answer(200, &json!({"sandboxId": "sb-1", "tunnelUrls": told}))]);
+        let started = sandboxes.start(order()).await.unwrap();
+        let urls: Vec<_> = started.urls.as_map().iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
+        assert_eq!(urls, expected, "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_put_away_is_restored_from_its_snapshot() {
     let (sandboxes, script) = backend([answer(200, &json!({"sandboxId": "sb-2"}))]);
     let order = SandboxOrder { snapshot: SnapshotId::parse("im-1").ok(), ..order() };
-    assert_eq!(sandboxes.start(order).await, Ok(SandboxId::parse("sb-2").ok()));
+    assert_eq!(sandboxes.start(order).await, Ok(started("sb-2", [])));
     let (url, body) = script.only();
     assert_eq!(url, "http://127.0.0.1:9/restore-session");
     assert_eq!(body["snapshotImageId"], "im-1");

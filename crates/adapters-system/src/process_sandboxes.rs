@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portway_domain::ids::{SandboxId, SessionId};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_domain::ids::SessionId;
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use tokio::process::Child;
 use tokio::time::{Instant, timeout};
 
@@ -206,8 +206,8 @@ impl ProcessSandboxes {
 
 #[async_trait]
 impl Sandboxes for ProcessSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
-        self.start_at(self.inner.options.gateway_url.clone(), order).await.map(|()| None)
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
+        self.start_at(self.inner.options.gateway_url.clone(), order).await.map(|()| StartedSandbox::default())
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {

@@ -279,6 +279,7 @@ impl From<Error> for ApiError {
             Error::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Error::SessionQuota { .. } | Error::ChildQuota { .. } => ErrorCode::SessionQuotaExceeded,
             Error::TooMany(_) => ErrorCode::RateLimitExceeded,
+            Error::NotAvailable(_) => ErrorCode::NotAvailable,
             Error::Unavailable { .. } => ErrorCode::Unavailable,
             Error::Internal(_) => ErrorCode::InternalError,
         };
@@ -339,6 +340,7 @@ mod tests {
             (Error::IdempotencyKeyReused, 409),
             (Error::ChildQuota { live: 10, limit: 10 }, 429),
             (Error::TooMany("queue full"), 429),
+            (Error::NotAvailable("nobody does that".into()), 501),
             (Error::Unavailable { message: "later".into(), retry_after: 7 }, 503),
             (Error::Internal("x".into()), 500),
         ];

@@ -13,6 +13,7 @@ mod models;
 mod search;
 mod sessions;
 mod sharing;
+pub(crate) mod tunnels;
 mod workspaces;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(children::rows())
             .chain(audit::rows())
             .chain(workspaces::rows())
+            .chain(tunnels::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -14,6 +14,7 @@ mod runner;
 mod runner_requests;
 mod shared;
 mod stream;
+mod tunnels;
 mod window;
 mod workspaces;
 

@@ -6,6 +6,8 @@ use portway_domain::ids::SessionId;
 use portway_domain::messages::{Message, MessageRole};
 use portway_domain::sessions::{Session, SessionStatus};
 use portway_domain::sharing::{Participant, ParticipantRole};
+use portway_domain::tunnels::Exposure;
+use portway_ports::Stored;
 use portway_ports::children::{ChildFilter, ChildPage, ChildSummary};
 use portway_ports::commit::Write;
 use portway_ports::pages::PageRequest;
@@ -14,7 +16,7 @@ use portway_ports::sessions::MessageRange;
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, Person, added, at, of, set};
 use crate::idempotency::remembered;
-use crate::samples::{note, opened, segment, session};
+use crate::samples::{exposure, note, opened, segment, session};
 
 /// A child that was opened at a time.
 async fn child(f: &Fixture, parent: &Session, status: SessionStatus, seconds: i64) -> Outcome<Session> {
@@ -27,7 +29,7 @@ async fn child(f: &Fixture, parent: &Session, status: SessionStatus, seconds: i6
 
 fn summary(child: &Session) -> ChildSummary {
     let Session { id, title, status, workspace, created_at, .. } = child.clone();
-    ChildSummary { id, title, status, workspace, created_at }
+    ChildSummary { id, title, status, workspace, created_at, exposure: Exposure::default() }
 }
 
 /// The list as the caller and as the gateway itself see it.
@@ -90,6 +92,23 @@ pub(crate) async fn children_are_filtered_by_what_they_are(f: Fixture) -> Outcom
         let found = listed(&f, &ada, &parent.id, ChildFilter::Status(status), page()).await?;
         let expected: Vec<_> = children.iter().filter(|child| child.status == status).cloned().collect();
         check_eq!((found.page.items, found.total), (expected, 1));
+    }
+    Ok(())
+}
+
+pub(crate) async fn how_a_sandbox_is_reached_is_read_with_its_session(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let parent = f.session(&ada).await?;
+    let (reached, other) =
+        (child(&f, &parent, SessionStatus::Running, 2).await?, child(&f, &parent, SessionStatus::Running, 1).await?);
+    let Stored { version, value: mut engine } = f.engine(&reached.id).await?;
+    engine.runner.exposure = exposure();
+    f.done([Write::SetEngine { engine, version }]).await?;
+    let found = listed(&f, &ada, &parent.id, ChildFilter::All, PageRequest::new(100, None)).await?;
+    check_eq!(found.page.items, [ChildSummary { exposure: exposure(), ..summary(&reached) }, summary(&other)]);
+    for (session, expected) in [(&reached, exposure()), (&other, Exposure::default())] {
+        let overview = f.store.session_overview(ada.hash(), &session.id).await?.value;
+        check_eq!(overview.map(|overview| overview.exposure), Some(expected));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use portway_ports::commit::{Commit, Write};
 
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
-use crate::samples::note;
+use crate::samples::{exposure, note};
 
 /// An engine with a value in every field.
 pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
@@ -53,6 +53,7 @@ pub(crate) fn busy(f: &Fixture, session: &Session) -> Outcome<Engine> {
         agent_session: Some("conversation".to_owned()),
         channel_sessions: ChannelSessions::default(),
         snapshot: Some(SnapshotId::parse("files")?),
+        exposure: exposure(),
     };
     engine
         .runner

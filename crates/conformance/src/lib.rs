@@ -147,6 +147,7 @@ pub fn cases() -> Vec<Case> {
         durable = false children: [
             children_are_listed_newest_first_and_counted_on_every_page,
             children_are_filtered_by_what_they_are,
+            how_a_sandbox_is_reached_is_read_with_its_session,
             only_who_takes_part_sees_children,
             a_child_names_its_parent_and_is_no_active_session_of_its_owner,
             a_family_is_an_owner_and_the_children_that_live,

@@ -1,5 +1,7 @@
 //! Things to store.
 
+use std::collections::BTreeMap;
+
 use portway_domain::access::Role;
 use portway_domain::channels::InvalidChannel;
 use portway_domain::engine::AuditEntry;
@@ -8,6 +10,7 @@ use portway_domain::messages::{Author, Message, MessageRole, Segment, TextKind, 
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{AccessToken, TokenHash, TokenKind, TokenSecret};
+use portway_domain::tunnels::{Exposure, Tunnel};
 use portway_domain::users::User;
 use serde_json::json;
 
@@ -149,6 +152,18 @@ pub(crate) fn tool_call(id: &str, status: ToolStatus) -> ToolCall {
         args: Some(json!({"path": "src/main.rs", "lines": [1, 2.5, -3], "deep": {"z": null, "a": true}})),
         result: None,
         error: None,
+    }
+}
+
+/// How a sandbox is reached.
+pub(crate) fn exposure() -> Exposure {
+    let urls = [("gateway", "https://g.example"), ("vnc", "https://v.example/?a=\"1\"")];
+    let web =
+        Tunnel { name: "web".to_owned(), port: 65_535, protocol: Some("http".to_owned()), path: "/t/ä".to_owned() };
+    let bare = Tunnel { name: "bare".to_owned(), port: 1, protocol: None, path: "/".to_owned() };
+    Exposure {
+        urls: BTreeMap::from(urls.map(|(name, url)| (name.to_owned(), url.to_owned()))).into(),
+        tunnels: vec![web, bare].into(),
     }
 }
 

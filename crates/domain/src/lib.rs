@@ -22,5 +22,6 @@ pub mod states;
 pub mod text;
 pub mod time;
 pub mod tokens;
+pub mod tunnels;
 pub mod users;
 pub mod workspaces;

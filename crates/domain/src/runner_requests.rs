@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::MessageId;
+use crate::messages::Author;
 use crate::workspaces::FileStatus;
 
 /// Most texts of an answer that are passed on, in bytes.
@@ -46,6 +47,13 @@ pub enum RunnerRequest {
     Revert {
         /// The prompt; it and all that came after it is taken back.
         prompt: MessageId,
+    },
+    /// To close a tunnel.
+    CloseTunnel {
+        /// Its name.
+        name: String,
+        /// Who wants that.
+        by: Author,
     },
 }
 
@@ -106,14 +114,14 @@ impl RunnerRequest {
         match self {
             Self::NewSession => Some(NEW_SESSION),
             Self::Command(command) => Some(command.name()),
-            Self::Diff | Self::Review | Self::Revert { .. } => None,
+            Self::Diff | Self::Review | Self::Revert { .. } | Self::CloseTunnel { .. } => None,
         }
     }
 
     /// Whether the agent is wanted for it, and not only the workspace.
     #[must_use]
     pub fn needs_agent(&self) -> bool {
-        !matches!(self, Self::Diff)
+        !matches!(self, Self::Diff | Self::CloseTunnel { .. })
     }
 
     /// Whether the agent must have nothing to do and nothing to come.
@@ -126,7 +134,7 @@ impl RunnerRequest {
     #[must_use]
     pub fn patience(&self) -> Duration {
         match self {
-            Self::Diff | Self::Revert { .. } => Duration::from_secs(20),
+            Self::Diff | Self::Revert { .. } | Self::CloseTunnel { .. } => Duration::from_secs(20),
             Self::Review => Duration::from_secs(120),
             Self::NewSession | Self::Command(_) => Duration::from_secs(60),
         }
@@ -290,7 +298,10 @@ impl RunnerResponse {
         match self {
             Self::Diff(_) => *request == RunnerRequest::Diff,
             Self::Review { .. } => *request == RunnerRequest::Review,
-            Self::Done { .. } => request.command_name().is_some() || matches!(request, RunnerRequest::Revert { .. }),
+            Self::Done { .. } => {
+                request.command_name().is_some()
+                    || matches!(request, RunnerRequest::Revert { .. } | RunnerRequest::CloseTunnel { .. })
+            }
             Self::Prompt { .. } => matches!(request, RunnerRequest::Command(_)),
             Self::Failed(_) => true,
         }

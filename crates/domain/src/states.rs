@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::engine::Engine;
 use crate::sessions::SessionStatus;
+use crate::tunnels::Exposure;
 
 /// The facts that the states are derived from. They can be read from the stored form of an [`Engine`], which costs less
 /// than reading all of it.
@@ -25,7 +26,17 @@ pub struct Facts {
     pub queued: usize,
 }
 
-/// The part of a stored engine that the facts are in.
+/// What is shown of a session that goes on, read from the stored form of its [`Engine`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Stored")]
+pub struct LiveState {
+    /// What the states are derived from.
+    pub facts: Facts,
+    /// How its sandbox is reached.
+    pub exposure: Exposure,
+}
+
+/// The part of a stored engine that is shown.
 #[derive(Deserialize)]
 struct Stored {
     status: SessionStatus,
@@ -38,6 +49,8 @@ struct Stored {
 struct StoredRunner {
     generation: u32,
     link: StoredLink,
+    #[serde(default)]
+    exposure: Exposure,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +66,13 @@ enum LinkState {
     Connected,
     Lost,
     Parting,
+}
+
+impl From<Stored> for LiveState {
+    fn from(mut stored: Stored) -> Self {
+        let exposure = std::mem::take(&mut stored.runner.exposure);
+        Self { facts: stored.into(), exposure }
+    }
 }
 
 impl From<Stored> for Facts {

@@ -14,10 +14,10 @@ use async_trait::async_trait;
 use portway::Gateway;
 use portway::domain::access::{Permission, SessionRole};
 use portway::domain::engine::{Command, RunnerHello, RunnerReport};
-use portway::domain::ids::{MessageId, SandboxId, SessionId};
+use portway::domain::ids::{MessageId, SessionId};
 use portway::domain::messages::{FinishReason, MessageRole, TextKind};
 use portway::domain::tokens::{TokenHash, TokenSecret};
-use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway::services::Services;
 use portway::services::prompts::NewPrompt;
 use portway::services::sessions::NewSession;
@@ -98,13 +98,13 @@ struct ScriptedSandboxes {
 
 #[async_trait]
 impl Sandboxes for ScriptedSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(session, _)| *session != order.session);
         running.insert((order.session.clone(), order.generation));
         self.changed.notify_waiters();
         self.orders.send(order).map_err(|_| SandboxError::Unavailable("the test is over".to_owned()))?;
-        Ok(None)
+        Ok(StartedSandbox::default())
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {

@@ -74,12 +74,11 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use portway::domain::ids::SandboxId;
-//! # use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+//! # use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 //! # struct NoSandboxes;
 //! # #[async_trait::async_trait]
 //! # impl Sandboxes for NoSandboxes {
-//! #     async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+//! #     async fn start(&self, _: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
 //! #         Err(SandboxError::Refused("there are none".to_owned()))
 //! #     }
 //! #     async fn stop(&self, _: &SandboxRef) -> Result<(), SandboxError> { Ok(()) }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portway_adapters_cloudflare::WorkerClient;
 use portway_adapters_http::{HttpSandboxOptions, HttpSandboxes};
-use portway_domain::ids::{SandboxId, SessionId, SnapshotId};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_domain::ids::{SessionId, SnapshotId};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::Clock;
 
 /// Sandboxes of a backend, whose end nobody waits for: that would keep an instance at work for as long as a sandbox
@@ -27,7 +27,7 @@ pub(crate) fn open(options: Option<HttpSandboxOptions>, clock: Arc<dyn Clock>) -
 
 #[async_trait]
 impl Sandboxes for Unwatched {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         self.0.start(order).await
     }
 
@@ -58,7 +58,7 @@ impl Sandboxes for Unwatched {
 
 #[async_trait]
 impl Sandboxes for Nowhere {
-    async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, _: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         let text = "agents cannot run in a Worker: name a sandbox backend in PORTWAY_SANDBOX_URL";
         Err(SandboxError::Refused(text.to_owned()))
     }

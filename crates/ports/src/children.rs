@@ -6,6 +6,7 @@ use portway_domain::messages::Message;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
+use portway_domain::tunnels::Exposure;
 use portway_domain::users::User;
 
 use crate::Seen;
@@ -39,6 +40,8 @@ pub struct ChildSummary {
     pub workspace: String,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// How its sandbox is reached from outside.
+    pub exposure: Exposure,
 }
 
 /// A page of children.

@@ -25,8 +25,8 @@
 //! use std::sync::{Arc, Mutex, PoisonError};
 //!
 //! use async_trait::async_trait;
-//! use portway_domain::ids::{SandboxId, SessionId};
-//! use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+//! use portway_domain::ids::SessionId;
+//! use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 //!
 //! struct AtMost {
 //!     limit: usize,
@@ -52,7 +52,7 @@
 //!
 //! #[async_trait]
 //! impl Sandboxes for AtMost {
-//!     async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+//!     async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
 //!         let session = order.session.clone();
 //!         if !self.takes(&session) {
 //!             // It is tried again some times; `Refused` would end the session at once.

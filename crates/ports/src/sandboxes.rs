@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use portway_domain::ids::{SandboxId, SessionId, SnapshotId, UserId};
 use portway_domain::tokens::TokenSecret;
+use portway_domain::tunnels::SandboxUrls;
 use serde::{Deserialize, Serialize};
 
 /// A sandbox to start.
@@ -72,6 +73,15 @@ pub enum SandboxError {
     Unavailable(String),
 }
 
+/// A sandbox that was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartedSandbox {
+    /// The name that the backend has for it, where session and generation are none.
+    pub id: Option<SandboxId>,
+    /// Where it is reached from outside, as far as the backend says.
+    pub urls: SandboxUrls,
+}
+
 /// Names a sandbox that was ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SandboxRef {
@@ -79,7 +89,7 @@ pub struct SandboxRef {
     pub session: SessionId,
     /// The generation of its runner.
     pub generation: u32,
-    /// What [`Sandboxes::start`] answered. Absent too when that answer was lost: session and generation then have to do.
+    /// What [`Sandboxes::start`] answered as its id. Absent too when that answer was lost: session and generation then have to do.
     pub id: Option<SandboxId>,
 }
 
@@ -96,13 +106,12 @@ impl SandboxRef {
 #[async_trait]
 pub trait Sandboxes: Send + Sync {
     /// Starts a sandbox with a runner in it. One that is left over from an earlier attempt for the same session, of this
-    /// generation or an older one, is stopped first, so two runners of a session never run side by side. Answers the
-    /// name that the backend has for it, where session and generation are none.
+    /// generation or an older one, is stopped first, so two runners of a session never run side by side.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] for example when the folder does not exist; [`SandboxError::Unavailable`] when the
     /// backend cannot be reached.
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError>;
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError>;
 
     /// Stops a sandbox and everything in it. One that does not exist is stopped already.
     ///

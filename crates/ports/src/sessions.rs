@@ -10,6 +10,7 @@ use portway_domain::sessions::{Session, SessionStatus};
 use portway_domain::states::Facts;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
+use portway_domain::tunnels::Exposure;
 use portway_domain::users::User;
 
 use crate::changes::Changes;
@@ -79,6 +80,8 @@ pub struct SessionOverview {
     pub access: SessionAccess,
     /// What its engine does.
     pub facts: Facts,
+    /// How its sandbox is reached from outside.
+    pub exposure: Exposure,
     /// How many messages the transcript has.
     pub message_count: u64,
 }

@@ -20,6 +20,7 @@ use crate::client::AnswerValue;
 use crate::message::{AgentStatus, FinishReason, ToolStatus};
 use crate::models::ProviderModels;
 use crate::requests::{DiffData, FileDiff};
+use crate::tunnels::{Tunnel, readable};
 use crate::workspaces::{FileChange, GitState};
 
 /// The answer to a question that nobody answered.
@@ -195,7 +196,11 @@ pub enum FromLegacyRunner {
         files: Vec<FileChange>,
     },
     /// The ports of the sandbox that can be reached.
-    Tunnels {},
+    Tunnels {
+        /// All of them.
+        #[serde(default, deserialize_with = "readable")]
+        tunnels: Vec<Tunnel>,
+    },
     /// A channel got a new conversation.
     SessionReset {
         /// Id of the request, if it was one of the gateway's.
@@ -299,6 +304,20 @@ pub enum ToLegacyRunner {
     Revert {
         /// The prompt.
         message_id: String,
+    },
+    /// Close a tunnel. The runner answers with a list of `tunnels` without it.
+    TunnelDelete {
+        /// Its name.
+        name: String,
+        /// Who wants that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_id: Option<String>,
+        /// That user's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_name: Option<String>,
+        /// That user's address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_email: Option<String>,
     },
     /// End the turn.
     Abort {

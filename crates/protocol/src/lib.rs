@@ -21,6 +21,7 @@ pub mod requests;
 pub mod resuming;
 pub mod runner;
 pub mod server;
+pub mod tunnels;
 pub mod workspaces;
 
 /// The version of the runner protocol that this crate describes.

@@ -126,6 +126,12 @@ pub enum Part {
     },
     /// From here on the agent remembers nothing of what was said before.
     SessionBreak {},
+    /// A tunnel was closed.
+    #[serde(rename = "tunnel.disabled")]
+    TunnelClosed {
+        /// Its name.
+        name: String,
+    },
     /// A picture that goes with a prompt.
     Image(Attached),
     /// A sound that goes with a prompt.

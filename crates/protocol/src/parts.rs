@@ -1,5 +1,5 @@
 //! The parts of a message on the wire: a list, or what clients of older versions know only alone and as an object: a
-//! label, which has no type, a break of the session, or a screenshot.
+//! label, which has no type, a break of the session, a screenshot, or the end of a tunnel.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -30,7 +30,9 @@ pub fn serialize<S: Serializer>(parts: &Option<Vec<Part>>, serializer: S) -> Res
             Label { system_title: system_title.clone(), system_avatar_key: system_avatar_key.clone() }
                 .serialize(serializer)
         }
-        Some([part @ (Part::SessionBreak {} | Part::Screenshot(_))]) => part.serialize(serializer),
+        Some([part @ (Part::SessionBreak {} | Part::Screenshot(_) | Part::TunnelClosed { .. })]) => {
+            part.serialize(serializer)
+        }
         parts => parts.serialize(serializer),
     }
 }

@@ -29,6 +29,11 @@ pub enum RunnerRequest {
         /// The prompt.
         message_id: String,
     },
+    /// The end of a tunnel. It is answered once the list of tunnels without it was sent.
+    CloseTunnel {
+        /// Its name.
+        name: String,
+    },
     /// A type that this reader does not know; it is answered with a failure.
     #[serde(other)]
     Unknown,

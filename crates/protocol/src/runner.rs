@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
 use crate::models::ProviderModels;
 use crate::requests::{RunnerRequest, RunnerResponse};
+use crate::tunnels::{Tunnel, readable};
 use crate::workspaces::{FileChange, GitState};
 
 /// A frame that a runner sends.
@@ -264,6 +265,13 @@ pub enum RunnerEvent {
     /// What git says of the workspace.
     #[serde(rename = "git-state")]
     GitState(GitState),
+    /// These ports of the sandbox can be reached from outside, and no others.
+    #[serde(rename = "tunnels")]
+    Tunnels {
+        /// The ports.
+        #[serde(default, deserialize_with = "readable")]
+        tunnels: Vec<Tunnel>,
+    },
     /// A new conversation of the agent begins, which knows nothing of the one before. `ready` with its name comes first.
     #[serde(rename = "session-reset")]
     SessionReset {},

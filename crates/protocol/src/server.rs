@@ -1,11 +1,14 @@
 //! Gateway to client.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, Message, MessageRole, Part};
 use crate::models::ProviderModels;
 use crate::requests::{DiffData, FileDiff, Review};
 use crate::resuming::{HistoryData, ResumedData, ResumedSession};
+use crate::tunnels::Tunnel;
 use crate::workspaces::{FileChange, GitState};
 
 /// A frame that the gateway sends to clients.
@@ -405,6 +408,12 @@ pub struct StatusData {
     /// Why the status is `error`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Where the sandbox is reached from outside, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_urls: Option<BTreeMap<String, String>>,
+    /// The ports of the sandbox that can be reached from outside, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnels: Option<Vec<Tunnel>>,
     /// Whether a runner is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner_connected: Option<bool>,

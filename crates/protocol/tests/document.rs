@@ -122,6 +122,7 @@ frame!(RunnerEvent {
     Aborted = "aborted",
     FilesChanged = "files-changed",
     GitState = "git-state",
+    Tunnels = "tunnels",
     SessionReset = "session-reset",
 } else Unknown);
 
@@ -133,6 +134,7 @@ frame!(RunnerRequest {
     Revert = "revert",
     NewSession = "new-session",
     Command = "command",
+    CloseTunnel = "close-tunnel",
 } else Unknown);
 
 frame!(RunnerResponse {
@@ -187,6 +189,7 @@ frame!(ToLegacyRunner {
     Review = "review",
     OpencodeCommand = "opencode-command",
     NewSession = "new-session",
+    TunnelDelete = "tunnel-delete",
     Stop = "stop",
     Pong = "pong",
     Error = "error",

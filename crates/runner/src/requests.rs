@@ -95,6 +95,7 @@ impl Desk {
             RunnerRequest::Revert { .. } => {
                 failed("NOT_AVAILABLE", "This agent cannot forget a part of its conversation: begin a new one instead")
             }
+            RunnerRequest::CloseTunnel { .. } => failed("NOT_AVAILABLE", "This runner opens no tunnels"),
             RunnerRequest::Unknown => failed("NOT_AVAILABLE", "This runner does not know what it was asked"),
         }
     }

@@ -11,6 +11,7 @@ use portway_domain::ids::{IdStream, MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_domain::sessions::{MAX_MODEL_CHARS, MAX_TITLE_CHARS, MAX_WORKSPACE_CHARS, QueueMode, Session};
 use portway_domain::states::Facts;
+use portway_domain::tunnels::Exposure;
 use portway_ports::Stored;
 use portway_ports::children::{ChildFilter, ChildPage};
 use portway_ports::pages::PageRequest;
@@ -61,6 +62,8 @@ pub struct SessionReport {
     pub session: Session,
     /// What its engine does.
     pub facts: Facts,
+    /// How its sandbox is reached from outside.
+    pub exposure: Exposure,
     /// The newest messages, oldest first.
     pub recent: Vec<Message>,
 }
@@ -190,7 +193,8 @@ impl Services {
     pub async fn session_status(&self, session: &SessionId, target: &SessionId) -> Result<SessionReport, Error> {
         let (found, engine) = self.related(session, target).await?;
         let recent = self.ports.store.newest_messages(target, RECENT).await?;
-        Ok(SessionReport { session: found, facts: Facts::of(&engine.value), recent })
+        let facts = Facts::of(&engine.value);
+        Ok(SessionReport { session: found, facts, exposure: engine.value.runner.exposure, recent })
     }
 
     async fn stored(&self, id: &SessionId) -> Result<(Session, Stored<Engine>), Error> {

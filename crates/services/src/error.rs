@@ -59,6 +59,9 @@ pub enum Error {
     /// A bounded queue is full.
     #[error("{0}")]
     TooMany(&'static str),
+    /// This installation, or whoever is asked, does not offer it.
+    #[error("{0}")]
+    NotAvailable(String),
     /// It may work later.
     #[error("{message}")]
     Unavailable {

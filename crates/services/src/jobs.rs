@@ -10,7 +10,7 @@ use portway_domain::jobs::{Job, LEASE, MAX_ATTEMPTS, Work, backoff};
 use portway_domain::text::keepable;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::commit::{ChangeSet, Write};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, StartedSandbox};
 
 use crate::Services;
 use crate::error::Error;
@@ -96,7 +96,7 @@ impl Services {
         // An earlier attempt got that far and could not say so. Its runner has the secret that is stored: starting another
         // one would end it, which looks like the loss of the sandbox.
         match self.ports.sandboxes.is_alive(&SandboxRef::new(id.clone(), generation)).await {
-            Ok(true) => return self.sandbox_started(job, id, generation, None).await,
+            Ok(true) => return self.sandbox_started(job, id, generation, StartedSandbox::default()).await,
             Ok(false) => {}
             Err(error) => return self.sandbox_not_started(job, id, generation, error).await,
         }
@@ -111,7 +111,7 @@ impl Services {
             return self.complete(job).await;
         }
         match self.order_sandbox(id, generation, token).await? {
-            Ok(sandbox) => self.sandbox_started(job, id, generation, sandbox).await,
+            Ok(started) => self.sandbox_started(job, id, generation, started).await,
             Err(error) => self.sandbox_not_started(job, id, generation, error).await,
         }
     }
@@ -147,9 +147,10 @@ impl Services {
         job: &Job,
         id: &SessionId,
         generation: u32,
-        sandbox: Option<SandboxId>,
+        started: StartedSandbox,
     ) -> Result<(), Error> {
-        let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone() };
+        let StartedSandbox { id: sandbox, urls } = started;
+        let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone(), urls };
         match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
             Ok(_) => {}
             // The session was deleted meanwhile.
@@ -168,7 +169,7 @@ impl Services {
         id: &SessionId,
         generation: u32,
         token: TokenSecret,
-    ) -> Result<Result<Option<SandboxId>, SandboxError>, Error> {
+    ) -> Result<Result<StartedSandbox, SandboxError>, Error> {
         let Some((session, engine)) = self.ports.store.engine(id).await? else {
             return Ok(Err(SandboxError::Refused("the session is gone".to_owned())));
         };

@@ -99,6 +99,7 @@ pub mod steps;
 #[cfg(test)]
 mod tests;
 pub mod ticks;
+pub mod tunnels;
 mod unpublished;
 pub mod watch;
 pub mod workspaces;

@@ -129,7 +129,7 @@ impl Services {
     }
 }
 
-fn author(principal: &Principal) -> Author {
+pub(crate) fn author(principal: &Principal) -> Author {
     Author {
         id: principal.user.clone(),
         email: principal.email.clone(),

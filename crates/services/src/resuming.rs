@@ -196,7 +196,11 @@ fn weight(message: &Message) -> usize {
         Part::Plan { entries } => entries.iter().map(|entry| entry.content.len()).sum(),
         // What goes with a prompt is told by its address.
         Part::Attachment(attachment) => attachment.transcript.as_ref().map_or(0, String::len),
-        Part::Finish { .. } | Part::Forwarded(_) | Part::Label { .. } | Part::SessionBreak => 0,
+        Part::Finish { .. }
+        | Part::Forwarded(_)
+        | Part::Label { .. }
+        | Part::SessionBreak
+        | Part::TunnelClosed { .. } => 0,
     });
     parts.fold(message.content.len(), usize::saturating_add)
 }

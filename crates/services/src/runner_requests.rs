@@ -12,6 +12,7 @@ use portway_domain::engine::{Engine, Link, Notice, StatusNotice};
 use portway_domain::ids::SessionId;
 use portway_domain::runner_requests::{FailureCode, RunnerRequest, RunnerResponse};
 use portway_ports::pubsub::{Delivery, Hint, Responded, RunnerAsked, Subscription, Topic};
+use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::prompts::NewPrompt;
@@ -84,6 +85,31 @@ impl Services {
         id: &SessionId,
         request: RunnerRequest,
     ) -> Result<(), Error> {
+        self.begin_request(context, id, request, None).await
+    }
+
+    /// The same for who waits for what comes of it. The answer is seen to also when nobody waits any more.
+    ///
+    /// # Errors
+    /// As [`Services::ask_runner`].
+    pub(crate) async fn ask_runner_and_wait(
+        self: &Arc<Self>,
+        context: &Context,
+        id: &SessionId,
+        request: RunnerRequest,
+    ) -> Result<RunnerResponse, Error> {
+        let (waits, answer) = oneshot::channel();
+        self.begin_request(context, id, request, Some(waits)).await?;
+        answer.await.map_err(|_| Error::Unavailable { message: "The gateway goes down".to_owned(), retry_after: 1 })
+    }
+
+    async fn begin_request(
+        self: &Arc<Self>,
+        context: &Context,
+        id: &SessionId,
+        request: RunnerRequest,
+        waits: Option<oneshot::Sender<RunnerResponse>>,
+    ) -> Result<(), Error> {
         context.token()?;
         // Before the state is read, so that no end of the connection is missed which is found there.
         let subscription = self.ports.pubsub.subscribe(&Topic::Session(id.clone())).await;
@@ -92,7 +118,7 @@ impl Services {
         let connection = match connection(&state.engine.value, &request) {
             Ok(connection) => connection,
             Err(response) => {
-                self.respond(id, Responded { request_id, request, response });
+                self.respond(id, Responded { request_id, request, response }, waits);
                 return Ok(());
             }
         };
@@ -113,7 +139,7 @@ impl Services {
             let response = services.follow_up(&asked, response).await;
             drop(open);
             let RunnerAsked { request_id, request, .. } = asked.asked;
-            services.respond(&asked.session, Responded { request_id, request, response });
+            services.respond(&asked.session, Responded { request_id, request, response }, waits);
         }));
         Ok(())
     }
@@ -124,7 +150,11 @@ impl Services {
         self.ports.pubsub.publish(&Topic::Session(id.clone()), hint);
     }
 
-    fn respond(&self, id: &SessionId, responded: Responded) {
+    fn respond(&self, id: &SessionId, responded: Responded, waits: Option<oneshot::Sender<RunnerResponse>>) {
+        if let Some(waits) = waits {
+            // Nobody waits any more if it cannot be sent.
+            let _ = waits.send(responded.response.clone());
+        }
         self.ports.pubsub.publish(&Topic::Session(id.clone()), Hint::Responded(responded));
     }
 
@@ -179,7 +209,7 @@ impl Services {
         match (response, &asked.reversion) {
             (RunnerResponse::Prompt { content }, _) => self.say_prompt(asked, content).await,
             (RunnerResponse::Done { .. }, Some(reversion)) => self.revert(&asked.session, reversion.clone()).await,
-            (response, _) => response,
+            (response, _) => self.note_closed_tunnel(&asked.session, &asked.asked.request, response).await,
         }
     }
 

@@ -9,6 +9,7 @@ use portway_domain::messages::Message;
 use portway_domain::sessions::{Session, SessionStatus};
 use portway_domain::sharing::ParticipantRole;
 use portway_domain::states::Facts;
+use portway_domain::tunnels::Exposure;
 use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::{Page, PageRequest};
@@ -49,6 +50,8 @@ pub struct SessionDetail {
     pub session: Session,
     /// What its engine does.
     pub facts: Facts,
+    /// How its sandbox is reached from outside.
+    pub exposure: Exposure,
     /// How many messages its transcript has.
     pub message_count: u64,
 }
@@ -257,9 +260,9 @@ impl Services {
     pub async fn session(&self, context: &Context, id: &SessionId) -> Result<SessionDetail, Error> {
         let seen = self.ports.store.session_overview(context.token()?, id).await?;
         context.admit_to(seen.caller, seen.value.as_ref().map(|overview| &overview.access), id)?;
-        let SessionOverview { access, facts, message_count } =
+        let SessionOverview { access, facts, exposure, message_count } =
             seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
-        Ok(SessionDetail { session: access.session, facts, message_count })
+        Ok(SessionDetail { session: access.session, facts, exposure, message_count })
     }
 
     /// Gives a session another title.

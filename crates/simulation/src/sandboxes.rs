@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use portway_domain::ids::{NodeId, SandboxId, SessionId};
-use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_domain::ids::{NodeId, SessionId};
+use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_services::Services;
 use tokio::sync::Notify;
 
@@ -113,7 +113,7 @@ impl MachineSandboxes {
 
 #[async_trait]
 impl Sandboxes for MachineSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         self.work().await?;
         if self.simulation.strikes(self.simulation.plan.faults.starts / 16) {
             return Err(SandboxError::Refused("simulated".to_owned()));
@@ -124,7 +124,7 @@ impl Sandboxes for MachineSandboxes {
         if self.simulation.strikes(self.simulation.plan.faults.starts / 4) {
             return Err(SandboxError::Unavailable("simulated: it was started, and nobody knows".to_owned()));
         }
-        Ok(None)
+        Ok(StartedSandbox::default())
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {

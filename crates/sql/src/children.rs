@@ -2,6 +2,7 @@
 
 use portway_domain::ids::SessionId;
 use portway_domain::sessions::SessionStatus;
+use portway_domain::states::LiveState;
 use portway_domain::time::Timestamp;
 use portway_ports::children::{ChildFilter, ChildSummary};
 use portway_ports::pages::{Cursor, PageRequest};
@@ -9,7 +10,9 @@ use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement};
-use crate::record::{Record, record};
+use crate::engines;
+use crate::json_text::JsonText;
+use crate::record::{Cells, Record, record};
 use crate::row::Row;
 use crate::sessions::{Scope, ScopedShape, TABLE};
 use crate::shape::Parameter;
@@ -21,13 +24,6 @@ record! {
         status: SessionStatus,
         workspace: String,
         created_at: Timestamp,
-    }
-}
-
-impl From<ChildRow> for ChildSummary {
-    fn from(row: ChildRow) -> Self {
-        let ChildRow { id, title, status, workspace, created_at } = row;
-        Self { id, title, status, workspace, created_at }
     }
 }
 
@@ -62,6 +58,8 @@ pub(crate) fn page(dialect: Dialect, parent: Scope<'_>, filter: ChildFilter, pag
         let older = || Expr::tuple(order.map(Expr::col)).lt(Expr::tuple([at, id].map(Expr::from)));
         let mut select = ChildRow::select();
         select
+            .column((engines::TABLE, "state"))
+            .inner_join(engines::TABLE, Expr::col((engines::TABLE, "session_id")).equals((TABLE, "id")))
             .and_where(Expr::col((TABLE, "parent_id")).eq(parent))
             .and_where_option(in_order(filter, status))
             .and_where_option(page.after.as_ref().map(|_| older()));
@@ -85,7 +83,13 @@ fn in_order(filter: ChildFilter, status: Parameter) -> Option<Expr> {
 
 /// The children in the answer to [`page`].
 pub(crate) fn decode(rows: Vec<Row>) -> Result<Vec<ChildSummary>, SqlError> {
-    Ok(ChildRow::decode_all(rows)?.into_iter().map(ChildSummary::from).collect())
+    let decode = |row| {
+        let mut cells = Cells::new(row);
+        let ChildRow { id, title, status, workspace, created_at } = ChildRow::decode_cells(&mut cells)?;
+        let live: JsonText<LiveState> = cells.take(engines::TABLE, "state")?;
+        Ok(ChildSummary { id, title, status, workspace, created_at, exposure: live.0.exposure })
+    };
+    rows.into_iter().map(decode).collect()
 }
 
 /// Where the page after this child begins.

@@ -4,7 +4,7 @@ use portway_domain::engine::Engine;
 use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::sessions::Session;
 use portway_domain::sharing::ParticipantRole;
-use portway_domain::states::Facts;
+use portway_domain::states::LiveState;
 use portway_domain::tokens::TokenHash;
 use portway_ports::Stored;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
@@ -21,7 +21,7 @@ use crate::sessions::{Scope, SessionRow};
 use crate::shape::{Parameter, Shape};
 use crate::value::IntoValue;
 
-const TABLE: &str = EngineRow::TABLE;
+pub(crate) const TABLE: &str = EngineRow::TABLE;
 
 record! {
     struct EngineRow in "engines" {
@@ -106,7 +106,7 @@ pub(crate) struct Overview {
     /// The session.
     pub(crate) session: Session,
     /// What its engine does.
-    pub(crate) facts: Facts,
+    pub(crate) live: LiveState,
     /// How many messages it has.
     pub(crate) message_count: u64,
     /// The role that the caller has as a participant.
@@ -129,10 +129,10 @@ pub(crate) fn decode_overview(rows: Vec<Row>) -> Result<Option<Overview>, SqlErr
     let decode = |row| {
         let mut cells = Cells::new(row);
         let session = SessionRow::decode_cells(&mut cells)?.into();
-        let facts: JsonText<Facts> = cells.take(TABLE, "state")?;
+        let live: JsonText<LiveState> = cells.take(TABLE, "state")?;
         let message_count = cells.take(messages::TABLE, "message_count")?;
         let role = cells.take(participants::TABLE, "role")?;
-        Ok(Overview { session, facts: facts.0, message_count, role })
+        Ok(Overview { session, live: live.0, message_count, role })
     };
     rows.into_iter().next().map(decode).transpose()
 }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sessions::StatusName;
+use super::tunnels::{TunnelView, gateway_url, some_tunnels};
 use super::{Answer, State, session_id};
 use crate::operation::Operation;
 
@@ -72,6 +73,12 @@ pub(crate) struct ChildView {
     status: &'static str,
     workspace: String,
     created_at: String,
+    /// Where the gateway of its sandbox is, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_url: Option<String>,
+    /// Ports of its sandbox that can be reached from outside, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnels: Option<Vec<TunnelView>>,
 }
 
 impl From<ChildSummary> for ChildView {
@@ -82,6 +89,8 @@ impl From<ChildSummary> for ChildView {
             status: child.status.as_str(),
             workspace: child.workspace,
             created_at: child.created_at.to_string(),
+            gateway_url: gateway_url(&child.exposure),
+            tunnels: some_tunnels(&child.exposure),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions: open, list, look at, rename, end.
 
+use std::collections::BTreeMap;
+
 use garde::Validate;
 use http::{Method, StatusCode};
 use portway_domain::access::{Permission, SessionRole};
@@ -13,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sharing::ListedParticipantView;
+use super::tunnels::{TunnelView, gateway_url, some_tunnels, some_urls};
 use super::{Answer, SUCCESS, State, Success, session_id};
 use crate::operation::Operation;
 use crate::rate::RateClass;
@@ -313,11 +316,15 @@ struct Detail {
 
 /// A session, alone.
 #[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct DetailView {
     #[serde(flatten)]
     session: SessionView,
-    /// Ports that the sandbox offers; none so far.
-    tunnels: Option<()>,
+    /// Where the gateway of the sandbox is, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_url: Option<String>,
+    /// Ports of the sandbox that can be reached from outside, if there are any.
+    tunnels: Option<Vec<TunnelView>>,
 }
 
 /// What goes on in a session.
@@ -330,8 +337,10 @@ struct LiveStatus {
     status: &'static str,
     lifecycle_status: &'static str,
     sandbox_id: Option<String>,
-    tunnel_urls: Option<()>,
-    tunnels: Option<()>,
+    /// Where the sandbox is reached from outside, by name.
+    tunnel_urls: Option<BTreeMap<String, String>>,
+    /// Ports of the sandbox that can be reached from outside, if there are any.
+    tunnels: Option<Vec<TunnelView>>,
     runner_connected: bool,
     runner_busy: bool,
     /// What the agent does, in one word.
@@ -355,7 +364,8 @@ async fn get(services: State, context: Context, input: SessionPath) -> Answer<De
     let (users, sockets) = services.present(&id).await;
     let connected_users = users.into_iter().map(|user| user.id.into()).collect();
     let do_status = live_status(&detail, connected_users, sockets);
-    Ok(Detail { session: DetailView { session: detail.session.into(), tunnels: None }, do_status })
+    let (gateway_url, tunnels) = (gateway_url(&detail.exposure), some_tunnels(&detail.exposure));
+    Ok(Detail { session: DetailView { session: detail.session.into(), gateway_url, tunnels }, do_status })
 }
 
 fn live_status(detail: &SessionDetail, connected_users: Vec<String>, connected_clients: usize) -> LiveStatus {
@@ -368,8 +378,8 @@ fn live_status(detail: &SessionDetail, connected_users: Vec<String>, connected_c
         status,
         lifecycle_status: status,
         sandbox_id: facts.sandbox.then(|| format!("{}.{}", detail.session.id, facts.generation)),
-        tunnel_urls: None,
-        tunnels: None,
+        tunnel_urls: some_urls(&detail.exposure),
+        tunnels: some_tunnels(&detail.exposure),
         runner_connected: facts.connected,
         runner_busy: facts.busy,
         agent_state: facts.agent_state(),

@@ -15,7 +15,7 @@ use portway_protocol::server::{
 };
 use portway_services::Context;
 
-use super::{attachments, models, workspaces};
+use super::{attachments, models, tunnels, workspaces};
 
 /// Longest text of a toast, in characters.
 const MAX_TOAST_CHARS: usize = 240;
@@ -111,6 +111,7 @@ fn part(message: &str, part: Part) -> wire::Part {
         },
         Part::Label { title, avatar_key } => wire::Part::Label { system_title: title, system_avatar_key: avatar_key },
         Part::SessionBreak => wire::Part::SessionBreak {},
+        Part::TunnelClosed { name } => wire::Part::TunnelClosed { name },
         Part::Attachment(attachment) => attachments::part(message, attachment),
     }
 }
@@ -292,12 +293,14 @@ pub(super) fn agent_status(status: AgentStatus) -> wire::AgentStatus {
 fn status_data(change: &StatusNotice) -> StatusData {
     let none = StatusData::default();
     match change {
-        StatusNotice::Lifecycle { status, sandbox, error } => StatusData {
+        StatusNotice::Lifecycle { status, sandbox, error, urls } => StatusData {
+            tunnel_urls: tunnels::urls(urls),
             status: Some(status.as_str().to_owned()),
             sandbox_running: *sandbox,
             error: error.clone(),
             ..none
         },
+        StatusNotice::Tunnels(exposure) => tunnels::tunnels_told(exposure),
         StatusNotice::RunnerConnected => StatusData { runner_connected: Some(true), ..none },
         StatusNotice::RunnerDisconnected { queued } => StatusData {
             runner_connected: Some(false),

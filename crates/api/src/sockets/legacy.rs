@@ -251,7 +251,11 @@ impl Link {
                     }
                     _ => self.is_urgent = true,
                 }
+                let tunnels = if let RunnerReport::Tunnels(tunnels) = &report { Some(tunnels.clone()) } else { None };
                 self.pending.push(report);
+                if let Some(tunnels) = tunnels {
+                    self.tunnels_told(&tunnels).await?;
+                }
             }
             Outcome::Send(frame) => send(socket, &frame).await?,
             Outcome::Reconnect => return Err(End::Reconnect("Say hello first".to_owned())),

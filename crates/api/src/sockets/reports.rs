@@ -8,7 +8,7 @@ use portway_ports::sessions::PendingCommand;
 use portway_protocol::message as wire;
 use portway_protocol::runner::{Answer, Hello, PromptAttachment, RunnerCommand, RunnerEvent, ToRunner};
 
-use super::{models, workspaces};
+use super::{models, tunnels, workspaces};
 
 /// A runner's hello over a connection of that name.
 pub(super) fn hello(hello: &Hello, connection: String) -> Result<RunnerHello, InvalidId> {
@@ -64,6 +64,7 @@ fn convert(event: RunnerEvent) -> Result<RunnerReport, InvalidId> {
         RunnerEvent::Aborted { message_id } => completed(message_id, true)?,
         RunnerEvent::FilesChanged { files } => RunnerReport::FilesChanged(workspaces::changed_files(files)),
         RunnerEvent::GitState(state) => RunnerReport::GitState(workspaces::git_report(state)),
+        RunnerEvent::Tunnels { tunnels: told } => RunnerReport::Tunnels(tunnels::tunnels(told)),
         RunnerEvent::SessionReset {} => RunnerReport::SessionReset,
         RunnerEvent::Unknown => RunnerReport::Unknown,
     })

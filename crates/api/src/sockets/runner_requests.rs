@@ -4,6 +4,7 @@ use portway_domain::access::SessionRole;
 use portway_domain::runner_requests::{
     Differences, FailureCode, FileDiff, InvalidCommand, RequestFailure, RunnerRequest, RunnerResponse,
 };
+use portway_domain::tunnels::Tunnels;
 use portway_ports::pubsub::{Responded, RunnerAsked};
 use portway_protocol::requests as wire;
 use portway_protocol::requests::{DiffData, Review};
@@ -74,6 +75,15 @@ impl Unanswered {
         self.0.iter().find(is_meant).map(|asked| asked.request_id.clone())
     }
 
+    /// The requests to close tunnels that are not among these.
+    pub(super) fn closed_by(&self, tunnels: &Tunnels) -> Vec<String> {
+        let is_closed = |asked: &&RunnerAsked| match &asked.request {
+            RunnerRequest::CloseTunnel { name, .. } => !tunnels.contains(name),
+            _ => false,
+        };
+        self.0.iter().filter(is_closed).map(|asked| asked.request_id.clone()).collect()
+    }
+
     /// Whether a runner may answer that request: it was given it, and has not answered.
     pub(super) fn settle(&mut self, request_id: &str) -> bool {
         let place = self.0.iter().position(|asked| asked.request_id == request_id);
@@ -97,6 +107,7 @@ pub(super) fn request(asked: &RunnerAsked) -> ToRunner {
             args: command.arguments().map(str::to_owned),
         },
         RunnerRequest::Revert { prompt } => wire::RunnerRequest::Revert { message_id: prompt.to_string() },
+        RunnerRequest::CloseTunnel { name, .. } => wire::RunnerRequest::CloseTunnel { name: name.clone() },
     };
     ToRunner::Request { request_id: asked.request_id.clone(), body }
 }
@@ -147,8 +158,8 @@ fn diff_data(differences: &Differences) -> DiffData {
     DiffData { files: differences.files.iter().map(file).collect(), omitted_files: differences.omitted }
 }
 
-/// What clients are told of an answer. A new conversation shows in the transcript, and so does that something was taken
-/// back: nothing else is told of it.
+/// What clients are told of an answer. A new conversation, the end of a tunnel and that something was taken back show in the
+/// transcript, so nothing else is told of them; who wants a tunnel closed waits for it.
 pub(super) fn frame(responded: &Responded) -> Option<ServerFrame> {
     let Responded { request_id, request, response } = responded;
     let (request_id, failure) = (request_id.clone(), failure(response));
@@ -167,6 +178,7 @@ pub(super) fn frame(responded: &Responded) -> Option<ServerFrame> {
             let diff_files = of.map(|of| diff_data(of).files);
             ServerFrame::ReviewResult { request_id, data, diff_files, error, code }
         }
+        RunnerRequest::CloseTunnel { .. } => return None,
         RunnerRequest::NewSession | RunnerRequest::Revert { .. } if failure.is_none() => return None,
         RunnerRequest::Revert { prompt } => {
             let error = error.unwrap_or_default();

@@ -10,6 +10,7 @@ use crate::questions::{Question, Resolution};
 use crate::sessions::SessionStatus;
 use crate::sharing::Participant;
 use crate::time::Timestamp;
+use crate::tunnels::{Exposure, SandboxUrls};
 use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Everything that follows from one event.
@@ -345,7 +346,12 @@ pub enum StatusNotice {
         sandbox: Option<bool>,
         /// Why the status is an error.
         error: Option<String>,
+        /// Where the sandbox is reached, where that is worth telling.
+        #[serde(default, skip_serializing_if = "SandboxUrls::is_empty")]
+        urls: SandboxUrls,
     },
+    /// Other ports of the sandbox can be reached.
+    Tunnels(Exposure),
     /// A runner connected.
     RunnerConnected,
     /// The runner's connection was lost.

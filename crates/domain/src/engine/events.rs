@@ -11,6 +11,7 @@ use crate::questions::{AnswerValue, Choice};
 use crate::sessions::QueueMode;
 use crate::sharing::ParticipantRole;
 use crate::tokens::TokenHash;
+use crate::tunnels::{SandboxUrls, Tunnels};
 use crate::workspaces::{ChangedFiles, GitReport};
 
 /// Something that happened to a session.
@@ -99,6 +100,13 @@ pub enum Event {
         /// The title.
         title: String,
     },
+    /// Somebody had the runner close a tunnel, and it did.
+    TunnelClosed {
+        /// Its name.
+        name: String,
+        /// Who.
+        by: Actor,
+    },
     /// Somebody ended it.
     Terminated {
         /// Who.
@@ -166,6 +174,8 @@ pub enum Event {
         node: NodeId,
         /// How its backend calls it, if it has a name of its own for it.
         sandbox: Option<SandboxId>,
+        /// Where its backend says that it is reached.
+        urls: SandboxUrls,
     },
     /// The sandbox of this generation could not be started, which is ignored once its runner said hello, or not be put
     /// away.
@@ -381,6 +391,8 @@ pub enum RunnerReport {
     FilesChanged(ChangedFiles),
     /// What git says of the workspace.
     GitState(GitReport),
+    /// These ports of the sandbox can be reached from outside, and no others.
+    Tunnels(Tunnels),
     /// A new conversation of the agent begins, which knows nothing of the one before.
     SessionReset,
     /// Something that this version does not know.

@@ -11,6 +11,7 @@ use crate::ids::{NodeId, SandboxId, UserId};
 use crate::messages::FinishReason;
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
+use crate::tunnels::{Exposure, SandboxUrls};
 
 impl Step<'_> {
     pub(super) fn opened(&mut self, title: Option<String>) {
@@ -18,7 +19,7 @@ impl Step<'_> {
         if !fresh {
             return;
         }
-        self.status(StatusNotice::Lifecycle { status: SessionStatus::Initializing, sandbox: None, error: None });
+        self.tell_status(SessionStatus::Initializing, None, None);
         self.audit("session.started", title.as_deref().unwrap_or("Session started"), Some(self.engine.owner.clone()));
         self.bus("session.started", json!({}));
         self.order_sandbox();
@@ -66,6 +67,7 @@ impl Step<'_> {
         runner.last_frame = 0;
         runner.last_command = 0;
         runner.taken_command = 0;
+        runner.exposure = Exposure::default();
         // What the agent worked on is there.
         let ordered = Change::SandboxOrdered { generation: runner.generation, node: runner.node.clone() };
         self.effects.changes.push(ordered);
@@ -81,7 +83,14 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(super) fn sandbox_started(&mut self, generation: u32, node: NodeId, sandbox: Option<SandboxId>) {
+    /// Its runner may have said hello already: then only where it is reached is news.
+    pub(super) fn sandbox_started(
+        &mut self,
+        generation: u32,
+        node: NodeId,
+        sandbox: Option<SandboxId>,
+        urls: SandboxUrls,
+    ) {
         if !self.is_current(generation) || self.engine.runner.link == Link::None {
             self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node), sandbox });
             return;
@@ -89,7 +98,12 @@ impl Step<'_> {
         if sandbox.is_some() {
             self.engine.runner.sandbox = sandbox;
         }
+        let is_news = self.reached_at(urls);
+        let before = self.engine.status;
         self.set_running();
+        if is_news && before == self.engine.status {
+            self.tell_status(before, Some(true), None);
+        }
     }
 
     /// Once its runner said hello, a sandbox did start: a failure to start that is reported after that is that of a
@@ -219,6 +233,7 @@ impl Step<'_> {
         runner.ready = false;
         runner.ready_by = None;
         runner.token = None;
+        runner.exposure = Exposure::default();
     }
 
     pub(super) fn set_running(&mut self) {
@@ -245,7 +260,12 @@ impl Step<'_> {
             title: None,
             at: self.now,
         });
-        self.status(StatusNotice::Lifecycle { status, sandbox, error });
+        self.tell_status(status, sandbox, error);
+    }
+
+    fn tell_status(&mut self, status: SessionStatus, sandbox: Option<bool>, error: Option<String>) {
+        let urls = self.engine.runner.exposure.urls.clone();
+        self.status(StatusNotice::Lifecycle { status, sandbox, error, urls });
     }
 
     pub(super) fn is_current(&self, generation: u32) -> bool {

@@ -26,6 +26,7 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod tunnels;
 mod workspaces;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -47,6 +48,7 @@ use crate::sessions::{QueueMode, SessionStatus};
 use crate::sharing::ParticipantRole;
 use crate::time::Timestamp;
 use crate::tokens::TokenHash;
+use crate::tunnels::Exposure;
 
 /// Most prompts that wait in one session.
 pub const MAX_QUEUED: usize = 100;
@@ -205,6 +207,9 @@ pub struct Runner {
     /// What the next sandbox is made from, where the files of the last one did not stay in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotId>,
+    /// How the sandbox of this generation is reached from outside.
+    #[serde(default, skip_serializing_if = "Exposure::is_empty")]
+    pub exposure: Exposure,
 }
 
 /// What runners that are lost again and again lead to.
@@ -336,6 +341,7 @@ impl Engine {
                 agent_session: None,
                 channel_sessions: ChannelSessions::default(),
                 snapshot: None,
+                exposure: Exposure::default(),
             },
             turn: None,
             queue: VecDeque::new(),
@@ -412,6 +418,7 @@ impl Step<'_> {
                 self.audit("share_link.revoked", "A share link was revoked", Some(by.user))
             }
             Event::Renamed { title } => self.renamed(title),
+            Event::TunnelClosed { name, by } => self.tunnel_closed(name, &by),
             Event::Terminated { by } => self.terminated(&by),
             Event::ChildOpened { child, title, by } => self.child_opened(child, title, by)?,
             Event::ChildTold { child, event } => self.child_told(&child, &event),
@@ -421,7 +428,9 @@ impl Step<'_> {
             Event::WakeWanted { by } => self.wake_wanted(&by),
             Event::SandboxPutAway { generation, snapshot } => self.sandbox_put_away(generation, snapshot),
             Event::SandboxPrepared { generation, node, token } => self.sandbox_prepared(generation, node, token)?,
-            Event::SandboxStarted { generation, node, sandbox } => self.sandbox_started(generation, node, sandbox),
+            Event::SandboxStarted { generation, node, sandbox, urls } => {
+                self.sandbox_started(generation, node, sandbox, urls);
+            }
             Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),
             Event::SandboxGone { generation, detail } => self.sandbox_gone(generation, &detail),
             Event::RunnerConnected(hello) => self.runner_connected(hello)?,

@@ -14,7 +14,8 @@ const MAX_ERROR_CHARS: usize = 4_000;
 impl Step<'_> {
     /// What a report means for the transcript and the turn.
     pub(super) fn report(&mut self, report: RunnerReport) {
-        let is_of_the_agent = !matches!(report, RunnerReport::FilesChanged(_) | RunnerReport::GitState(_));
+        let is_of_the_agent =
+            !matches!(report, RunnerReport::FilesChanged(_) | RunnerReport::GitState(_) | RunnerReport::Tunnels(_));
         if let Some(turn) = self.engine.turn.as_mut().filter(|_| is_of_the_agent) {
             turn.last_report = self.now;
         }
@@ -54,6 +55,7 @@ impl Step<'_> {
             }
             RunnerReport::FilesChanged(files) => self.files_changed(files),
             RunnerReport::GitState(report) => self.git_state_changed(report),
+            RunnerReport::Tunnels(tunnels) => self.tunnels_told(tunnels),
             RunnerReport::SessionReset => self.session_reset(),
             RunnerReport::Unknown => {}
         }

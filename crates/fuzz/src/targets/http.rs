@@ -8,8 +8,7 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use portway::Gateway;
-use portway::domain::ids::SandboxId;
-use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway::ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -20,7 +19,7 @@ struct NoSandboxes;
 
 #[async_trait]
 impl Sandboxes for NoSandboxes {
-    async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, _: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         Err(SandboxError::Refused("there are none".to_owned()))
     }
 

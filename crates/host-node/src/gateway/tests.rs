@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::ids::{SandboxId, SessionId};
+use portway_domain::ids::SessionId;
 use portway_domain::sessions::SessionStatus;
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, StartedSandbox};
 use portway_services::prompts::NewPrompt;
 use portway_services::sessions::NewSession;
 use tokio::sync::{mpsc, watch};
@@ -36,10 +36,10 @@ fn noted() -> (Arc<Noted>, mpsc::UnboundedReceiver<Call>) {
 
 #[async_trait]
 impl Sandboxes for Noted {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         self.running.send_replace(true);
         self.calls.send(Call::Start(order.session, order.generation)).unwrap();
-        Ok(None)
+        Ok(StartedSandbox::default())
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {

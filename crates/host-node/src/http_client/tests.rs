@@ -8,7 +8,8 @@ use portway_adapters_system::SystemClock;
 use portway_domain::ids::{SandboxId, SessionId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_domain::tunnels::SandboxUrls;
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -100,7 +101,10 @@ fn unavailable(error: SandboxError) -> String {
 #[tokio::test]
 async fn a_call_is_a_post_with_the_token() {
     let (address, served) = peer(answer("200 OK", "{\"sandboxId\":\"sb-1\"}")).await;
-    assert_eq!(sandboxes(address).start(order()).await, Ok(SandboxId::parse("sb-1").ok()));
+    assert_eq!(
+        sandboxes(address).start(order()).await,
+        Ok(StartedSandbox { id: SandboxId::parse("sb-1").ok(), urls: SandboxUrls::default() })
+    );
     let request = served.await.unwrap();
     assert!(request.starts_with("POST /create-session HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("authorization: Bearer hunter2\r\n"), "{request}");

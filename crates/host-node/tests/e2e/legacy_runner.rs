@@ -6,6 +6,7 @@ mod channels;
 mod losses;
 mod requests;
 mod runner;
+mod tunnels;
 
 use std::collections::BTreeSet;
 
@@ -39,6 +40,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::files", files);
     losses::add(trials);
     requests::add(trials);
+    tunnels::add(trials);
 }
 
 /// A session whose agent takes prompts.

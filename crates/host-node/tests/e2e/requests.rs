@@ -13,13 +13,14 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 51] = [
+const ROUTES: [&str; 53] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
     "delete /api/sessions/{id}/participants/{userId}",
     "delete /api/sessions/{id}/queue/{messageId}",
     "delete /api/sessions/{id}/share-link/{linkId}",
+    "delete /api/sessions/{id}/tunnels/{name}",
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
@@ -39,6 +40,7 @@ const ROUTES: [&str; 51] = [
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",
     "get /api/sessions/{id}/share-links",
+    "get /api/sessions/{id}/tunnels",
     "get /api/sessions/{id}/ws",
     "get /docs",
     "get /health",

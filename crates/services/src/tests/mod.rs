@@ -21,5 +21,6 @@ mod sessions;
 mod sharing;
 mod sign_ins;
 mod ticks;
+mod tunnels;
 mod workspaces;
 mod world;

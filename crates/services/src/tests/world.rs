@@ -14,9 +14,10 @@ use portway_domain::ids::{NodeId, SandboxId, SessionId};
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
+use portway_domain::tunnels::SandboxUrls;
 use portway_ports::health::Health;
-use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_ports::pubsub::{Delivery, Hint, PubSub, SharedHint, Subscription, Topic};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::{Clock, Entropy, Spawner, Task};
 use portway_ports::{Store, StoreError};
 use portway_sql::SqlStore;
@@ -248,6 +249,8 @@ pub(super) struct FakeSandboxes {
     pub(super) orders: AtomicU64,
     /// How the backend calls all of them, if it has names of its own.
     pub(super) name: Mutex<Option<SandboxId>>,
+    /// Where the next sandboxes are reached.
+    pub(super) urls: Mutex<SandboxUrls>,
     /// Whether all nodes can reach them, and nobody can ask about them now.
     pub(super) are_elsewhere: AtomicBool,
     pub(super) is_unreachable: AtomicBool,
@@ -303,7 +306,7 @@ impl FakeSandboxes {
 
 #[async_trait]
 impl Sandboxes for FakeSandboxes {
-    async fn start(&self, order: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
+    async fn start(&self, order: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
         self.orders.fetch_add(1, Ordering::SeqCst);
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
@@ -312,7 +315,7 @@ impl Sandboxes for FakeSandboxes {
         self.known.lock().unwrap().insert((order.session.clone(), order.generation));
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();
-        Ok(self.name.lock().unwrap().clone())
+        Ok(StartedSandbox { id: self.name.lock().unwrap().clone(), urls: self.urls.lock().unwrap().clone() })
     }
 
     async fn stop(&self, sandbox: &SandboxRef) -> Result<(), SandboxError> {
@@ -358,6 +361,7 @@ impl Sandboxes for FakeSandboxes {
 pub(super) struct RecordedHints {
     published: Mutex<Vec<(Topic, Hint)>>,
     missed: Mutex<Vec<Topic>>,
+    watches: Mutex<Vec<(Topic, mpsc::UnboundedSender<Hint>)>>,
 }
 
 impl RecordedHints {
@@ -371,18 +375,22 @@ impl RecordedHints {
     }
 }
 
-struct Silent;
+/// Tells what runners answer, and is silent about everything else.
+struct Answers(mpsc::UnboundedReceiver<Hint>);
 
 #[async_trait]
-impl Subscription for Silent {
+impl Subscription for Answers {
     async fn next(&mut self) -> Option<Delivery> {
-        std::future::pending().await
+        self.0.recv().await.map(|hint| Delivery::Hint(Arc::new(SharedHint::new(Arc::new(hint)))))
     }
 }
 
 #[async_trait]
 impl PubSub for RecordedHints {
     fn publish(&self, topic: &Topic, hint: Hint) {
+        if let Hint::RunnerAnswered { .. } = &hint {
+            self.watches.lock().unwrap().retain(|(watched, to)| watched != topic || to.send(hint.clone()).is_ok());
+        }
         self.published.lock().unwrap().push((topic.clone(), hint));
     }
 
@@ -390,8 +398,10 @@ impl PubSub for RecordedHints {
         self.missed.lock().unwrap().push(topic.clone());
     }
 
-    async fn subscribe(&self, _: &Topic) -> Box<dyn Subscription> {
-        Box::new(Silent)
+    async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription> {
+        let (to, answers) = mpsc::unbounded_channel();
+        self.watches.lock().unwrap().push((topic.clone(), to));
+        Box::new(Answers(answers))
     }
 }
 

@@ -72,9 +72,10 @@ impl SessionStore for SqlStore {
         let principal = tokens::decode_principal(answers.next()?)?;
         let overview = engines::decode_overview(answers.next()?)?;
         Ok(seen(principal, |caller| {
-            overview.map(|Overview { session, facts, message_count, role }| SessionOverview {
+            overview.map(|Overview { session, live, message_count, role }| SessionOverview {
                 access: sessions::access(session, role, caller),
-                facts,
+                facts: live.facts,
+                exposure: live.exposure,
                 message_count,
             })
         }))

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use portway_domain::ids::SandboxId;
-use portway_ports::sandboxes::{AgentCommand, SandboxError, Sandboxes};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, Sandboxes, StartedSandbox};
 
 use super::*;
 
@@ -91,7 +90,7 @@ async fn a_given_folder_is_worked_in() {
 async fn what_can_never_work_is_refused() {
     let place = Place::new(WAITING);
     let sandboxes = place.open();
-    let refused = |result: Result<Option<SandboxId>, SandboxError>| match result {
+    let refused = |result: Result<StartedSandbox, SandboxError>| match result {
         Err(SandboxError::Refused(text)) => text,
         other => panic!("{other:?}"),
     };

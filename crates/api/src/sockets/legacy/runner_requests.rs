@@ -4,6 +4,7 @@ use portway_domain::channels;
 use portway_domain::runner_requests::{
     AgentCommand, Differences, FailureCode, RequestFailure, RunnerRequest, RunnerResponse,
 };
+use portway_domain::tunnels::Tunnels;
 use portway_ports::pubsub::RunnerAsked;
 use portway_protocol::legacy_runner::{FromLegacyRunner, ToLegacyRunner};
 use portway_protocol::requests::{DiffData, FileDiff};
@@ -41,6 +42,14 @@ impl Link {
         }
     }
 
+    /// The runner told which tunnels there are. That one is gone answers who wanted it closed.
+    pub(super) async fn tunnels_told(&mut self, tunnels: &Tunnels) -> Result<(), End> {
+        for request_id in self.unanswered.closed_by(tunnels) {
+            self.answered(request_id, RunnerResponse::Done { result: None }).await?;
+        }
+        Ok(())
+    }
+
     /// The runner answered a request. What is not durable yet is part of the answer.
     pub(super) async fn answered(&mut self, request_id: String, response: RunnerResponse) -> Result<(), End> {
         if self.unanswered.settle(&request_id) {
@@ -64,6 +73,12 @@ fn request(asked: &RunnerAsked) -> Option<ToLegacyRunner> {
         },
         RunnerRequest::Command(command) => command_frame(command, request_id)?,
         RunnerRequest::Revert { prompt } => ToLegacyRunner::Revert { message_id: prompt.to_string() },
+        RunnerRequest::CloseTunnel { name, by } => ToLegacyRunner::TunnelDelete {
+            name: name.clone(),
+            actor_id: Some(by.id.to_string()),
+            actor_name: by.name.clone(),
+            actor_email: Some(by.email.clone()),
+        },
     })
 }
 

@@ -1,5 +1,7 @@
 //! What a runner of earlier gateways asks of other sessions of the same owner.
 
+use std::collections::BTreeMap;
+
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::Message;
 use portway_ports::children::ChildFilter;
@@ -9,10 +11,10 @@ use portway_services::Services;
 use portway_services::agent_requests::Excerpt;
 use portway_services::error::Error;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::requests::{Asked, session_id};
 use crate::operations::children::ChildView;
+use crate::operations::tunnels::{TunnelView, some_tunnels, some_urls};
 use crate::sockets::frames;
 
 /// How many children are named.
@@ -46,8 +48,8 @@ pub(super) struct StatusView {
     queued_prompts: usize,
     agent_status: &'static str,
     recent_messages: Vec<wire::Message>,
-    tunnel_urls: Value,
-    tunnels: Value,
+    tunnel_urls: Option<BTreeMap<String, String>>,
+    tunnels: Option<Vec<TunnelView>>,
 }
 
 /// Says something to the agent of another session.
@@ -103,7 +105,7 @@ pub(super) async fn status(services: &Services, asked: &Asked, target: &SessionI
         queued_prompts: facts.queued,
         agent_status: if facts.busy { "working" } else { "idle" },
         recent_messages: report.recent.into_iter().map(frames::message).collect(),
-        tunnel_urls: Value::Null,
-        tunnels: Value::Null,
+        tunnel_urls: some_urls(&report.exposure),
+        tunnels: some_tunnels(&report.exposure),
     })
 }

@@ -378,3 +378,17 @@ fn a_switch_of_models_belongs_to_the_prompt() {
     assert_eq!(talk.say(frame()), [Outcome::Report(RunnerReport::ModelSwitched(switch))]);
     assert_eq!(talk.engine.runner.taken_command, 1, "it works on it");
 }
+
+#[test]
+fn tunnels_are_reported_whole_and_read_one_by_one() {
+    let mut talk = Talk::ready();
+    let web = json!({"name": "web", "port": 3000, "protocol": "http", "path": "/t/web"});
+    let told = json!([web, {"name": "no path", "port": 1}, "rubbish", {"name": "x", "port": 0, "path": "/"}]);
+    talk.say(json!({"type": "tunnels", "tunnels": told}));
+    let kept = serde_json::to_value(&talk.engine.runner.exposure.tunnels).unwrap();
+    assert_eq!(kept, json!([web]));
+    for none in [json!({"type": "tunnels", "tunnels": []}), json!({"type": "tunnels"})] {
+        talk.say(none);
+        assert!(talk.engine.runner.exposure.tunnels.is_empty());
+    }
+}

@@ -17,7 +17,7 @@ use portway_protocol::legacy_runner::{EXPIRED_ANSWER, FromLegacyRunner, ToLegacy
 use super::conversations::{Conversations, News, channel_of};
 use super::runner_requests;
 use super::turn::Turn;
-use crate::sockets::{models, reports, workspaces};
+use crate::sockets::{models, reports, tunnels, workspaces};
 
 /// What a frame leads to.
 #[derive(Debug, PartialEq)]
@@ -190,6 +190,7 @@ impl Translation {
                 vec![Outcome::Report(RunnerReport::FilesChanged(workspaces::changed_files(files)))]
             }
             F::GitState(state) => vec![Outcome::Report(RunnerReport::GitState(workspaces::git_report(state)))],
+            F::Tunnels { tunnels: told } => vec![Outcome::Report(RunnerReport::Tunnels(tunnels::tunnels(told)))],
             F::Models { models } => offered(models::kept(models)),
             F::ModelSwitched { from_model, to_model, reason } => self.switched(from_model, to_model, reason),
             F::Title { title } => vec![Outcome::Title(title)],
@@ -207,7 +208,6 @@ impl Translation {
             | F::WorkflowChatMessage {}
             | F::WorkflowExecutionResult {}
             | F::PrCreated {}
-            | F::Tunnels {}
             | F::Unknown => Vec::new(),
         }
     }

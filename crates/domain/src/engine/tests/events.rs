@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use super::models::{models, switch};
 use super::rig::{
     Rig, actor, channel, child, choice, files, git, message, node, person, prompt, prompt_from, question, tool,
-    yes_or_no,
+    tunnels, urls, yes_or_no,
 };
 use crate::attachments::{Attachment, MediaType};
 use crate::children::{ChildEvent, ParentStop};
@@ -40,6 +40,7 @@ pub(super) enum Op {
     /// To before which prompt.
     Revert(u8),
     Rename,
+    CloseTunnel,
     /// Which person, and as what.
     Share(u8, ParticipantRole),
     Unshare(u8),
@@ -106,6 +107,7 @@ pub(super) enum Report {
     Complete(Turns, bool),
     Files(u32),
     Git(u32),
+    Tunnels(u16),
     Reset,
     Unknown,
 }
@@ -127,7 +129,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         2 => any::<u8>().prop_map(Op::Withdraw),
         2 => any::<u8>().prop_map(Op::Promote),
         2 => any::<u8>().prop_map(Op::Revert),
-        1 => Just(Op::Rename),
+        1 => select(vec![Op::Rename, Op::CloseTunnel]),
         1 => (0_u8..4, role()).prop_map(|(who, role)| Op::Share(who, role)),
         1 => (0_u8..4).prop_map(Op::Unshare),
         1 => (0_u8..4).prop_map(Op::OpenChild),
@@ -206,6 +208,7 @@ fn report() -> impl Strategy<Value = Report> {
         1 => n().prop_map(Report::Named),
         1 => (0_u32..3).prop_map(Report::Files),
         1 => (0_u32..3).prop_map(Report::Git),
+        1 => (0_u16..3).prop_map(Report::Tunnels),
         1 => (0_u8..3).prop_map(Report::Models),
         1 => turns().prop_map(Report::Switched),
         1 => select(vec!["a", "b"]).prop_map(Report::Channel),
@@ -245,6 +248,7 @@ impl Op {
             Self::Withdraw(which) => Event::PromptWithdrawn { prompt: waiting(rig, which), by: actor() },
             Self::Promote(which) => Event::PromptPromoted { prompt: waiting(rig, which), by: actor() },
             Self::Revert(which) => reverted(rig, which)?,
+            Self::CloseTunnel => Event::TunnelClosed { name: "t0".to_owned(), by: actor() },
             Self::Rename => Event::Renamed { title: format!("t{step}") },
             Self::Share(who, role) => Event::ParticipantSet { who: person(who), role, by: actor() },
             Self::Unshare(who) => Event::ParticipantRemoved { user: person(who).user, by: actor() },
@@ -351,7 +355,7 @@ impl SandboxOp {
         match self {
             Self::Prepared => Event::SandboxPrepared { generation, node: node(), token: TokenHash::of("secret") },
             Self::NodeLost => Event::NodeLost { node: node() },
-            Self::Started => Event::SandboxStarted { generation, node: node(), sandbox: None },
+            Self::Started => Event::SandboxStarted { generation, node: node(), sandbox: None, urls: urls() },
             Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
             Self::PutAway => Event::SandboxPutAway { generation, snapshot: SnapshotId::parse("files").ok() },
             Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },
@@ -441,6 +445,7 @@ impl Report {
             Self::Complete(turns, aborted) => RunnerReport::Completed { prompt: message(&prompt(turns)), aborted },
             Self::Files(count) => RunnerReport::FilesChanged(files(count)),
             Self::Git(count) => RunnerReport::GitState(git(count)),
+            Self::Tunnels(count) => RunnerReport::Tunnels(tunnels(count)),
             Self::Reset => RunnerReport::SessionReset,
             Self::Unknown => RunnerReport::Unknown,
         }
@@ -482,6 +487,7 @@ reports!(
     Completed,
     FilesChanged,
     GitState,
+    Tunnels,
     SessionReset,
     Unknown,
 );

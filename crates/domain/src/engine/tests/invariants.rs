@@ -6,7 +6,7 @@ use super::rig::Rig;
 use crate::children::ChildEvent;
 use crate::engine::{Change, Effects, Engine, Event, Link, MAX_OPEN_QUESTIONS, MAX_QUEUED, MAX_RESTARTS, Notice};
 use crate::sessions::SessionStatus;
-use crate::states::Facts;
+use crate::states::{Facts, LiveState};
 
 /// Checks a state by itself.
 pub(super) fn check_state(rig: &Rig) {
@@ -48,10 +48,13 @@ pub(super) fn check_state(rig: &Rig) {
     let dismissed: BTreeSet<u32> = rig.store.dismissed.iter().chain(put_away).copied().collect();
     assert_eq!(&ordered - &dismissed, wanted, "every sandbox that is not wanted is dismissed");
     assert_eq!(ordered.len(), rig.store.ordered.len(), "a generation is ordered once");
+    assert!(engine.uses_sandbox() || engine.runner.exposure.is_empty(), "nothing is reached without a sandbox");
     assert_eq!(engine.participants, rig.store.participants, "everybody who takes part is stored");
     check_deadline(engine);
     let stored = serde_json::to_string(engine).unwrap();
-    assert_eq!(serde_json::from_str::<Facts>(&stored).unwrap(), Facts::of(engine), "the stored state tells the same");
+    let shown = serde_json::from_str::<LiveState>(&stored).unwrap();
+    assert_eq!(shown.facts, Facts::of(engine), "the stored state tells the same");
+    assert_eq!(shown.exposure, engine.runner.exposure, "the stored state tells the same");
 }
 
 fn check_deadline(engine: &Engine) {

@@ -3,13 +3,14 @@
 use super::rig::{Rig, actor, node, notices, prompt};
 use crate::engine::{COOL_DOWNS, Change, Cooling, Event, Refusal};
 use crate::sessions::SessionStatus;
+use crate::tunnels::SandboxUrls;
 
 /// A session in every state that a session can be in, and its name.
 fn everywhere() -> Vec<(&'static str, Rig)> {
     let mut waiting = Rig::opened();
     waiting.say("a");
     let mut started = Rig::opened();
-    started.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
+    started.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None, urls: SandboxUrls::default() });
     let mut given = Rig::ready();
     given.say("p");
     let mut asking = Rig::working();
@@ -98,13 +99,15 @@ fn termination_ends_the_message_before_it_is_told() {
 fn a_sandbox_that_starts_too_late_is_dismissed() {
     let mut rig = Rig::opened();
     rig.terminate();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
+    let effects =
+        rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None, urls: SandboxUrls::default() });
     assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()), sandbox: None }]);
     assert_eq!(rig.engine.status, SessionStatus::Terminated);
     let mut rig = Rig::ready();
     rig.say("p");
     rig.gone();
-    let effects = rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None });
+    let effects =
+        rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None, urls: SandboxUrls::default() });
     assert_eq!(effects.changes, [Change::SandboxDismissed { generation: 1, node: Some(node()), sandbox: None }]);
 }
 
@@ -160,7 +163,8 @@ fn events_for_a_session_that_ended_say_so() {
 #[test]
 fn the_backends_name_of_a_sandbox_goes_with_the_work_on_it() {
     let name = |text: &str| crate::ids::SandboxId::parse(text).ok();
-    let started = |generation, sandbox| Event::SandboxStarted { generation, node: node(), sandbox };
+    let started =
+        |generation, sandbox| Event::SandboxStarted { generation, node: node(), sandbox, urls: SandboxUrls::default() };
     let named = |effects: &crate::engine::Effects| {
         effects.changes.iter().find_map(|change| match change {
             Change::SandboxDismissed { sandbox, .. } | Change::SandboxHibernated { sandbox, .. } => sandbox.clone(),

@@ -24,4 +24,5 @@ mod runner;
 mod sharing;
 mod store;
 mod transcript;
+mod tunnels;
 mod workspaces;

@@ -1,5 +1,6 @@
 //! A session under test, and short words for what happens to it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::store::Store;
@@ -14,6 +15,7 @@ use crate::messages::{FinishReason, Message, TextKind, ToolCall, ToolStatus};
 use crate::questions::{AnswerValue, Choice, ChoiceKind};
 use crate::sessions::QueueMode;
 use crate::time::Timestamp;
+use crate::tunnels::{SandboxUrls, Tunnel, Tunnels};
 use crate::workspaces::{ChangedFiles, FileChange, FileStatus, GitReport};
 
 /// An engine, the clock and the store that its changes are written to.
@@ -89,6 +91,17 @@ pub(super) fn files(count: u32) -> ChangedFiles {
 /// What git says after so many commits.
 pub(super) fn git(commits: u32) -> GitReport {
     GitReport { branch: Some("main".to_owned()), base_branch: None, commit_count: Some(commits) }
+}
+
+/// So many open ports.
+pub(super) fn tunnels(count: u16) -> Tunnels {
+    let tunnel = |n| Tunnel { name: format!("t{n}"), port: 3000 + n, protocol: None, path: format!("/t/t{n}") };
+    Tunnels::from((0..count).map(tunnel).collect::<Vec<_>>())
+}
+
+/// Where a sandbox is reached.
+pub(super) fn urls() -> SandboxUrls {
+    SandboxUrls::from(BTreeMap::from([("gateway".to_owned(), "https://g.example".to_owned())]))
 }
 
 pub(super) fn choice(id: &str, label: &str, kind: ChoiceKind) -> Choice {
@@ -393,6 +406,7 @@ fn notice_words(notice: &Notice) -> Option<String> {
 fn status_words(status: &StatusNotice) -> String {
     match status {
         StatusNotice::Lifecycle { status, .. } => status.as_str().to_owned(),
+        StatusNotice::Tunnels(exposure) => format!("tunnels {}", exposure.tunnels.as_slice().len()),
         StatusNotice::RunnerConnected => "runner up".to_owned(),
         StatusNotice::RunnerDisconnected { queued } => format!("runner down {queued}"),
         StatusNotice::TurnEnded { aborted: false } => "free".to_owned(),

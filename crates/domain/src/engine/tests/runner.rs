@@ -4,6 +4,7 @@ use super::rig::{Rig, commands, hello, message, node, notices};
 use crate::engine::{Change, Event, Link, Refusal, RunnerHello, RunnerReport};
 use crate::sessions::SessionStatus;
 use crate::tokens::TokenHash;
+use crate::tunnels::SandboxUrls;
 
 fn unknown() -> RunnerReport {
     RunnerReport::Unknown
@@ -20,7 +21,15 @@ fn the_first_hello_makes_the_session_run() {
 #[test]
 fn a_sandbox_that_exists_makes_the_session_run() {
     let mut rig = Rig::opened();
-    assert_eq!(notices(&rig.ok(Event::SandboxStarted { generation: 1, node: node(), sandbox: None })), ["running"]);
+    assert_eq!(
+        notices(&rig.ok(Event::SandboxStarted {
+            generation: 1,
+            node: node(),
+            sandbox: None,
+            urls: SandboxUrls::default()
+        })),
+        ["running"]
+    );
     assert_eq!(notices(&rig.connect()), ["runner up"]);
 }
 

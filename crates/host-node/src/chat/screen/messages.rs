@@ -164,7 +164,7 @@ impl Screen {
 
     fn parts(&mut self, id: &str, content: &str, parts: Option<&[Part]>) {
         match parts {
-            Some([Part::Label { .. } | Part::SessionBreak {} | Part::Screenshot(_)]) => {
+            Some([Part::Label { .. } | Part::SessionBreak {} | Part::TunnelClosed { .. } | Part::Screenshot(_)]) => {
                 self.whole_text(id, 0, Kind::Prose, content);
             }
             Some(parts) if !parts.is_empty() => {
@@ -203,6 +203,7 @@ impl Screen {
             Part::Forwarded { .. }
             | Part::Label { .. }
             | Part::SessionBreak {}
+            | Part::TunnelClosed { .. }
             | Part::Image(_)
             | Part::Audio(_)
             | Part::File(_)

@@ -19,6 +19,13 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What the gateway ordered last for each session.
 type Orders = Arc<Mutex<HashMap<String, Value>>>;
 
+/// What the gateway ordered, and where it is told that sandboxes are reached.
+#[derive(Clone)]
+struct Desk {
+    orders: Orders,
+    urls: Value,
+}
+
 /// A running backend. It ends when it is dropped.
 pub(super) struct Backend {
     address: SocketAddr,
@@ -36,10 +43,16 @@ pub(super) struct Order {
 
 impl Backend {
     pub(super) async fn start() -> Self {
+        Self::reached_at(json!({})).await
+    }
+
+    /// One whose sandboxes are reached there.
+    pub(super) async fn reached_at(urls: Value) -> Self {
         let orders = Orders::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/{label}", axum::routing::post(respond)).with_state(orders.clone());
+        let desk = Desk { orders: orders.clone(), urls };
+        let router = Router::new().route("/{label}", axum::routing::post(respond)).with_state(desk);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, orders, server }
     }
@@ -73,14 +86,14 @@ impl Drop for Backend {
     }
 }
 
-async fn respond(State(orders): State<Orders>, Path(label): Path<String>, body: Bytes) -> Json<Value> {
+async fn respond(State(Desk { orders, urls }): State<Desk>, Path(label): Path<String>, body: Bytes) -> Json<Value> {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let sandbox = format!("sandbox-{}", body["sessionId"].as_str().unwrap_or_default());
     Json(match &*label {
         "create-session" | "restore-session" => {
             let session = body["sessionId"].as_str().unwrap().to_owned();
             orders.lock().unwrap().insert(session, body);
-            json!({"sandboxId": sandbox, "tunnelUrls": {}})
+            json!({"sandboxId": sandbox, "tunnelUrls": urls})
         }
         "hibernate-session" => json!({"success": true, "snapshotImageId": "snapshot"}),
         "session-status" => {

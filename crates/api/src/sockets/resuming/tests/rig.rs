@@ -15,13 +15,13 @@ use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Actor, Engine, Event, RunnerHello, RunnerReport, Timeouts};
-use portway_domain::ids::{NodeId, SandboxId, SessionId};
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_domain::workspaces::{GitState, KeptFile};
 use portway_ports::health::Health;
 use portway_ports::pubsub::{PubSub, Topic};
-use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
+use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::sessions::Transcript;
 use portway_ports::shared_text::SharedText;
 use portway_ports::system::{Clock, Entropy, Spawner, Task};
@@ -262,8 +262,8 @@ impl Health for Outside {
 
 #[async_trait]
 impl Sandboxes for Outside {
-    async fn start(&self, _: SandboxOrder) -> Result<Option<SandboxId>, SandboxError> {
-        Ok(None)
+    async fn start(&self, _: SandboxOrder) -> Result<StartedSandbox, SandboxError> {
+        Ok(StartedSandbox::default())
     }
 
     async fn stop(&self, _: &SandboxRef) -> Result<(), SandboxError> {
