@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portway_domain::sandbox_tokens::SandboxKey;
 use portway_domain::tunnels::SandboxUrls;
 use portway_ports::sandboxes::{AgentCommand, SandboxOrder, SandboxRef};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub(crate) struct Create<'a> {
     image_type: &'static str,
     do_ws_url: String,
     runner_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwt_secret: Option<&'a str>,
     idle_timeout_seconds: u64,
     env_vars: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +87,7 @@ impl<'a> Create<'a> {
             image_type: "base",
             do_ws_url: gateway.socket(order.session.as_str()),
             runner_token: order.token.reveal(),
+            jwt_secret: order.key.as_ref().map(SandboxKey::reveal),
             idle_timeout_seconds: IDLE_SECONDS,
             env_vars: env,
             snapshot_image_id: order.snapshot.as_ref().map(|snapshot| snapshot.as_str()),

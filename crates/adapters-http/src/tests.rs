@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portway_domain::ids::{SandboxId, SessionId, SnapshotId, UserId};
+use portway_domain::sandbox_tokens::{SandboxKey, SandboxRootKey};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
@@ -71,6 +72,11 @@ fn answer(status: u16, body: &Value) -> Act {
     Act::Answer(status, body.to_string())
 }
 
+fn key() -> SandboxKey {
+    let root = SandboxRootKey::new(TokenSecret::opaque("root").unwrap());
+    root.of_session(&SessionId::parse("s").unwrap())
+}
+
 fn order() -> SandboxOrder {
     SandboxOrder {
         session: SessionId::parse("s").unwrap(),
@@ -84,6 +90,7 @@ fn order() -> SandboxOrder {
         },
         directory: None,
         token: TokenSecret::opaque("runner-secret").unwrap(),
+        key: Some(key()),
         agent_session: Some("talk".to_owned()),
         snapshot: None,
     }
@@ -124,6 +131,7 @@ async fn a_start_says_all_that_a_backend_needs() {
             "imageType": "base",
             "doWsUrl": "wss://gateway.example/api/sessions/s/ws",
             "runnerToken": "runner-secret",
+            "jwtSecret": key().reveal(),
             "idleTimeoutSeconds": 86_400,
             "envVars": {"KEY": "value"},
             "generation": 3,
@@ -152,11 +160,11 @@ async fn where_a_sandbox_is_reached_is_read_leniently() {
 #[tokio::test]
 async fn what_was_put_away_is_restored_from_its_snapshot() {
     let (sandboxes, script) = backend([answer(200, &json!({"sandboxId": "sb-2"}))]);
-    let order = SandboxOrder { snapshot: SnapshotId::parse("im-1").ok(), ..order() };
+    let order = SandboxOrder { snapshot: SnapshotId::parse("im-1").ok(), key: None, ..order() };
     assert_eq!(sandboxes.start(order).await, Ok(started("sb-2", [])));
     let (url, body) = script.only();
     assert_eq!(url, "http://127.0.0.1:9/restore-session");
-    assert_eq!(body["snapshotImageId"], "im-1");
+    assert_eq!((&body["snapshotImageId"], body.get("jwtSecret")), (&json!("im-1"), None));
 }
 
 #[tokio::test]

@@ -120,6 +120,9 @@ pub struct ErrorBody<'a> {
     /// How many sessions are open and may be; with `SESSION_QUOTA_EXCEEDED` only.
     #[serde(flatten)]
     pub quota: Option<Quota>,
+    /// The session's status, where that is why; with `UNAVAILABLE` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
 }
 
 /// Why a request was not carried out, ready for every surface.
@@ -138,6 +141,8 @@ pub struct ApiError {
     pub retry_after: Option<u32>,
     /// How many sessions are open and may be.
     pub quota: Option<Quota>,
+    /// The session's status, where that is why.
+    pub session_status: Option<&'static str>,
     /// What only the log is told.
     internal: Option<String>,
 }
@@ -153,6 +158,7 @@ impl ApiError {
             details: None,
             retry_after: None,
             quota: None,
+            session_status: None,
             internal: None,
         }
     }
@@ -237,6 +243,7 @@ impl ApiError {
             details: self.details.as_ref(),
             request_id,
             quota: self.quota,
+            status: self.session_status,
         }
     }
 
@@ -280,7 +287,7 @@ impl From<Error> for ApiError {
             Error::SessionQuota { .. } | Error::ChildQuota { .. } => ErrorCode::SessionQuotaExceeded,
             Error::TooMany(_) => ErrorCode::RateLimitExceeded,
             Error::NotAvailable(_) => ErrorCode::NotAvailable,
-            Error::Unavailable { .. } => ErrorCode::Unavailable,
+            Error::SandboxAway { .. } | Error::Unavailable { .. } => ErrorCode::Unavailable,
             Error::Internal(_) => ErrorCode::InternalError,
         };
         let text = error.to_string();
@@ -288,6 +295,11 @@ impl From<Error> for ApiError {
             Error::Internal(reason) => Self::internal(reason),
             Error::Invalid { field, message } => Self::field(field, message),
             Error::Unavailable { retry_after, .. } => Self::new(code, text).with_retry_after(retry_after),
+            Error::SandboxAway { status } => {
+                let mut mapped = Self::new(code, text);
+                mapped.session_status = Some(status);
+                mapped
+            }
             Error::TooMany(_) => Self::new(code, text).with_retry_after(QUEUE_RETRY_SECONDS),
             Error::SessionQuota { active, limit } | Error::ChildQuota { live: active, limit } => {
                 let mut mapped = Self::new(code, text).with_retry_after(QUOTA_RETRY_SECONDS);
@@ -321,6 +333,13 @@ mod tests {
     }
 
     #[test]
+    fn the_status_of_a_session_stands_beside_the_message() {
+        let error = ApiError::from(Error::SandboxAway { status: "hibernated" });
+        let body = serde_json::to_value(error.body("r1")).unwrap();
+        assert_eq!((&body["status"], &body["code"]), (&"hibernated".into(), &"UNAVAILABLE".into()));
+    }
+
+    #[test]
     fn an_internal_reason_stays_inside() {
         let error = ApiError::from(Error::Internal("secret table broke".into()));
         assert_eq!(error.internal_reason(), Some("secret table broke"));
@@ -340,6 +359,7 @@ mod tests {
             (Error::IdempotencyKeyReused, 409),
             (Error::ChildQuota { live: 10, limit: 10 }, 429),
             (Error::TooMany("queue full"), 429),
+            (Error::SandboxAway { status: "hibernated" }, 503),
             (Error::NotAvailable("nobody does that".into()), 501),
             (Error::Unavailable { message: "later".into(), retry_after: 7 }, 503),
             (Error::Internal("x".into()), 500),

@@ -10,6 +10,7 @@ mod identity;
 pub(crate) mod memories;
 mod messages;
 mod models;
+mod sandbox_tokens;
 mod search;
 mod sessions;
 mod sharing;
@@ -49,6 +50,7 @@ pub fn operations() -> Result<OperationTable<Services>, TableError> {
             .chain(audit::rows())
             .chain(workspaces::rows())
             .chain(tunnels::rows())
+            .chain(sandbox_tokens::rows())
             .chain(messages::rows())
             .chain(search::rows())
             .chain(memories::rows()),

@@ -15,6 +15,7 @@ pub mod messages;
 pub mod models;
 pub mod questions;
 pub mod runner_requests;
+pub mod sandbox_tokens;
 pub mod search;
 pub mod sessions;
 pub mod sharing;

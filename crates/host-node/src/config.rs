@@ -162,6 +162,7 @@ pub(crate) struct File {
     sandbox_url: Option<String>,
     sandbox_token_file: Option<PathBuf>,
     sandbox_gateway_url: Option<String>,
+    sandbox_root_key_file: Option<PathBuf>,
     objects: Option<String>,
     objects_endpoint: Option<String>,
     objects_region: Option<String>,
@@ -286,6 +287,7 @@ impl File {
             url: self.sandbox_url.as_deref(),
             token_file: self.sandbox_token_file.as_deref(),
             gateway_url: self.sandbox_gateway_url.as_deref(),
+            root_key_file: self.sandbox_root_key_file.as_deref(),
         }
     }
 }

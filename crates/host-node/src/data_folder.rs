@@ -117,6 +117,20 @@ impl DataFolder {
     pub fn write_sandbox_token(&self, token: &str) -> Result<(), DataFolderError> {
         write_secret(self.sandbox_token(), token)
     }
+
+    /// The file with the key that the keys of sandboxes follow from.
+    #[must_use]
+    pub fn sandbox_root_key(&self) -> PathBuf {
+        self.path.join("sandbox-root-key")
+    }
+
+    /// Writes that key, readable by the owner only.
+    ///
+    /// # Errors
+    /// [`DataFolderError::Io`] when it cannot be written.
+    pub fn write_sandbox_root_key(&self, key: &str) -> Result<(), DataFolderError> {
+        write_secret(self.sandbox_root_key(), key)
+    }
 }
 
 /// Writes a file that only its owner may read.

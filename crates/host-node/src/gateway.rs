@@ -7,6 +7,7 @@ mod database_url;
 mod error;
 mod hints;
 mod objects;
+mod sandbox_key;
 #[cfg(test)]
 mod tests;
 
@@ -102,7 +103,12 @@ impl Gateway {
             entropy: Arc::new(SystemEntropy),
             spawner: Arc::new(spawner.clone()),
         };
-        let services = Services::new(ports, plan.services);
+        let root_key = match builder.sandbox_root_key.take() {
+            Some(key) => Some(key),
+            None if processes.is_some() => None,
+            None => sandbox_key::kept(folder.as_ref(), &url)?,
+        };
+        let services = Services::new(ports, plan.services).with_sandbox_root_key(root_key);
         let services = Arc::new(match &folder {
             Some(folder) => services.as_node(folder.node(SystemEntropy.ids(SystemClock::new().now()).draw())?),
             None => services,

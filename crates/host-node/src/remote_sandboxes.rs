@@ -6,10 +6,11 @@ use std::sync::Arc;
 use portway_adapters_http::{HttpError, HttpSandboxOptions, HttpSandboxes, InvalidUrl, RunnerUrl};
 use portway_adapters_system::SystemClock;
 use portway_api::check_allowed_host;
+use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_ports::sandboxes::AgentCommand;
 
 use crate::child;
-use crate::config::{Config, DEMO_AGENT, SandboxConfig};
+use crate::config::{Config, DEMO_AGENT, SandboxConfig, SandboxToken};
 use crate::gateway::{GatewayBuilder, reachable};
 use crate::http_client::ReqwestClient;
 use crate::secret_file::TokenError;
@@ -20,6 +21,9 @@ pub(crate) enum RemoteError {
     /// There is no token to get in with.
     #[error("the token of the sandbox backend: {0}")]
     Token(#[from] TokenError),
+    /// The root key cannot be used.
+    #[error("the root key of sandboxes: {0}")]
+    RootKey(TokenError),
     /// No request can be sent.
     #[error("requests to the sandbox backend cannot be sent: {0}")]
     Client(#[from] HttpError),
@@ -50,7 +54,11 @@ pub(crate) fn add(
     let host = Some(gateway_url.host().to_owned()).filter(|host| check_allowed_host(host).is_ok());
     let sandboxes = connect(sandbox, gateway_url)?;
     let demo = AgentCommand::new(["portway", child::DEMO_AGENT]);
-    Ok(builder.sandboxes(Arc::new(sandboxes)).allowed_hosts(host).agent(DEMO_AGENT, demo))
+    let builder = builder.sandboxes(Arc::new(sandboxes)).allowed_hosts(host).agent(DEMO_AGENT, demo);
+    Ok(match &sandbox.root_key {
+        SandboxToken::Missing => builder,
+        place => builder.sandbox_root_key(SandboxRootKey::new(place.read().map_err(RemoteError::RootKey)?)),
+    })
 }
 
 /// Where runners reach the gateway: where the operator says, or else under its public name, or else where it listens.

@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use portway_adapters_system::SystemEntropy;
 use portway_domain::tokens::{MAX_SECRET_BYTES, TokenSecret};
+use portway_ports::system::Entropy;
+
+use crate::data_folder::DataFolderError;
 
 /// Fewest characters of a token that others could try to guess.
 const MIN_CHARS: usize = 32;
@@ -29,6 +33,38 @@ pub(crate) enum TokenError {
     /// What was found can be no token.
     #[error("a token has {MIN_CHARS} to {MAX_SECRET_BYTES} printable characters without a blank")]
     Malformed,
+}
+
+/// Why there is no secret in the data folder.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeptError {
+    /// It cannot be written.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// What is there can be no secret.
+    #[error("{path}: {error}; remove the file to have a new one made", path = path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TokenError,
+    },
+}
+
+/// The secret in a file of the data folder, which is made and written if there is none.
+pub(crate) fn kept_secret(
+    path: PathBuf,
+    write: impl FnOnce(&str) -> Result<(), DataFolderError>,
+) -> Result<TokenSecret, KeptError> {
+    match read_token(&path) {
+        Ok(secret) => Ok(secret),
+        Err(TokenError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let secret = TokenSecret::runner(SystemEntropy.draw());
+            write(secret.reveal())?;
+            Ok(secret)
+        }
+        Err(error) => Err(KeptError::Unusable { path, error }),
+    }
 }
 
 /// The token in a file, without what is blank around it.

@@ -117,7 +117,10 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let pubsub = ObjectPubSub::new(here.clone(), objects(env)?);
         let ports = ports(env, settings, database, pubsub.clone())?;
-        let mut services = Services::new(ports, options(settings)).as_node(NodeId::parse(NODE)?).beside_others();
+        let mut services = Services::new(ports, options(settings))
+            .as_node(NodeId::parse(NODE)?)
+            .beside_others()
+            .with_sandbox_root_key(settings.sandbox_root_key.clone());
         if let (Some(alarm), Some(ObjectName::Session(own))) = (alarm, here) {
             let tell = move |id: &SessionId, at: Option<Timestamp>| {
                 if *id == own {

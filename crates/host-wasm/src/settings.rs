@@ -6,11 +6,15 @@ use std::str::FromStr;
 
 use portway_adapters_http::{BackendUrl, HttpSandboxOptions, RunnerUrl};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
+use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::AgentCommand;
 
 /// The agent that every backend of ours knows.
 const DEMO_AGENT: &str = "demo";
+
+/// Fewest characters of a key that others could try to guess.
+const MIN_KEY_CHARS: usize = 32;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub struct Settings {
     pub bootstrap_key: Option<TokenSecret>,
     /// Where agents run. Without it sessions cannot start.
     pub sandboxes: Option<HttpSandboxOptions>,
+    /// What the keys of sandboxes follow from. Without it nobody gets a token for a sandbox.
+    pub sandbox_root_key: Option<SandboxRootKey>,
     /// Whether each request is logged.
     pub access_log: bool,
 }
@@ -65,6 +71,7 @@ impl Settings {
             default_agent,
             bootstrap_key: reader.made("PORTWAY_BOOTSTRAP_KEY", TokenSecret::chosen),
             sandboxes: reader.sandboxes(public_url.as_deref()),
+            sandbox_root_key: reader.made("PORTWAY_SANDBOX_ROOT_KEY", root_key),
             access_log: reader.made("PORTWAY_ACCESS_LOG", switch).unwrap_or(true),
             public_url,
         };
@@ -151,6 +158,15 @@ fn backend(text: &str) -> Result<BackendUrl, String> {
     Ok(url)
 }
 
+/// As long as what others could try to guess must be.
+fn root_key(text: &str) -> Result<SandboxRootKey, String> {
+    let secret = TokenSecret::opaque(text).map_err(|error| error.to_string())?;
+    if text.len() < MIN_KEY_CHARS {
+        return Err(format!("expected at least {MIN_KEY_CHARS} characters"));
+    }
+    Ok(SandboxRootKey::new(secret))
+}
+
 fn switch(text: &str) -> Result<bool, &'static str> {
     match text {
         "on" => Ok(true),
@@ -190,6 +206,7 @@ mod tests {
             ("PORTWAY_BOOTSTRAP_KEY", "sk_test_0123456789abcdef0123456789abcdef"),
             ("PORTWAY_SANDBOX_URL", "https://sandboxes.example"),
             ("PORTWAY_SANDBOX_TOKEN", "secret"),
+            ("PORTWAY_SANDBOX_ROOT_KEY", "0123456789abcdef0123456789abcdef"),
             ("PORTWAY_ACCESS_LOG", "off"),
         ])
         .unwrap();
@@ -197,6 +214,7 @@ mod tests {
         assert_eq!(settings.allowed_origins, ["https://app.example"]);
         assert_eq!(settings.default_agent, "claude");
         assert!(settings.agents.contains_key(DEMO_AGENT) && !settings.access_log);
+        assert!(settings.sandbox_root_key.is_some());
         let sandboxes = settings.sandboxes.unwrap();
         assert_eq!(sandboxes.gateway_url.as_str(), "wss://gateway.example");
         assert_eq!(sandboxes.token.reveal(), "secret");
@@ -212,6 +230,7 @@ mod tests {
             ("PORTWAY_BOOTSTRAP_KEY", "short"),
             ("PORTWAY_SANDBOX_URL", "https://sandboxes.example"),
             ("PORTWAY_ACCESS_LOG", "maybe"),
+            ("PORTWAY_SANDBOX_ROOT_KEY", "short"),
         ];
         let mut told = mistakes(&variables);
         told.sort_unstable();
@@ -223,6 +242,7 @@ mod tests {
             "PORTWAY_DEFAULT_AGENT",
             "PORTWAY_PUBLIC_URL",
             "PORTWAY_SANDBOX_GATEWAY_URL",
+            "PORTWAY_SANDBOX_ROOT_KEY",
             "PORTWAY_SANDBOX_TOKEN",
         ];
         assert_eq!(told, expected);

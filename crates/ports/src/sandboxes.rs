@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use portway_domain::ids::{SandboxId, SessionId, SnapshotId, UserId};
+use portway_domain::sandbox_tokens::SandboxKey;
 use portway_domain::tokens::TokenSecret;
 use portway_domain::tunnels::SandboxUrls;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub struct SandboxOrder {
     pub directory: Option<String>,
     /// The secret that the runner presents.
     pub token: TokenSecret,
+    /// What the sandbox lets people in by at its own front door, if it has one; absent where the gateway has no root key.
+    pub key: Option<SandboxKey>,
     /// The agent's own name of the conversation that an earlier sandbox of the session had with it, to go on with.
     pub agent_session: Option<String>,
     /// What an earlier sandbox of the session left, to be made from; see [`Sandboxes::hibernate`].

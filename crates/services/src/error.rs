@@ -59,6 +59,12 @@ pub enum Error {
     /// A bounded queue is full.
     #[error("{0}")]
     TooMany(&'static str),
+    /// The session has no sandbox at the moment.
+    #[error("The session is {status}: it has no sandbox now")]
+    SandboxAway {
+        /// The session's status.
+        status: &'static str,
+    },
     /// This installation, or whoever is asked, does not offer it.
     #[error("{0}")]
     NotAvailable(String),

@@ -185,6 +185,7 @@ impl Services {
             agent: agent.clone(),
             directory: session.directory,
             token,
+            key: self.sandbox_root_key.as_ref().map(|root| root.of_session(id)),
             agent_session: engine.value.runner.agent_session,
             snapshot: engine.value.runner.snapshot,
         };

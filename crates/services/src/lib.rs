@@ -89,6 +89,7 @@ pub mod resuming;
 mod reverts;
 pub mod runner_requests;
 pub mod runners;
+pub mod sandbox_tokens;
 pub mod screenshots;
 pub mod search;
 mod session_updates;
@@ -110,6 +111,7 @@ use std::sync::atomic::AtomicBool;
 
 use portway_domain::access::Permission;
 use portway_domain::ids::{NodeId, SessionId};
+use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::Store;
@@ -168,6 +170,7 @@ pub struct Services {
     /// Whether other processes step sessions as the same node.
     pub(crate) steps_elsewhere: bool,
     pub(crate) alarm: Option<Alarm>,
+    pub(crate) sandbox_root_key: Option<SandboxRootKey>,
     /// Whether there may be other nodes on the store.
     pub(crate) is_shared: AtomicBool,
     /// Whether there were other nodes on the store when that was last looked at.
@@ -195,6 +198,7 @@ impl Services {
             node,
             steps_elsewhere: false,
             alarm: None,
+            sandbox_root_key: None,
             is_shared: AtomicBool::new(false),
             has_neighbours: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
@@ -228,6 +232,12 @@ impl Services {
     #[must_use]
     pub fn with_alarm(self, alarm: Alarm) -> Self {
         Self { alarm: Some(alarm), ..self }
+    }
+
+    /// The same with tokens for sandboxes, which follow from this key. Nodes that share a store need the same one.
+    #[must_use]
+    pub fn with_sandbox_root_key(self, key: Option<SandboxRootKey>) -> Self {
+        Self { sandbox_root_key: key, ..self }
     }
 
     /// The clock that the services go by.

@@ -56,6 +56,13 @@ pub struct SessionDetail {
     pub message_count: u64,
 }
 
+impl From<SessionOverview> for SessionDetail {
+    fn from(overview: SessionOverview) -> Self {
+        let SessionOverview { access, facts, exposure, message_count } = overview;
+        Self { session: access.session, facts, exposure, message_count }
+    }
+}
+
 /// Where it led to put a session to rest, or to wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rest {
@@ -260,9 +267,7 @@ impl Services {
     pub async fn session(&self, context: &Context, id: &SessionId) -> Result<SessionDetail, Error> {
         let seen = self.ports.store.session_overview(context.token()?, id).await?;
         context.admit_to(seen.caller, seen.value.as_ref().map(|overview| &overview.access), id)?;
-        let SessionOverview { access, facts, exposure, message_count } =
-            seen.value.ok_or_else(|| session_not_found(id.as_str()))?;
-        Ok(SessionDetail { session: access.session, facts, exposure, message_count })
+        seen.value.map(SessionDetail::from).ok_or_else(|| session_not_found(id.as_str()))
     }
 
     /// Gives a session another title.

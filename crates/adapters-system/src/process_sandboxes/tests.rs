@@ -99,6 +99,7 @@ fn order(generation: u32) -> SandboxOrder {
         },
         directory: None,
         token: TokenSecret::runner([1; 32]),
+        key: None,
         agent_session: None,
         snapshot: None,
     }

@@ -14,6 +14,9 @@ use crate::secret_file::{TokenError, parse_token, read_token};
 /// The variable with the token itself.
 pub(crate) const TOKEN_VARIABLE: &str = "PORTWAY_SANDBOX_TOKEN";
 
+/// The variable with the root key itself.
+pub(crate) const ROOT_KEY_VARIABLE: &str = "PORTWAY_SANDBOX_ROOT_KEY";
+
 const READABLE: &str = "the token and the runners' secrets could be read on the way: use https, or say --insecure";
 
 /// Flags of `portway serve` about sandboxes.
@@ -28,6 +31,10 @@ pub struct SandboxFlags {
     /// Where the backend's runners reach this gateway [default: the public URL, or else the address listened on]
     #[arg(long, env = "PORTWAY_SANDBOX_GATEWAY_URL", value_name = "URL")]
     pub sandbox_gateway_url: Option<String>,
+    /// File with the key that those of sandboxes follow from [default: made, in the data folder; none with Postgres];
+    /// PORTWAY_SANDBOX_ROOT_KEY can hold the key itself
+    #[arg(long, env = "PORTWAY_SANDBOX_ROOT_KEY_FILE", value_name = "FILE")]
+    pub sandbox_root_key_file: Option<PathBuf>,
 }
 
 /// What `portway.toml` says about sandboxes.
@@ -36,6 +43,7 @@ pub(super) struct SandboxKeys<'f> {
     pub(super) url: Option<&'f str>,
     pub(super) token_file: Option<&'f Path>,
     pub(super) gateway_url: Option<&'f str>,
+    pub(super) root_key_file: Option<&'f Path>,
 }
 
 /// A backend that runs the agents.
@@ -47,9 +55,11 @@ pub struct SandboxConfig {
     pub token: SandboxToken,
     /// Where its runners reach the gateway, if that was said.
     pub gateway_url: Option<RunnerUrl>,
+    /// Where the key is that those of its sandboxes follow from; in the data folder, if anywhere, if that was not said.
+    pub root_key: SandboxToken,
 }
 
-/// Where the backend's token is. It is read by those who need it: other commands may not be able to.
+/// Where the backend's token is, or another secret. It is read by those who need it: other commands may not be able to.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SandboxToken {
     /// Nobody said.
@@ -110,13 +120,19 @@ pub(super) fn combine(
         }
     };
     let gateway_url = gateway_url(flags, keys, wrong);
-    Some(SandboxConfig { url, token: token(flags, keys, environment), gateway_url })
+    let token_file = flags.sandbox_token_file.as_deref().or(keys.token_file);
+    let root_key_file = flags.sandbox_root_key_file.as_deref().or(keys.root_key_file);
+    Some(SandboxConfig {
+        url,
+        token: secret(TOKEN_VARIABLE, token_file, environment),
+        gateway_url,
+        root_key: secret(ROOT_KEY_VARIABLE, root_key_file, environment),
+    })
 }
 
 /// The variable wins over files, since it is what a supervisor of containers sets.
-fn token(flags: &SandboxFlags, keys: SandboxKeys<'_>, environment: Environment<'_>) -> SandboxToken {
-    let variable = environment(TOKEN_VARIABLE).filter(|value| !value.is_empty());
-    let file = flags.sandbox_token_file.as_deref().or(keys.token_file);
+fn secret(variable: &str, file: Option<&Path>, environment: Environment<'_>) -> SandboxToken {
+    let variable = environment(variable).filter(|value| !value.is_empty());
     match (variable, file) {
         (Some(value), _) => SandboxToken::Variable(value.to_string_lossy().into_owned()),
         (None, Some(path)) => SandboxToken::File(path.to_owned()),
@@ -150,6 +166,13 @@ mod tests {
 
     fn url(text: &str) -> SandboxFlags {
         SandboxFlags { sandbox_url: Some(text.to_owned()), ..SandboxFlags::default() }
+    }
+
+    #[test]
+    fn the_root_key_is_where_somebody_said() {
+        let place = |file: &str| combine(url("https://a.example"), false, file).unwrap().sandbox.unwrap().root_key;
+        assert_eq!(place(""), SandboxToken::Missing);
+        assert_eq!(place("sandbox_root_key_file = \"/key\""), SandboxToken::File(PathBuf::from("/key")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
+use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::objects::ObjectStore;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
@@ -47,6 +48,7 @@ pub struct GatewayBuilder {
     bootstrap_key: Option<TokenSecret>,
     gateway_address: Option<SocketAddr>,
     sandboxes: Option<Arc<dyn Sandboxes>>,
+    pub(super) sandbox_root_key: Option<SandboxRootKey>,
     pub(super) objects: Option<Arc<dyn ObjectStore>>,
     runner: Option<RunnerProgram>,
 }
@@ -203,6 +205,15 @@ impl GatewayBuilder {
     /// needed then, and there is no built-in agent.
     pub fn sandboxes(mut self, sandboxes: Arc<dyn Sandboxes>) -> Self {
         self.sandboxes = Some(sandboxes);
+        self
+    }
+
+    /// What lets people into sandboxes at a front door of their own follows from this key. Gateways that share a database
+    /// share this too.
+    ///
+    /// Default: one that is made, in the data folder; none with a Postgres database or without a folder.
+    pub fn sandbox_root_key(mut self, key: SandboxRootKey) -> Self {
+        self.sandbox_root_key = Some(key);
         self
     }
 

@@ -56,6 +56,9 @@ pub enum StartError {
     /// The program's own path, which runners are started by.
     #[error("the path of this program cannot be found: {0}")]
     Program(io::Error),
+    /// The key in the data folder that the keys of sandboxes follow from.
+    #[error("{0}")]
+    SandboxRootKey(String),
     /// An option of the API cannot be used.
     #[error("the API cannot be built: {0}")]
     Api(#[from] BuildError),

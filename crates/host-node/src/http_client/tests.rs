@@ -72,6 +72,7 @@ fn order() -> SandboxOrder {
         agent: AgentCommand::new(["demo"]),
         directory: None,
         token: TokenSecret::opaque("secret").unwrap(),
+        key: None,
         agent_session: None,
         snapshot: None,
     }

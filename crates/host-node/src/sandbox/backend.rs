@@ -1,15 +1,14 @@
 //! What a backend does, whoever asks.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use portway_adapters_http::RunnerUrl;
-use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemEntropy};
+use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes};
 use portway_domain::ids::SessionId;
-use portway_domain::tokens::{TokenHash, TokenSecret};
+use portway_domain::tokens::TokenHash;
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes};
-use portway_ports::system::Entropy;
 use portway_services::{Context, Error};
 use tokio::sync::watch;
 
@@ -18,7 +17,7 @@ use super::options::Options;
 use crate::child;
 use crate::config::DEMO_AGENT;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::secret_file::{TokenError, read_token};
+use crate::secret_file::{KeptError, kept_secret};
 
 /// Longest that an answer is held back while a sandbox lives.
 const LONGEST_WATCH: Duration = Duration::from_secs(30);
@@ -34,8 +33,8 @@ pub(super) enum OpenError {
     Earlier(std::io::Error),
     #[error("the path of this program cannot be found: {0}")]
     Program(std::io::Error),
-    #[error("{path}: {error}; remove the file to have a new token made", path = path.display())]
-    Token { path: PathBuf, error: TokenError },
+    #[error(transparent)]
+    Token(#[from] KeptError),
 }
 
 /// An agent that a gateway asks for.
@@ -84,7 +83,11 @@ impl Backend {
         let folder = DataFolder::open(&options.data)?;
         let (token, token_source) = match &options.token {
             Some((token, source)) => (token.clone(), source.clone()),
-            None => (kept_token(&folder)?, folder.sandbox_token().display().to_string()),
+            None => {
+                let path = folder.sandbox_token();
+                let source = path.display().to_string();
+                (kept_secret(path, |token| folder.write_sandbox_token(token))?, source)
+            }
         };
         let program = std::env::current_exe().map_err(OpenError::Program)?;
         let mut agents = options.agents.clone();
@@ -206,20 +209,6 @@ impl Backend {
     }
 }
 
-/// The token in the data folder, which is made if there is none.
-fn kept_token(folder: &DataFolder) -> Result<TokenSecret, OpenError> {
-    let path = folder.sandbox_token();
-    match read_token(&path) {
-        Ok(token) => Ok(token),
-        Err(TokenError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            let token = TokenSecret::runner(SystemEntropy.draw());
-            folder.write_sandbox_token(token.reveal())?;
-            Ok(token)
-        }
-        Err(error) => Err(OpenError::Token { path, error }),
-    }
-}
-
 fn invalid(field: &str, message: String) -> Error {
     Error::Invalid { field: field.to_owned(), message }
 }
@@ -272,7 +261,7 @@ mod tests {
             folders: Vec::new(),
             any_command: false,
         };
-        assert!(matches!(Backend::open(&options).await, Err(OpenError::Token { .. })), "an empty one lets nobody in");
+        assert!(matches!(Backend::open(&options).await, Err(OpenError::Token(_))), "an empty one lets nobody in");
     }
 
     #[tokio::test]

@@ -145,6 +145,7 @@ impl CreateSession {
             agent: AgentCommand::new([""; 0]),
             directory: self.directory,
             token: TokenSecret::opaque(&self.runner_token).map_err(|error| invalid("runnerToken", &error))?,
+            key: None,
             agent_session: self.agent_session,
             snapshot: None,
         };

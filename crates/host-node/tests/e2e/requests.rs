@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 53] = [
+const ROUTES: [&str; 54] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -39,6 +39,7 @@ const ROUTES: [&str; 53] = [
     "get /api/sessions/{id}/git-state",
     "get /api/sessions/{id}/messages",
     "get /api/sessions/{id}/participants",
+    "get /api/sessions/{id}/sandbox-token",
     "get /api/sessions/{id}/share-links",
     "get /api/sessions/{id}/tunnels",
     "get /api/sessions/{id}/ws",

@@ -59,6 +59,7 @@ async fn a_sandbox_whose_start_was_not_recorded_is_kept() {
         agent,
         directory: None,
         token: token.clone(),
+        key: None,
         agent_session: None,
         snapshot: None,
     };

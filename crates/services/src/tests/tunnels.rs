@@ -1,4 +1,4 @@
-//! How sandboxes are reached from outside.
+//! How sandboxes are reached from outside, and who is let in.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,8 @@ use portway_domain::engine::RunnerReport;
 use portway_domain::ids::SessionId;
 use portway_domain::messages::Part;
 use portway_domain::runner_requests::{FailureCode, RunnerRequest, RunnerResponse};
+use portway_domain::sandbox_tokens::SandboxRootKey;
+use portway_domain::tokens::TokenSecret;
 use portway_domain::tunnels::{Exposure, SandboxUrls, Tunnel, Tunnels};
 use portway_ports::pubsub::Hint;
 use portway_ports::sessions::MessageRange;
@@ -103,4 +105,36 @@ async fn a_tunnel_that_nobody_closes_stays() {
     assert_eq!(closed, Err(Error::NotAvailable("not here".to_owned())));
     let all = MessageRange { after: 0, limit: 100 };
     assert_eq!(world.services.messages(&world.as_owner(), &id, all).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_pass_is_for_a_sandbox_that_is_there_and_reached() {
+    let root = SandboxRootKey::new(TokenSecret::opaque("root").unwrap());
+    let world = World::with_services(|services| services.with_sandbox_root_key(Some(root.clone()))).await;
+    let pass = async |id: &SessionId| world.services.sandbox_pass(&world.as_owner(), id).await;
+    let hidden = world.open_ready().await;
+    assert!(matches!(pass(&hidden).await, Err(Error::Unavailable { .. })), "it is reached nowhere");
+
+    let id = exposed(&world).await;
+    let key = root.of_session(&id);
+    assert_eq!(world.sandboxes.key.lock().unwrap().as_ref(), Some(&key), "the backend can check the token");
+    let given = pass(&id).await.unwrap();
+    let owner = world.engine(&id).await.owner;
+    assert_eq!((given.token, given.expires_at), key.token(&owner, &id, world.services.moment().now));
+    assert_eq!(given.urls, BTreeMap::from(urls()));
+
+    world.services.hibernate_session(&world.as_owner(), &id).await.unwrap();
+    let refused = pass(&id).await;
+    assert!(matches!(refused, Err(Error::SandboxAway { status: "hibernating" | "hibernated" })), "{refused:?}");
+    world.services.terminate_session(&world.as_owner(), &id).await.unwrap();
+    assert!(matches!(pass(&id).await, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn without_a_root_key_there_is_no_pass() {
+    let world = World::new().await;
+    let id = exposed(&world).await;
+    assert!(world.sandboxes.key.lock().unwrap().is_none());
+    let refused = world.services.sandbox_pass(&world.as_owner(), &id).await;
+    assert!(matches!(refused, Err(Error::NotAvailable(_))), "{refused:?}");
 }

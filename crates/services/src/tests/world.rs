@@ -11,6 +11,7 @@ use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
 use portway_domain::ids::{NodeId, SandboxId, SessionId};
+use portway_domain::sandbox_tokens::SandboxKey;
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::{TokenHash, TokenSecret};
@@ -47,6 +48,14 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new() -> Self {
         Self::over(|driver| driver).await
+    }
+
+    /// A world whose services are set up in another way.
+    pub(super) async fn with_services(set_up: impl FnOnce(Services) -> Services) -> Self {
+        let mut world = Self::new().await;
+        let services = Services::new(world.services.ports.clone(), world.services.options.clone());
+        world.services = Arc::new(set_up(services.as_node(world.node())));
+        world
     }
 
     /// A world whose database is wrapped.
@@ -249,6 +258,8 @@ pub(super) struct FakeSandboxes {
     pub(super) orders: AtomicU64,
     /// How the backend calls all of them, if it has names of its own.
     pub(super) name: Mutex<Option<SandboxId>>,
+    /// What the last order let the sandbox check tokens with.
+    pub(super) key: Mutex<Option<SandboxKey>>,
     /// Where the next sandboxes are reached.
     pub(super) urls: Mutex<SandboxUrls>,
     /// Whether all nodes can reach them, and nobody can ask about them now.
@@ -312,6 +323,7 @@ impl Sandboxes for FakeSandboxes {
             return Err(refusal);
         }
         *self.conversation.lock().unwrap() = order.agent_session;
+        *self.key.lock().unwrap() = order.key;
         self.known.lock().unwrap().insert((order.session.clone(), order.generation));
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();

@@ -39,6 +39,7 @@ pub(super) struct Order {
     pub(super) url: String,
     pub(super) token: String,
     pub(super) snapshot: Option<String>,
+    pub(super) jwt_secret: Option<String>,
 }
 
 impl Backend {
@@ -59,12 +60,15 @@ impl Backend {
 
     /// A gateway whose sandboxes are here.
     pub(super) async fn gateway(&self, config: &str) -> Gateway {
-        let url = format!("http://{}", self.address);
-        let mut gateway = Gateway::prepared(config)
-            .with_arguments(&["--sandbox-url", &url])
-            .with_variable("PORTWAY_SANDBOX_TOKEN", TOKEN);
+        let mut gateway = self.prepared(config);
         gateway.launch().await;
         gateway
+    }
+
+    /// The same before it is started.
+    pub(super) fn prepared(&self, config: &str) -> Gateway {
+        let url = format!("http://{}", self.address);
+        Gateway::prepared(config).with_arguments(&["--sandbox-url", &url]).with_variable("PORTWAY_SANDBOX_TOKEN", TOKEN)
     }
 
     /// Waits until a sandbox of that generation is ordered.
@@ -74,7 +78,7 @@ impl Backend {
             let order = orders.get(session).filter(|order| order["generation"] == generation)?;
             let text = |key: &str| order[key].as_str().map(str::to_owned);
             let (url, token) = (text("doWsUrl")?, text("runnerToken")?);
-            Some(Order { url, token, snapshot: text("snapshotImageId") })
+            Some(Order { url, token, snapshot: text("snapshotImageId"), jwt_secret: text("jwtSecret") })
         })
         .await
     }

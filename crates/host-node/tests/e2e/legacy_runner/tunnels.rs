@@ -1,6 +1,9 @@
 //! How sandboxes are reached from outside.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::backend::Backend;
 use super::runner::Runner;
@@ -9,9 +12,13 @@ use crate::harness::session::Session;
 use crate::trials::Trials;
 use crate::wire::recorder::Recorder;
 
+const ROOT_KEY: &str = "fedcba9876543210fedcba9876543210";
+
 pub(super) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::tunnels", tunnels);
     trials.add("legacy_runner::tunnels_go_with_the_sandbox", tunnels_go_with_the_sandbox);
+    trials.add("legacy_runner::a_token_for_the_sandbox", a_token_for_the_sandbox);
+    trials.add("legacy_runner::no_token_without_an_address", no_token_without_an_address);
 }
 
 /// A session whose sandbox is reached at an address and whose runner has told two tunnels, and a client that knows.
@@ -89,4 +96,72 @@ async fn tunnels_go_with_the_sandbox() {
     let listed = session.api.get(&session.path("/tunnels")).await.expect(200);
     assert_eq!(listed, json!({"gatewayUrl": "https://sandbox.example/", "tunnels": []}));
     session.terminate().await;
+}
+
+/// The gateway's own key is on Postgres none, so this one is chosen.
+async fn with_root_key(backend: &Backend) -> Gateway {
+    let mut gateway = backend.prepared("").with_variable("PORTWAY_SANDBOX_ROOT_KEY", ROOT_KEY);
+    gateway.launch().await;
+    gateway
+}
+
+async fn a_token_for_the_sandbox() {
+    let backend = Backend::reached_at(json!({"gateway": "https://sandbox.example"})).await;
+    let gateway = with_root_key(&backend).await;
+    let session = gateway.api().demo_session().await;
+    let secret = backend.order(&session.id, 1).await.jwt_secret.unwrap();
+    assert!(secret != ROOT_KEY && secret.len() == 64, "{secret}");
+    session.reaches("running").await;
+    let before = now();
+    let reply = session.api.get(&session.path("/sandbox-token")).await;
+    let answer = reply.expect(200);
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert_eq!(answer["tunnelUrls"], json!({"gateway": "https://sandbox.example"}));
+    let claims = verified(answer["token"].as_str().unwrap(), &secret);
+    let user = &session.detail().await["session"]["userId"];
+    assert_eq!((&claims["sub"], &claims["sid"], &claims["aud"]), (user, &json!(session.id), &json!("sandbox")));
+    let (issued, ends) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+    assert!((before..=now()).contains(&issued) && ends == issued + 900, "{claims}");
+
+    let other = gateway.api().demo_session().await;
+    let theirs = backend.order(&other.id, 1).await.jwt_secret.unwrap();
+    assert_ne!(theirs, secret, "each session has a key of its own");
+    other.terminate().await;
+    other.api.get(&other.path("/sandbox-token")).await.refused(503, "UNAVAILABLE");
+
+    session.api.post(&session.path("/hibernate"), &json!({})).await.expect(200);
+    session.reaches("hibernated").await;
+    let away = session.api.get(&session.path("/sandbox-token")).await.refused(503, "UNAVAILABLE");
+    assert_eq!(away["status"], "hibernated");
+    session.api.post(&session.path("/wake"), &json!({})).await.expect(200);
+    assert_eq!(backend.order(&session.id, 2).await.jwt_secret, Some(secret), "also when it is restored");
+    session.terminate().await;
+}
+
+async fn no_token_without_an_address() {
+    let backend = Backend::start().await;
+    let gateway = with_root_key(&backend).await;
+    let session = gateway.api().demo_session().await;
+    session.reaches("running").await;
+    let refused = session.api.get(&session.path("/sandbox-token")).await.refused(503, "UNAVAILABLE");
+    assert!(refused.get("status").is_none(), "{refused}");
+    session.terminate().await;
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// What a token says that is signed with that secret.
+fn verified(token: &str, secret: &str) -> Value {
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let (said, signature) = token.rsplit_once('.').unwrap();
+    // HMAC with a secret that is as long as a block of the hash.
+    let begun = |pad: u8| Sha256::new_with_prefix(secret.bytes().map(|byte| byte ^ pad).collect::<Vec<_>>());
+    let inner = begun(0x36).chain_update(said).finalize();
+    let expected = begun(0x5c).chain_update(inner).finalize();
+    assert_eq!(decode(signature), expected.to_vec(), "the sandbox accepts the token");
+    let (header, claims) = said.split_once('.').unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&decode(header)).unwrap(), json!({"alg": "HS256", "typ": "JWT"}));
+    serde_json::from_slice(&decode(claims)).unwrap()
 }
