@@ -315,6 +315,7 @@ fn is_large(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
 
     fn file(path: &str, size: usize) -> FileDiff {
         FileDiff { path: path.to_owned(), status: FileStatus::Added, diff: Some("x".repeat(size)), is_cut: false }
@@ -375,5 +376,8 @@ mod tests {
         let revert = RunnerRequest::Revert { prompt: MessageId::parse("p").unwrap() };
         assert!(done.answers(&revert) && !prompt.answers(&revert));
         assert!(RunnerResponse::failed(FailureCode::Conflict, "no").answers(&RunnerRequest::Review));
+        let by = Author { id: UserId::parse("u").unwrap(), email: "u@e".to_owned(), name: None, avatar_url: None };
+        let close = RunnerRequest::CloseTunnel { name: "web".to_owned(), by };
+        assert!(done.answers(&close) && !prompt.answers(&close) && !close.needs_agent());
     }
 }

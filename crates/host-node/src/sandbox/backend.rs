@@ -1,7 +1,7 @@
 //! What a backend does, whoever asks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portway_adapters_http::RunnerUrl;

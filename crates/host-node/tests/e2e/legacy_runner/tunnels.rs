@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::backend::Backend;
 use super::runner::Runner;
+use crate::harness::eventually;
 use crate::harness::gateway::Gateway;
 use crate::harness::session::Session;
 use crate::trials::Trials;
@@ -109,7 +110,8 @@ async fn a_token_for_the_sandbox() {
     let backend = Backend::reached_at(json!({"gateway": "https://sandbox.example"})).await;
     let gateway = with_root_key(&backend).await;
     let session = gateway.api().demo_session().await;
-    let secret = backend.order(&session.id, 1).await.jwt_secret.unwrap();
+    let order = backend.order(&session.id, 1).await;
+    let secret = order.jwt_secret.clone().unwrap();
     assert!(secret != ROOT_KEY && secret.len() == 64, "{secret}");
     session.reaches("running").await;
     let before = now();
@@ -129,6 +131,11 @@ async fn a_token_for_the_sandbox() {
     other.terminate().await;
     other.api.get(&other.path("/sandbox-token")).await.refused(503, "UNAVAILABLE");
 
+    let _runner = Runner::ready(&gateway, order).await;
+    eventually("the runner is connected", async || {
+        (session.detail().await["doStatus"]["runnerConnected"] == true).then_some(())
+    })
+    .await;
     session.api.post(&session.path("/hibernate"), &json!({})).await.expect(200);
     session.reaches("hibernated").await;
     let away = session.api.get(&session.path("/sandbox-token")).await.refused(503, "UNAVAILABLE");
