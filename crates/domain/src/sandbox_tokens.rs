@@ -147,22 +147,13 @@ mod tests {
 
     #[test]
     fn the_code_is_that_of_rfc_4231() {
-        let cases: [(&[u8], &[&[u8]], &str); 3] = [
-            (&[0x0b; 20], &[b"Hi ", b"There"], "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-            (
-                b"Jefe",
-                &[b"what do ya want for nothing?"],
-                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            ),
-            (
-                &[0xaa; 131],
-                &[b"Test Using Larger Than Block-Size Key - Hash Key First"],
-                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-            ),
-        ];
-        for (key, parts, expected) in cases {
-            assert_eq!(hex(&hmac(key, parts)), expected);
-        }
+        let code = |key: &[u8], parts: &[&[u8]]| hex(&hmac(key, parts));
+        let short = code(&[0x0b; 20], &[b"Hi ", b"There"]);
+        assert_eq!(short, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        let word = code(b"Jefe", &[b"what do ya want for nothing?"]);
+        assert_eq!(word, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let long = code(&[0xaa; 131], &[b"Test Using Larger Than Block-Size Key - Hash Key First"]);
+        assert_eq!(long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     }
 
     #[test]
