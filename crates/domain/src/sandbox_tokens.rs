@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use crate::ids::{SessionId, UserId};
 use crate::time::Timestamp;
@@ -128,17 +129,11 @@ fn encoded(part: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(part).unwrap_or_default())
 }
 
-/// HMAC-SHA256 of the parts one behind the other, by RFC 2104.
+/// HMAC-SHA256 of the parts one behind the other.
+#[expect(clippy::expect_used, reason = "a key of this code has any length")]
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut block = [0; 64];
-    if key.len() > block.len() {
-        block[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let begun = |pad: u8| Sha256::new().chain_update(block.map(|byte| byte ^ pad));
-    let inner = parts.iter().fold(begun(0x36), |hash, part| hash.chain_update(part));
-    begun(0x5c).chain_update(inner.finalize()).finalize().into()
+    let begun = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
+    parts.iter().fold(begun, |code, part| code.chain_update(part)).finalize().into_bytes().into()
 }
 
 #[cfg(test)]
