@@ -26,7 +26,8 @@ pub struct SandboxOrder {
     pub directory: Option<String>,
     /// The secret that the runner presents.
     pub token: TokenSecret,
-    /// What the sandbox lets people in by at its own front door, if it has one; absent where the gateway has no root key.
+    /// What the sandbox lets people in by at its own front door, if it has one; absent where the gateway has no root
+    /// key.
     pub key: Option<SandboxKey>,
     /// The agent's own name of the conversation that an earlier sandbox of the session had with it, to go on with.
     pub agent_session: Option<String>,
@@ -92,7 +93,8 @@ pub struct SandboxRef {
     pub session: SessionId,
     /// The generation of its runner.
     pub generation: u32,
-    /// What [`Sandboxes::start`] answered as its id. Absent too when that answer was lost: session and generation then have to do.
+    /// What [`Sandboxes::start`] answered as its id. Absent too when that answer was lost: session and generation then
+    /// have to do.
     pub id: Option<SandboxId>,
 }
 

@@ -158,8 +158,8 @@ fn diff_data(differences: &Differences) -> DiffData {
     DiffData { files: differences.files.iter().map(file).collect(), omitted_files: differences.omitted }
 }
 
-/// What clients are told of an answer. A new conversation, the end of a tunnel and that something was taken back show in the
-/// transcript, so nothing else is told of them; who wants a tunnel closed waits for it.
+/// What clients are told of an answer. A new conversation, the end of a tunnel and that something was taken back show in
+/// the transcript, so nothing else is told of them; who wants a tunnel closed waits for it.
 pub(super) fn frame(responded: &Responded) -> Option<ServerFrame> {
     let Responded { request_id, request, response } = responded;
     let (request_id, failure) = (request_id.clone(), failure(response));

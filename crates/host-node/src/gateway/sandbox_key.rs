@@ -7,8 +7,8 @@ use super::error::StartError;
 use crate::data_folder::DataFolder;
 use crate::secret_file::kept_secret;
 
-/// The key in the data folder, which is made if there is none. On Postgres there is none: other gateways may use the same
-/// database, and would have other keys.
+/// The key in the data folder, which is made if there is none. On Postgres there is none: other gateways may use the
+/// same database, and would have other keys.
 pub(super) fn kept(folder: Option<&DataFolder>, database: &DatabaseUrl) -> Result<Option<SandboxRootKey>, StartError> {
     let Some(folder) = folder.filter(|_| !matches!(database, DatabaseUrl::Postgres(_))) else {
         return Ok(None);
