@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_run_and_all_is_well_in_it() {
-        let runs: Vec<Run> = (0..6).map(|seed| run(seed, false).unwrap()).collect();
+        let runs: Vec<Run> = (0..12).map(|seed| run(seed, false).unwrap()).collect();
         for first in &runs {
             assert_eq!(first.failure, None, "seed {}", first.seed);
             assert_eq!(*first, run(first.seed, false).unwrap());
