@@ -35,7 +35,8 @@ use crate::{Failure, Run, SetUpError};
 /// People go on for so long after the storm, in microseconds.
 const CALM: u64 = 8_000_000;
 
-/// After so long nothing may go on any more, in microseconds: the longest wait of a session is fifteen minutes.
+/// After so long in which no prompt reached an agent, nothing may go on any more, in microseconds: the longest wait of a
+/// session is fifteen minutes.
 const PATIENCE: u64 = 2_400_000_000;
 
 /// Between two looks whether anything goes on, in microseconds.
@@ -147,8 +148,13 @@ impl World {
         if self.simulation.plan.answers_all {
             self.person(0).begin_to_answer();
         }
-        let end = self.simulation.now() + PATIENCE;
+        let (mut given, mut end) = (0, 0);
         while let Some(what) = self.unfinished() {
+            // A long queue of prompts with questions that nobody answers takes its time.
+            let given_now = self.simulation.ledger(|ledger| ledger.given.len());
+            if given_now > given || end == 0 {
+                (given, end) = (given_now, self.simulation.now() + PATIENCE);
+            }
             if self.simulation.now() >= end {
                 return self.simulation.violated(format_args!("this goes on for ever: {what}"));
             }
