@@ -102,13 +102,19 @@ pub(crate) fn check(simulation: &Simulation) -> Vec<String> {
             findings.push(format!("child {id} is left of its parent {parent}, which is deleted"));
             continue;
         }
-        // What was told, or had to be, may be taken back.
-        if simulation.ledger(|ledger| ledger.was_asked_to_revert(id) || ledger.was_asked_to_revert(parent)) {
-            continue;
-        }
+        let was_reverted = |session| simulation.ledger(|ledger| ledger.was_asked_to_revert(session));
         match simulation.oracle(|oracle| compare(oracle, id, parent)) {
-            Ok((told, to_tell)) if told == to_tell || (has_parent_ended && told.is_within(&to_tell)) => {}
-            Ok((told, to_tell)) => findings.push(format!("child {id} has told {told:?} instead of {to_tell:?}")),
+            Ok((told, mut to_tell)) => {
+                // What was told may be taken back, and so may be the errors that had to be told.
+                if was_reverted(id) {
+                    to_tell.errors.clone_from(&told.errors);
+                }
+                let may_lack = has_parent_ended || was_reverted(parent);
+                if told == to_tell || (may_lack && told.is_within(&to_tell)) {
+                    continue;
+                }
+                findings.push(format!("child {id} has told {told:?} instead of {to_tell:?}"));
+            }
             Err(finding) => findings.push(finding),
         }
     }

@@ -79,8 +79,17 @@ impl Oracle {
         findings
     }
 
-    /// Whether somebody asked to delete it, or nothing is left of it.
-    pub(crate) fn is_deleted(&self, id: &SessionId, ledger: &Ledger) -> bool {
+    /// Whether it ended and is deleted, or the one that opened it: then it goes piece by piece.
+    pub(crate) fn goes_away(&self, id: &SessionId, ledger: &Ledger) -> bool {
+        let Some(stored) = self.seen.get(id) else {
+            return self.is_gone(id);
+        };
+        let parent = stored.value.parent.as_ref();
+        let is_wanted_gone = self.is_deleted(id, ledger) || parent.is_some_and(|of| self.is_deleted(of, ledger));
+        stored.value.status.is_ended() && is_wanted_gone
+    }
+
+    fn is_deleted(&self, id: &SessionId, ledger: &Ledger) -> bool {
         ledger.deleting.contains(id) || self.is_gone(id)
     }
 

@@ -258,8 +258,10 @@ impl Link {
         let said: Vec<MessageId> = earlier.iter().chain([prompt]).cloned().collect();
         let attached = self.services.prompt_attachments(&self.caller.session, &said).await?;
         let lost = attached.iter().find(|one| one.content.is_none());
-        let is_deleted = self.simulation.ledger(|ledger| ledger.deletes_something());
-        if let Some(lost) = lost.filter(|_| !is_deleted) {
+        let session = &self.caller.session;
+        let goes_away =
+            || self.simulation.ledger(|ledger| self.simulation.oracle(|oracle| oracle.goes_away(session, ledger)));
+        if let Some(lost) = lost.filter(|_| !goes_away()) {
             self.simulation.violated(format_args!("an agent does not get {:?} of {prompt}", lost.attachment));
         }
         Ok(())

@@ -21,6 +21,9 @@ pub(crate) fn unfinished(simulation: &Simulation, nodes: &[Arc<Node>]) -> Option
     if simulation.ledger(|ledger| ledger.talking > 0) {
         return Some("somebody talks".to_owned());
     }
+    if let Some(stray) = check_sandboxes(simulation, nodes).into_iter().next() {
+        return Some(stray);
+    }
     simulation.oracle(|oracle| {
         for node in nodes {
             if let Some(at) = oracle.next_job(&node.machine.node, now) {

@@ -220,8 +220,11 @@ impl Oracle {
         self.check_deadline(&transcript.engine.value)?;
         self.check_commands(&transcript.engine.value)?;
         self.check_workspace(id)?;
-        self.check_attachments(&transcript, ledger)?;
-        transcript::check(&transcript, ledger)
+        let goes_away = self.goes_away(id, ledger);
+        if !goes_away {
+            self.check_attachments(&transcript, ledger)?;
+        }
+        transcript::check(&transcript, ledger, goes_away)
     }
 
     pub(crate) fn transcript(&self, id: &SessionId) -> Result<Transcript, String> {

@@ -7,9 +7,9 @@ use portway_ports::sessions::Transcript;
 
 use crate::ledger::Ledger;
 
-/// Answers what is wrong.
-pub(crate) fn check(transcript: &Transcript, ledger: &Ledger) -> Result<(), String> {
-    check_prompts(transcript, ledger)?;
+/// Answers what is wrong. Of a session that goes away messages may be missing.
+pub(crate) fn check(transcript: &Transcript, ledger: &Ledger, goes_away: bool) -> Result<(), String> {
+    check_prompts(transcript, ledger, goes_away)?;
     let mut ids = BTreeSet::new();
     let mut last = 0;
     for message in &transcript.messages {
@@ -26,7 +26,7 @@ pub(crate) fn check(transcript: &Transcript, ledger: &Ledger) -> Result<(), Stri
 }
 
 /// Every prompt that was acknowledged is there once, unless it was taken back; no other is there twice.
-fn check_prompts(transcript: &Transcript, ledger: &Ledger) -> Result<(), String> {
+fn check_prompts(transcript: &Transcript, ledger: &Ledger, goes_away: bool) -> Result<(), String> {
     let session = &transcript.engine.value.session;
     let mut texts: BTreeMap<&str, usize> = BTreeMap::new();
     for message in transcript.messages.iter().filter(|message| message.role == MessageRole::User) {
@@ -37,7 +37,8 @@ fn check_prompts(transcript: &Transcript, ledger: &Ledger) -> Result<(), String>
     }
     for (id, acknowledged) in ledger.acknowledged.iter().filter(|(_, known)| known.session == *session) {
         let is_there = texts.contains_key(acknowledged.content.as_str());
-        let may_be_gone = ledger.withdrawing.contains_key(id)
+        let may_be_gone = goes_away
+            || ledger.withdrawing.contains_key(id)
             || ledger.taken_back.get(session).is_some_and(|texts| texts.contains(&acknowledged.content));
         if !is_there && !may_be_gone {
             return Err(format!("{:?} was acknowledged as {id}, and is not there", acknowledged.content));

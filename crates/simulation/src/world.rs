@@ -148,12 +148,12 @@ impl World {
         if self.simulation.plan.answers_all {
             self.person(0).begin_to_answer();
         }
-        let (mut given, mut end) = (0, 0);
+        // A long queue of prompts with questions that nobody answers takes its time.
+        let given = |world: &Self| world.simulation.ledger(|ledger| ledger.given.len());
+        let (mut before, mut end) = (given(self), self.simulation.now() + PATIENCE);
         while let Some(what) = self.unfinished() {
-            // A long queue of prompts with questions that nobody answers takes its time.
-            let given_now = self.simulation.ledger(|ledger| ledger.given.len());
-            if given_now > given || end == 0 {
-                (given, end) = (given_now, self.simulation.now() + PATIENCE);
+            if given(self) > before {
+                (before, end) = (given(self), self.simulation.now() + PATIENCE);
             }
             if self.simulation.now() >= end {
                 return self.simulation.violated(format_args!("this goes on for ever: {what}"));
