@@ -378,7 +378,7 @@ fn live_status(detail: &SessionDetail, connected_users: Vec<String>, connected_c
         status,
         lifecycle_status: status,
         sandbox_id: facts.sandbox.then(|| format!("{}.{}", detail.session.id, facts.generation)),
-        tunnel_urls: some_urls(&detail.exposure),
+        tunnel_urls: some_urls(&detail.exposure.urls),
         tunnels: some_tunnels(&detail.exposure),
         runner_connected: facts.connected,
         runner_busy: facts.busy,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use garde::Validate;
 use http::Method;
 use portway_domain::access::{Permission, SessionRole};
-use portway_domain::tunnels::{Exposure, Tunnel};
+use portway_domain::tunnels::{Exposure, SandboxUrls, Tunnel};
 use portway_services::{Context, Services};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,8 @@ pub(crate) fn some_tunnels(exposure: &Exposure) -> Option<Vec<TunnelView>> {
 }
 
 /// Where a sandbox is reached, by name, if its backend said anything.
-pub(crate) fn some_urls(exposure: &Exposure) -> Option<BTreeMap<String, String>> {
-    Some(exposure.urls.as_map().clone()).filter(|urls| !urls.is_empty())
+pub(crate) fn some_urls(urls: &SandboxUrls) -> Option<BTreeMap<String, String>> {
+    Some(urls.as_map().clone()).filter(|urls| !urls.is_empty())
 }
 
 /// Where the gateway in a sandbox is, if it has one.

@@ -16,6 +16,7 @@ use portway_protocol::server::{
 use portway_services::Context;
 
 use super::{attachments, models, tunnels, workspaces};
+use crate::operations::tunnels::some_urls;
 
 /// Longest text of a toast, in characters.
 const MAX_TOAST_CHARS: usize = 240;
@@ -294,7 +295,7 @@ fn status_data(change: &StatusNotice) -> StatusData {
     let none = StatusData::default();
     match change {
         StatusNotice::Lifecycle { status, sandbox, error, urls } => StatusData {
-            tunnel_urls: tunnels::urls(urls),
+            tunnel_urls: some_urls(urls),
             status: Some(status.as_str().to_owned()),
             sandbox_running: *sandbox,
             error: error.clone(),

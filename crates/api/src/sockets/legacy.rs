@@ -23,6 +23,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use portway_domain::engine::{Command, Notice, RunnerReport};
 use portway_domain::ids::SessionId;
+use portway_domain::runner_requests::RunnerResponse;
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::pubsub::{Delivery, Hint, Subscription};
@@ -251,10 +252,13 @@ impl Link {
                     }
                     _ => self.is_urgent = true,
                 }
-                let tunnels = if let RunnerReport::Tunnels(tunnels) = &report { Some(tunnels.clone()) } else { None };
+                let closed = match &report {
+                    RunnerReport::Tunnels(tunnels) => self.unanswered.closed_by(tunnels),
+                    _ => Vec::new(),
+                };
                 self.pending.push(report);
-                if let Some(tunnels) = tunnels {
-                    self.tunnels_told(&tunnels).await?;
+                for request_id in closed {
+                    self.answered(request_id, RunnerResponse::Done { result: None }).await?;
                 }
             }
             Outcome::Send(frame) => send(socket, &frame).await?,

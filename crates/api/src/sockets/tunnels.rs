@@ -1,8 +1,6 @@
 //! How sandboxes are reached, in the words of the protocol and of the domain.
 
-use std::collections::BTreeMap;
-
-use portway_domain::tunnels::{Exposure, SandboxUrls, Tunnel, Tunnels};
+use portway_domain::tunnels::{Exposure, Tunnel, Tunnels};
 use portway_protocol::server::StatusData;
 use portway_protocol::tunnels as wire;
 
@@ -26,9 +24,4 @@ pub(super) fn tunnels_told(exposure: &Exposure) -> StatusData {
     };
     let tunnels = exposure.tunnels.as_slice().iter().map(told).collect();
     StatusData { tunnels: Some(tunnels), ..StatusData::default() }
-}
-
-/// Addresses beside a status.
-pub(super) fn urls(urls: &SandboxUrls) -> Option<BTreeMap<String, String>> {
-    Some(urls.as_map().clone()).filter(|urls| !urls.is_empty())
 }

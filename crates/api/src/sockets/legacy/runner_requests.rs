@@ -4,7 +4,6 @@ use portway_domain::channels;
 use portway_domain::runner_requests::{
     AgentCommand, Differences, FailureCode, RequestFailure, RunnerRequest, RunnerResponse,
 };
-use portway_domain::tunnels::Tunnels;
 use portway_ports::pubsub::RunnerAsked;
 use portway_protocol::legacy_runner::{FromLegacyRunner, ToLegacyRunner};
 use portway_protocol::requests::{DiffData, FileDiff};
@@ -40,14 +39,6 @@ impl Link {
             Some(request_id) => self.answered(request_id, RunnerResponse::Done { result: None }).await,
             None => Ok(()),
         }
-    }
-
-    /// The runner told which tunnels there are. That one is gone answers who wanted it closed.
-    pub(super) async fn tunnels_told(&mut self, tunnels: &Tunnels) -> Result<(), End> {
-        for request_id in self.unanswered.closed_by(tunnels) {
-            self.answered(request_id, RunnerResponse::Done { result: None }).await?;
-        }
-        Ok(())
     }
 
     /// The runner answered a request. What is not durable yet is part of the answer.

@@ -105,7 +105,7 @@ pub(super) async fn status(services: &Services, asked: &Asked, target: &SessionI
         queued_prompts: facts.queued,
         agent_status: if facts.busy { "working" } else { "idle" },
         recent_messages: report.recent.into_iter().map(frames::message).collect(),
-        tunnel_urls: some_urls(&report.exposure),
+        tunnel_urls: some_urls(&report.exposure.urls),
         tunnels: some_tunnels(&report.exposure),
     })
 }
