@@ -225,6 +225,13 @@ impl Sandboxes for ProcessSandboxes {
         Ok(found.is_some_and(|sandbox| sandbox.is_alive()))
     }
 
+    async fn on_this_node(&self) -> Result<Vec<SandboxRef>, SandboxError> {
+        let found = self.orphans().await.map_err(|error| {
+            SandboxError::Unavailable(format!("the folder of running sandboxes cannot be read: {error}"))
+        })?;
+        Ok(found.into_iter().map(|orphan| SandboxRef::new(orphan.session, orphan.generation)).collect())
+    }
+
     async fn was_here(&self, sandbox: &SandboxRef) -> bool {
         let generations = self.inner.registry.generations(&sandbox.session);
         generations.is_ok_and(|generations| generations.contains(&sandbox.generation))

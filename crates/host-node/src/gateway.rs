@@ -19,7 +19,7 @@ use axum::Router;
 use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
 use portway_api::{ApiOptions, BuildError};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::sandboxes::{SandboxRef, Sandboxes};
+use portway_ports::sandboxes::Sandboxes;
 use portway_ports::system::{Clock, Entropy};
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
@@ -84,7 +84,8 @@ impl Gateway {
         };
         let database = Database::open(&url).await?;
         let tenancy = database.enter().await?;
-        let (sandboxes, processes) = plan.sandboxes.open()?;
+        let are_processes = matches!(plan.sandboxes, SandboxPlan::Processes { .. });
+        let sandboxes = plan.sandboxes.open()?;
         let store = Arc::new(SqlStore::new(database.driver()));
         let hints = Hints::open(&database, &store).await?;
         let objects = match builder.objects.take() {
@@ -105,7 +106,7 @@ impl Gateway {
         };
         let root_key = match builder.sandbox_root_key.take() {
             Some(key) => Some(key),
-            None if processes.is_some() => None,
+            None if are_processes => None,
             None => sandbox_key::kept(folder.as_ref(), &url)?,
         };
         let services = Services::new(ports, plan.services).with_sandbox_root_key(root_key);
@@ -118,8 +119,8 @@ impl Gateway {
         if let (Some(key), Some(folder)) = (&first_key, &folder) {
             folder.write_bootstrap_key(key.reveal())?;
         }
-        if let Some(processes) = processes {
-            stop_strays(&services, &processes).await?;
+        if database.sharing() == Sharing::Possible {
+            services.enter_node().await?;
         }
         services.recover(tenancy).await?;
         database.share().await?;
@@ -231,16 +232,14 @@ impl SandboxPlan {
         }
     }
 
-    /// The port, and the adapter behind it if it is the one for processes.
-    fn open(self) -> Result<(Arc<dyn Sandboxes>, Option<ProcessSandboxes>), StartError> {
+    fn open(self) -> Result<Arc<dyn Sandboxes>, StartError> {
         match self {
             Self::Processes { folder, runner, gateway_url } => {
                 let mut options = ProcessSandboxOptions::new(folder, runner.program, gateway_url);
                 options.runner_args = runner.arguments;
-                let processes = ProcessSandboxes::open(options)?;
-                Ok((Arc::new(processes.clone()), Some(processes)))
+                Ok(Arc::new(ProcessSandboxes::open(options)?))
             }
-            Self::Own { sandboxes, .. } => Ok((sandboxes, None)),
+            Self::Own { sandboxes, .. } => Ok(sandboxes),
         }
     }
 }
@@ -255,25 +254,4 @@ fn router(services: &Arc<Services>, builder: GatewayBuilder) -> Result<Router, B
     options.metrics.sources = vec![services.clone(), Arc::new(ProcessMetrics::new())];
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(AxumUpgrade))
-}
-
-/// Stops sandboxes that no session wants, such as those of a session that ended while no gateway ran.
-async fn stop_strays(services: &Services, sandboxes: &ProcessSandboxes) -> Result<(), StartError> {
-    let left = match sandboxes.orphans().await {
-        Ok(left) => left,
-        Err(error) => {
-            tracing::warn!(%error, "the folder of running sandboxes cannot be read");
-            return Ok(());
-        }
-    };
-    for sandbox in left {
-        if services.wants_sandbox(&sandbox.session, sandbox.generation).await? {
-            continue;
-        }
-        let stray = SandboxRef::new(sandbox.session, sandbox.generation);
-        if let Err(error) = sandboxes.stop(&stray).await {
-            tracing::warn!(session = %stray.session, %error, "a stray sandbox could not be stopped");
-        }
-    }
-    Ok(())
 }

@@ -156,6 +156,15 @@ pub trait Sandboxes: Send + Sync {
         true
     }
 
+    /// The sandboxes that were started on this node and are not known to have ended, also by an earlier process of it.
+    /// None where they do not stay with it.
+    ///
+    /// # Errors
+    /// [`SandboxError::Unavailable`] when that cannot be found out now.
+    async fn on_this_node(&self) -> Result<Vec<SandboxRef>, SandboxError> {
+        Ok(Vec::new())
+    }
+
     /// Whether the sandbox was started on this node, as far as that can be known. Only asked about one that does not live,
     /// where several nodes share a store: one that was here has ended, any other may live elsewhere.
     async fn was_here(&self, sandbox: &SandboxRef) -> bool {

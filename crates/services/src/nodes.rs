@@ -25,6 +25,8 @@ const PAGE: u32 = 100;
 struct Standing {
     /// What the node left behind when it was there before is known.
     is_settled: bool,
+    /// It counted as gone meanwhile: what only it could do was taken to be done.
+    was_away: bool,
     since: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -32,9 +34,11 @@ struct Standing {
 impl Standing {
     /// It was said at `now` that the node is there.
     fn said(&mut self, now: Timestamp) {
-        if self.last.is_none_or(|last| now.since(last) >= NODE_LEASE) {
+        let is_back = self.last.map(|last| now.since(last) >= NODE_LEASE);
+        if is_back != Some(false) {
             self.since = Some(now);
         }
+        self.was_away |= is_back == Some(true);
         self.last = Some(now);
     }
 
@@ -45,6 +49,15 @@ impl Standing {
 }
 
 impl Services {
+    /// Tells other nodes on the store that this one is there, for a first time. Call it before anything that others may
+    /// leave to this node, such as a request or [`Services::recover`]: what only it can do, any of them would take on.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn enter_node(&self) -> Result<(), Error> {
+        Ok(self.ports.store.be_there(&self.node, self.ports.clock.now().plus(NODE_LEASE)).await?)
+    }
+
     /// Tells other nodes on the store that this one is there, and takes over the sessions of those that are gone, until
     /// it is dropped. Run one per node, where several share a store; their clocks may differ by a few seconds.
     pub async fn run_node(self: Arc<Self>) {
@@ -69,6 +82,10 @@ impl Services {
             standing.is_settled = true;
         }
         self.write_presence().await?;
+        if standing.was_away {
+            self.stop_strays().await?;
+            standing.was_away = false;
+        }
         if standing.is_firm(now) { self.take_over(now).await } else { Ok(()) }
     }
 

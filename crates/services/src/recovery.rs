@@ -33,7 +33,7 @@ enum Asks {
 
 impl Services {
     /// Takes over what an earlier process left behind: sandboxes that live get time for their runners to come back, the
-    /// others are reported gone. Where others work on the store, that is only done for what was on this node; the leases
+    /// others are reported gone, and those that no session wants are stopped. Where others work on the store, that is only done for what was on this node; the leases
     /// of jobs run out by themselves then. Call it before anything else runs.
     ///
     /// # Errors
@@ -43,9 +43,27 @@ impl Services {
         if tenancy == Tenancy::Alone {
             self.ports.store.release_leases().await?;
         }
+        self.stop_strays().await?;
         let mut asks = Asks::Everything;
         for id in self.sessions_with_sandbox().await? {
             self.recover_session(&id, tenancy, &mut asks).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the sandboxes on this node that no session wants, such as those of sessions that ended while it was not there.
+    pub(crate) async fn stop_strays(&self) -> Result<(), Error> {
+        let found = self.ports.sandboxes.on_this_node().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known which sandboxes are here");
+            Vec::new()
+        });
+        for sandbox in found {
+            if self.wants_sandbox(&sandbox.session, sandbox.generation).await? {
+                continue;
+            }
+            if let Err(error) = self.ports.sandboxes.stop(&sandbox).await {
+                tracing::warn!(session = %sandbox.session, %error, "a stray sandbox could not be stopped");
+            }
         }
         Ok(())
     }

@@ -111,7 +111,9 @@ impl Node {
         let spawner = Arc::new(HeldSpawner::new(self.simulation.clone(), process.group));
         let services = Services::new(self.ports(process, &spawner), options(&self.simulation));
         let services = Arc::new(services.as_node(self.machine.node.clone()));
-        self.stop_strays(&services).await?;
+        if self.tenancy() == Tenancy::Shared {
+            services.enter_node().await?;
+        }
         services.recover(self.tenancy()).await?;
         spawner.release();
         self.simulation.spawn(process.group, services.clone().run_jobs());
@@ -167,16 +169,6 @@ impl Node {
         });
         self.simulation.spawn(process.group, shared.clone().look());
         shared
-    }
-
-    /// Stops sandboxes that no session wants.
-    async fn stop_strays(&self, services: &Services) -> Result<(), Error> {
-        for (session, generation) in self.machine.living() {
-            if !services.wants_sandbox(&session, generation).await? {
-                self.machine.end(&self.simulation, &session, generation);
-            }
-        }
-        Ok(())
     }
 
     /// Ends the node where it stands.

@@ -137,6 +137,11 @@ impl Sandboxes for MachineSandboxes {
         Ok(self.machine.is_alive(&sandbox.session, sandbox.generation))
     }
 
+    async fn on_this_node(&self) -> Result<Vec<SandboxRef>, SandboxError> {
+        let living = self.machine.living().into_iter();
+        Ok(living.map(|(session, generation)| SandboxRef::new(session, generation)).collect())
+    }
+
     async fn was_here(&self, sandbox: &SandboxRef) -> bool {
         lock(&self.machine.sandboxes).contains_key(&(sandbox.session.clone(), sandbox.generation))
     }

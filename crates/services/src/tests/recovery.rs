@@ -6,8 +6,9 @@ use portway_domain::jobs::LEASE;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::{AgentCommand, SandboxOrder, Sandboxes};
+use portway_ports::system::Clock;
 
-use super::world::World;
+use super::world::{World, settled};
 use crate::nodes::NODE_LEASE;
 use crate::prompts::NewPrompt;
 use crate::recovery::Tenancy;
@@ -141,8 +142,7 @@ async fn sandboxes_of_other_nodes_stay_theirs() {
 async fn what_was_on_this_node_is_taken_over_though_the_store_is_shared() {
     let world = World::new().await;
     let [living, dead] = [world.open_ready().await, world.open_ready().await];
-    // The same node after a new start.
-    let restarted = world.neighbour();
+    let restarted = world.again();
     restarted.sandboxes.inherit(&living, 1, true);
     restarted.sandboxes.inherit(&dead, 1, false);
     restarted.services.recover(Tenancy::Shared).await.unwrap();
@@ -202,6 +202,39 @@ async fn a_sandbox_is_stopped_where_it_is() {
     world.store.be_there(&world.node(), now.plus(NODE_LEASE)).await.unwrap();
     neighbour.start_jobs();
     neighbour.services.terminate_session(&neighbour.as_owner(), &id).await.unwrap();
+    world.sandboxes.gone(&id, 1).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_away_stops_what_ended_meanwhile() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    world.sandboxes.inherit(&id, 7, true);
+    let node = world.services.clone().run_node();
+    let story = async {
+        while !world.store.has_other_nodes(&world.neighbour().node(), world.clock.now()).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+        settled().await;
+        assert!(world.sandboxes.lives(&id, 7), "it is not looked for all the time");
+        world.clock.advance(NODE_LEASE);
+        world.sandboxes.gone(&id, 7).await;
+        assert!(world.sandboxes.lives(&id, 1));
+    };
+    tokio::select! {
+        () = node => {}
+        () = story => {}
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_enters_keeps_what_only_it_can_do() {
+    let world = World::new().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour();
+    world.services.enter_node().await.unwrap();
+    neighbour.services.terminate_session(&neighbour.as_owner(), &id).await.unwrap();
+    assert_eq!(neighbour.services.start_due_jobs().await, Ok(0));
     world.sandboxes.gone(&id, 1).await;
 }
 

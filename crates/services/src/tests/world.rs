@@ -256,6 +256,10 @@ pub(super) struct FakeSandboxes {
     alive: Mutex<HashMap<(SessionId, u32), TokenHash>>,
     pub(super) refusal: Mutex<Option<SandboxError>>,
     pub(super) orders: AtomicU64,
+    /// Whether sandboxes are started without anybody being told.
+    pub(super) loses_answers: AtomicBool,
+    /// Whoever holds it keeps sandboxes from being started.
+    pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     /// How the backend calls all of them, if it has names of its own.
     pub(super) name: Mutex<Option<SandboxId>>,
     /// What the last order let the sandbox check tokens with.
@@ -322,11 +326,15 @@ impl Sandboxes for FakeSandboxes {
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
+        drop(self.gate.lock().await);
         *self.conversation.lock().unwrap() = order.agent_session;
         *self.key.lock().unwrap() = order.key;
         self.known.lock().unwrap().insert((order.session.clone(), order.generation));
         self.alive.lock().unwrap().insert((order.session, order.generation), order.token.hash());
         self.changed.notify_waiters();
+        if self.loses_answers.load(Ordering::SeqCst) {
+            return Err(SandboxError::Unavailable("the answer was lost".to_owned()));
+        }
         Ok(StartedSandbox { id: self.name.lock().unwrap().clone(), urls: self.urls.lock().unwrap().clone() })
     }
 
@@ -356,6 +364,14 @@ impl Sandboxes for FakeSandboxes {
 
     fn stay_with_node(&self) -> bool {
         !self.are_elsewhere.load(Ordering::SeqCst)
+    }
+
+    async fn on_this_node(&self) -> Result<Vec<SandboxRef>, SandboxError> {
+        if !self.stay_with_node() {
+            return Ok(Vec::new());
+        }
+        let alive = self.alive.lock().unwrap();
+        Ok(alive.keys().map(|(session, generation)| SandboxRef::new(session.clone(), *generation)).collect())
     }
 
     async fn was_here(&self, sandbox: &SandboxRef) -> bool {
