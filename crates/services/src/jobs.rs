@@ -11,6 +11,7 @@ use portway_domain::text::keepable;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::commit::{ChangeSet, Write};
 use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, StartedSandbox};
+use tokio::sync::oneshot;
 
 use crate::Services;
 use crate::error::Error;
@@ -61,6 +62,17 @@ impl Services {
     /// # Errors
     /// The store's failure.
     pub async fn start_due_jobs(self: &Arc<Self>) -> Result<usize, Error> {
+        let (told, answer) = oneshot::channel();
+        let services = self.clone();
+        // On a task of its own, because callers are dropped when their host stops: jobs that were claimed and never begun
+        // would lie there until their leases run out.
+        self.ports.spawner.spawn(Box::pin(async move {
+            let _ = told.send(services.claim_and_start_jobs().await);
+        }));
+        answer.await.unwrap_or_else(|_| Err(Error::Internal("nobody claims jobs any more".to_owned())))
+    }
+
+    async fn claim_and_start_jobs(self: &Arc<Self>) -> Result<usize, Error> {
         let now = self.ports.clock.now();
         let jobs = self.ports.store.claim_jobs(&self.node, now, now.plus(LEASE), CLAIM).await?;
         let count = jobs.len();
@@ -102,12 +114,12 @@ impl Services {
         }
         let token = TokenSecret::runner(self.ports.entropy.draw());
         let prepared = Event::SandboxPrepared { generation, node: self.node.clone(), token: token.hash() };
-        let unwanted = match self.apply(id, vec![prepared], Vec::new(), self.moment()).await {
-            Ok(stepped) => stepped.refused.is_some(),
-            Err(Error::NotFound { .. }) => true,
+        let is_wanted = match self.apply(id, vec![prepared], Vec::new(), self.moment()).await {
+            Ok(stepped) => stepped.refused.is_none() && stepped.engine.runner.generation == generation,
+            Err(Error::NotFound { .. }) => false,
             Err(error) => return Err(error),
         };
-        if unwanted {
+        if !is_wanted {
             return self.complete(job).await;
         }
         match self.order_sandbox(id, generation, token).await? {
@@ -129,8 +141,19 @@ impl Services {
             return Err(Error::Unavailable { message: reason.clone(), retry_after: 1 });
         }
         self.counters.failed();
-        let event = Event::SandboxFailed { generation, error: error.to_string() };
-        self.apply_and_complete(job, id, event).await
+        let event = Event::SandboxFailed { generation, node: self.node.clone(), error: error.to_string() };
+        self.tell_of_sandbox(job, &SandboxRef::new(id.clone(), generation), event).await
+    }
+
+    /// Tells a session what became of the start of a sandbox, and completes the job. That is not one change: what became
+    /// of it is true, and has to be told, whoever has the job by now.
+    async fn tell_of_sandbox(&self, job: &Job, sandbox: &SandboxRef, event: Event) -> Result<(), Error> {
+        match self.apply(&sandbox.session, vec![event], Vec::new(), self.moment()).await {
+            Ok(_) => self.complete(job).await,
+            // The session was deleted meanwhile.
+            Err(Error::NotFound { .. }) => self.stop_sandbox(job, sandbox).await,
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the next attempt comes before the session gives up, which it would do without knowing what is wrong.
@@ -151,13 +174,9 @@ impl Services {
     ) -> Result<(), Error> {
         let StartedSandbox { id: sandbox, urls } = started;
         let event = Event::SandboxStarted { generation, node: self.node.clone(), sandbox: sandbox.clone(), urls };
-        match self.apply(id, vec![event], vec![completion(job)], self.moment()).await {
-            Ok(_) => {}
-            // The session was deleted meanwhile.
-            Err(Error::NotFound { .. }) => return self.stop_sandbox(job, &reference(id, generation, &sandbox)).await,
-            Err(error) => return Err(error),
-        }
-        self.watch_sandbox(SandboxRef { session: id.clone(), generation, id: sandbox });
+        let sandbox = reference(id, generation, &sandbox);
+        self.tell_of_sandbox(job, &sandbox, event).await?;
+        self.watch_sandbox(sandbox);
         if self.is_leaving.load(Ordering::SeqCst) {
             self.apply(id, vec![Event::SandboxRetired], Vec::new(), self.moment()).await?;
         }
@@ -201,7 +220,7 @@ impl Services {
             }
             Err(error) => {
                 self.counters.failed();
-                Event::SandboxFailed { generation, error: error.to_string() }
+                Event::SandboxFailed { generation, node: self.node.clone(), error: error.to_string() }
             }
         };
         self.apply_and_complete(job, &sandbox.session, event).await

@@ -157,7 +157,9 @@ pub enum Event {
         /// What the next sandbox is to be made from, where its files do not stay in place.
         snapshot: Option<SnapshotId>,
     },
-    /// The sandbox of this generation is about to be started with this secret.
+    /// The sandbox of this generation is about to be started with this secret. If another node was about to do that
+    /// before and nobody knows what came of it, what may be there is dismissed, and one of the next generation is ordered
+    /// instead.
     SandboxPrepared {
         /// The generation.
         generation: u32,
@@ -182,6 +184,8 @@ pub enum Event {
     SandboxFailed {
         /// The generation.
         generation: u32,
+        /// Who tried. Something of the sandbox may be there still.
+        node: NodeId,
         /// Why, and what to do about it.
         error: String,
     },

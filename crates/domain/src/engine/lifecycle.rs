@@ -74,12 +74,23 @@ impl Step<'_> {
     }
 
     pub(super) fn sandbox_prepared(&mut self, generation: u32, node: NodeId, token: TokenHash) -> Result<(), Refusal> {
-        let wanted = self.is_current(generation) && matches!(self.engine.runner.link, Link::Starting { .. });
-        if !wanted {
+        let Link::Starting { deadline } = self.engine.runner.link else {
+            return Err(Refusal::StaleRunner);
+        };
+        if !self.is_current(generation) {
             return Err(Refusal::StaleRunner);
         }
-        self.engine.runner.node = Some(node);
-        self.engine.runner.token = Some(token);
+        let runner = &mut self.engine.runner;
+        if runner.token.is_some() && runner.node.as_ref() != Some(&node) {
+            self.dismiss_sandbox();
+            self.engine.runner.node = None;
+            self.order_sandbox();
+            // However many nodes try, it is one start to those who wait for it.
+            self.engine.runner.link = Link::Starting { deadline };
+            return Ok(());
+        }
+        runner.node = Some(node);
+        runner.token = Some(token);
         Ok(())
     }
 
@@ -91,7 +102,7 @@ impl Step<'_> {
         sandbox: Option<SandboxId>,
         urls: SandboxUrls,
     ) {
-        if !self.is_current(generation) || self.engine.runner.link == Link::None {
+        if !self.wants_sandbox(generation) {
             self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node), sandbox });
             return;
         }
@@ -106,11 +117,19 @@ impl Step<'_> {
         }
     }
 
+    fn wants_sandbox(&self, generation: u32) -> bool {
+        self.is_current(generation) && self.engine.runner.link != Link::None
+    }
+
     /// Once its runner said hello, a sandbox did start: a failure to start that is reported after that is that of a
-    /// repeated attempt.
-    pub(super) fn sandbox_failed(&mut self, generation: u32, error: &str) {
+    /// repeated attempt. A sandbox that nobody wants any more is dismissed, since an attempt that failed may have left it.
+    pub(super) fn sandbox_failed(&mut self, generation: u32, node: NodeId, error: &str) {
+        if !self.wants_sandbox(generation) {
+            self.effects.changes.push(Change::SandboxDismissed { generation, node: Some(node), sandbox: None });
+            return;
+        }
         let waits = matches!(self.engine.runner.link, Link::Starting { .. } | Link::Parting { .. });
-        if self.is_current(generation) && waits {
+        if waits {
             self.give_up(error);
         }
     }

@@ -431,7 +431,7 @@ impl Step<'_> {
             Event::SandboxStarted { generation, node, sandbox, urls } => {
                 self.sandbox_started(generation, node, sandbox, urls);
             }
-            Event::SandboxFailed { generation, error } => self.sandbox_failed(generation, &error),
+            Event::SandboxFailed { generation, node, error } => self.sandbox_failed(generation, node, &error),
             Event::SandboxGone { generation, detail } => self.sandbox_gone(generation, &detail),
             Event::RunnerConnected(hello) => self.runner_connected(hello)?,
             Event::RunnerDisconnected { generation, connection } => {

@@ -1,12 +1,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use portway_domain::ids::SandboxId;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::tokens::TokenHash;
-use portway_ports::sandboxes::{SandboxError, SandboxRef};
+use portway_ports::sandboxes::{SandboxError, SandboxRef, Sandboxes};
+use portway_ports::system::Clock;
 
-use super::world::World;
+use super::world::{World, settled};
 use crate::error::Error;
 
 async fn status(world: &World, id: &portway_domain::ids::SessionId) -> (SessionStatus, Option<String>) {
@@ -52,6 +54,80 @@ async fn an_unreachable_backend_is_tried_again_and_then_given_up() {
     // After 0, 1, 3, 7, 15 and 31 seconds; the next one would come after the session gave up.
     assert_eq!(world.sandboxes.orders.load(Ordering::SeqCst), 6);
     assert_eq!(status(&world, &session.id).await, (SessionStatus::Error, Some("not there".to_owned())));
+}
+
+#[tokio::test]
+async fn a_claim_is_carried_out_even_if_its_caller_is_dropped() {
+    let world = World::new().await;
+    let session = world.open().await;
+    assert_eq!(world.services.start_due_jobs().now_or_never(), None, "it takes a while");
+    while world.next_job_at().await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..1_000 {
+        settled().await;
+        if world.sandboxes.lives(&session.id, 1) {
+            return;
+        }
+    }
+    panic!("the job was claimed and is not done");
+}
+
+#[tokio::test]
+async fn what_a_failed_start_may_have_left_is_stopped_where_it_was_tried() {
+    let world = World::new().await;
+    let neighbour = world.neighbour();
+    for node in [&world, &neighbour] {
+        let until = node.clock.now().plus(Duration::from_secs(900));
+        node.store.be_there(&node.node(), until).await.unwrap();
+    }
+    world.sandboxes.loses_answers.store(true, Ordering::SeqCst);
+    let session = world.open().await;
+    assert_eq!(world.services.start_due_jobs().await, Ok(1));
+    while world.next_job_at().await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(world.sandboxes.lives(&session.id, 1), "and nobody knows");
+
+    for node in [&world, &neighbour] {
+        node.clock.advance(Duration::from_secs(2));
+    }
+    neighbour.start_jobs();
+    neighbour.sandboxes.started(&session.id, 2).await;
+    world.start_jobs();
+    world.sandboxes.gone(&session.id, 1).await;
+    neighbour.connect(&session.id, 2).await;
+    assert!(!neighbour.sandboxes.lives(&session.id, 1));
+}
+
+#[tokio::test]
+async fn what_starts_when_its_session_has_ended_is_stopped() {
+    for is_deleted in [false, true] {
+        let world = World::new().await;
+        let session = world.open().await;
+        world.sandboxes.loses_answers.store(true, Ordering::SeqCst);
+        let held = world.sandboxes.gate.clone().lock_owned().await;
+        world.start_jobs();
+        while world.sandboxes.orders.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.services.terminate_session(&world.as_owner(), &session.id).await.unwrap();
+        if is_deleted {
+            let ids = std::slice::from_ref(&session.id);
+            world.services.delete_sessions(&world.signed_in(), ids).await.unwrap();
+            while world.store.engine(&session.id).await.unwrap().is_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+        while world.sandboxes.ended.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        let sandbox = SandboxRef::new(session.id, 1);
+        while !world.sandboxes.was_here(&sandbox).await || world.sandboxes.lives(&sandbox.session, 1) {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test]

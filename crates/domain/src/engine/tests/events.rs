@@ -356,7 +356,7 @@ impl SandboxOp {
             Self::Prepared => Event::SandboxPrepared { generation, node: node(), token: TokenHash::of("secret") },
             Self::NodeLost => Event::NodeLost { node: node() },
             Self::Started => Event::SandboxStarted { generation, node: node(), sandbox: None, urls: urls() },
-            Self::Failed => Event::SandboxFailed { generation, error: "no room".to_owned() },
+            Self::Failed => Event::SandboxFailed { generation, node: node(), error: "no room".to_owned() },
             Self::PutAway => Event::SandboxPutAway { generation, snapshot: SnapshotId::parse("files").ok() },
             Self::Gone => Event::SandboxGone { generation, detail: "killed".to_owned() },
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{Rig, commands, notices};
+use super::rig::{Rig, commands, node, notices};
 use crate::engine::{Event, Refusal, RunnerReport};
 use crate::ids::SnapshotId;
 use crate::sessions::SessionStatus;
@@ -133,7 +133,7 @@ fn the_end_comes_during_rest_as_well() {
 fn what_cannot_be_put_away_fails() {
     let mut rig = Rig::ready();
     rig.hibernate();
-    rig.ok(Event::SandboxFailed { generation: 1, error: "no room".to_owned() });
+    rig.ok(Event::SandboxFailed { generation: 1, node: node(), error: "no room".to_owned() });
     assert_eq!((rig.engine.status, rig.store.error.as_deref()), (SessionStatus::Error, Some("no room")));
     let mut rig = Rig::ready();
     rig.hibernate();

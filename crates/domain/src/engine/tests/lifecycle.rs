@@ -2,7 +2,9 @@
 
 use super::rig::{Rig, actor, node, notices, prompt};
 use crate::engine::{COOL_DOWNS, Change, Cooling, Event, Refusal};
+use crate::ids::NodeId;
 use crate::sessions::SessionStatus;
+use crate::tokens::TokenHash;
 use crate::tunnels::SandboxUrls;
 
 /// A session in every state that a session can be in, and its name.
@@ -129,9 +131,7 @@ fn a_sandbox_can_be_put_away_in_every_state() {
 #[test]
 fn a_sandbox_that_cannot_be_started_ends_the_session() {
     let mut rig = Rig::opened();
-    let failed = |generation| Event::SandboxFailed { generation, error: "no room".repeat(1_000) };
-    assert_eq!(rig.ok(failed(0)), Default::default());
-    rig.ok(failed(1));
+    rig.ok(failed(1, &"no room".repeat(1_000)));
     assert_eq!(rig.engine.status, SessionStatus::Error);
     assert_eq!(rig.store.error.as_ref().unwrap().len(), 4_000, "the error is bounded");
     assert_over(&rig, "failed");
@@ -140,7 +140,37 @@ fn a_sandbox_that_cannot_be_started_ends_the_session() {
 #[test]
 fn a_sandbox_whose_runner_said_hello_did_start() {
     let mut rig = Rig::working();
-    assert_eq!(rig.ok(Event::SandboxFailed { generation: 1, error: "exists".to_owned() }), Default::default());
+    assert_eq!(rig.ok(failed(1, "exists")), Default::default());
+}
+
+fn failed(generation: u32, error: &str) -> Event {
+    Event::SandboxFailed { generation, node: node(), error: error.to_owned() }
+}
+
+#[test]
+fn what_a_failed_start_may_have_left_goes_when_nobody_wants_it() {
+    let mut rig = Rig::opened();
+    rig.ok(failed(0, "no answer"));
+    assert_eq!(rig.store.dismissed, [0]);
+    rig.terminate();
+    assert_eq!(rig.store.dismissed, [0, 1]);
+    rig.ok(failed(1, "no answer"));
+    assert_eq!(rig.store.dismissed, [0, 1, 1], "it may have begun since");
+}
+
+#[test]
+fn a_start_that_another_node_was_about_to_make_gets_a_generation_of_its_own() {
+    let mut rig = Rig::opened();
+    let due_in = rig.seconds_left();
+    let prepared = |generation, node| Event::SandboxPrepared { generation, node, token: TokenHash::of("secret") };
+    rig.ok(prepared(1, node()));
+    assert_eq!(rig.ok(prepared(1, node())), Default::default(), "the same node tries again");
+    rig.ok(prepared(1, NodeId::parse("other").unwrap()));
+    assert_eq!((&rig.store.ordered[..], &rig.store.dismissed[..]), (&[1, 2][..], &[1][..]));
+    assert_eq!(rig.engine.runner.node, None, "whoever comes first makes it");
+    assert_eq!(rig.seconds_left(), due_in, "the session does not wait longer");
+    rig.ok(prepared(2, NodeId::parse("other").unwrap()));
+    assert_eq!(rig.store.ordered, [1, 2]);
 }
 
 #[test]
