@@ -1,6 +1,7 @@
 //! The seam between the api and a host for WebSockets: the host moves frames, and nothing else.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use axum::response::Response;
@@ -54,10 +55,9 @@ pub struct SocketClosed;
 /// `send` ends, and a loop that sends does not hang.
 #[async_trait]
 pub trait Socket: Send {
-    /// The next frame; `None` once the socket is closed, and forever after.
-    ///
-    /// This is cancel-safe: a call that is dropped before it is ready has taken no frame, nor part of one.
-    async fn receive(&mut self) -> Option<Incoming>;
+    /// The next frame, or a promise to wake the caller when there is one; `None` once the socket is closed, and forever
+    /// after. A call that answers with a promise has taken no frame.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>>;
 
     /// Sends a text message, and returns once the host has taken it over into its bounded buffer.
     ///
@@ -71,6 +71,15 @@ pub trait Socket: Send {
     /// Closes the socket with a code of RFC 6455, section 7.4, and a reason of at most 123 bytes. What was sent
     /// before is delivered first. Closing twice does nothing.
     async fn close(&mut self, code: u16, reason: &str);
+}
+
+impl dyn Socket + '_ {
+    /// The next frame; `None` once the socket is closed, and forever after.
+    ///
+    /// This is cancel-safe: a call that is dropped before it is ready has taken no frame, nor part of one.
+    pub async fn receive(&mut self) -> Option<Incoming> {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
 }
 
 /// What talks over the socket once it is open. The socket is closed when it ends.

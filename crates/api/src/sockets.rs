@@ -6,6 +6,7 @@ mod event_streams;
 mod events;
 pub(crate) mod frames;
 mod legacy;
+mod listening;
 mod models;
 mod replay;
 mod reports;

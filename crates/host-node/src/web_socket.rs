@@ -1,5 +1,6 @@
 //! WebSockets of the native host: they only move frames.
 
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use portway_api::{Incoming, ServeSocket, Socket, SocketClosed, Upgrade};
 use portway_ports::shared_text::SharedText;
 use portway_protocol::MAX_FRAME_BYTES;
@@ -58,17 +60,17 @@ impl HostSocket {
 
 #[async_trait]
 impl Socket for HostSocket {
-    async fn receive(&mut self) -> Option<Incoming> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         while self.open {
-            match self.socket.recv().await {
-                Some(Ok(Message::Text(text))) => return Some(Incoming::Text(text.as_str().to_owned())),
-                Some(Ok(Message::Binary(bytes))) => return Some(Incoming::Binary(bytes.into())),
+            match ready!(self.socket.poll_next_unpin(cx)) {
+                Some(Ok(Message::Text(text))) => return Poll::Ready(Some(Incoming::Text(text.as_str().to_owned()))),
+                Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Some(Incoming::Binary(bytes.into()))),
                 // After a close frame the socket is read to its end, which sends the answer to it.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => {}
                 Some(Err(_)) | None => self.open = false,
             }
         }
-        None
+        Poll::Ready(None)
     }
 
     async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {

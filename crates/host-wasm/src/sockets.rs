@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -169,14 +170,15 @@ struct ObjectSocket {
 
 #[async_trait]
 impl Socket for ObjectSocket {
-    async fn receive(&mut self) -> Option<Incoming> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
         if !self.is_open {
-            return None;
+            return Poll::Ready(None);
         }
-        let frame = self.frames.receiver.recv().await;
+        let frame = self.frames.receiver.poll_recv(cx);
         match &frame {
-            Some(frame) => drop(self.frames.waiting.fetch_sub(length(frame), Ordering::Relaxed)),
-            None => self.is_open = false,
+            Poll::Ready(Some(frame)) => drop(self.frames.waiting.fetch_sub(length(frame), Ordering::Relaxed)),
+            Poll::Ready(None) => self.is_open = false,
+            Poll::Pending => {}
         }
         frame
     }

@@ -1,8 +1,10 @@
 //! Hints for those who watch. They may be lost; the store is the only truth.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use portway_domain::engine::{BusEvent, Notice};
@@ -162,9 +164,15 @@ pub trait PubSub: Send + Sync {
     async fn subscribe(&self, topic: &Topic) -> Box<dyn Subscription>;
 }
 
-/// A watch.
-#[async_trait]
+/// A watch. Whoever waits for it calls [`next`](trait.Subscription.html#method.next).
 pub trait Subscription: Send {
+    /// The next delivery, or a promise to wake the caller when there is one. `None` when the system shuts down.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>>;
+}
+
+impl dyn Subscription + '_ {
     /// The next delivery. May be dropped early without losing any. `None` when the system shuts down.
-    async fn next(&mut self) -> Option<Delivery>;
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
 }

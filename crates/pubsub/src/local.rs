@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use portway_domain::ids::SessionId;
@@ -236,10 +237,9 @@ struct LocalSubscription {
     topics: Weak<Topics>,
 }
 
-#[async_trait]
 impl Subscription for LocalSubscription {
-    async fn next(&mut self) -> Option<Delivery> {
-        self.queue.next().await
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.queue.poll_next(cx)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use portway_ports::pubsub::{Delivery, SharedHint};
-use tokio::sync::Notify;
 
 /// How many hints wait for one watcher before they are given up for [`Delivery::Missed`].
 pub(crate) const MAX_WAITING: usize = 1_024;
@@ -17,7 +16,6 @@ const KEPT_CAPACITY: usize = 64;
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    changed: Notify,
 }
 
 #[derive(Default)]
@@ -26,56 +24,52 @@ struct Waiting {
     missed: bool,
     hints: VecDeque<Arc<SharedHint>>,
     closed: bool,
+    /// Whoever found nothing.
+    watcher: Option<Waker>,
 }
 
 impl Queue {
     pub(crate) fn push(&self, hint: Arc<SharedHint>) {
-        let mut waiting = self.waiting();
-        if waiting.hints.len() < MAX_WAITING {
-            waiting.hints.push_back(hint);
-        } else {
-            waiting.give_up();
-        }
-        drop(waiting);
-        self.changed.notify_one();
+        self.change(|waiting| {
+            if waiting.hints.len() < MAX_WAITING {
+                waiting.hints.push_back(hint);
+            } else {
+                waiting.give_up();
+            }
+        });
     }
 
     /// Something was lost on its way here.
     pub(crate) fn miss(&self) {
-        self.waiting().give_up();
-        self.changed.notify_one();
+        self.change(Waiting::give_up);
     }
 
     pub(crate) fn close(&self) {
-        self.waiting().closed = true;
-        self.changed.notify_one();
+        self.change(|waiting| waiting.closed = true);
     }
 
-    /// The next delivery, or none any more, unless there is none yet.
-    pub(crate) fn take(&self) -> Poll<Option<Delivery>> {
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.waiting();
-        if std::mem::take(&mut waiting.missed) {
-            return Poll::Ready(Some(Delivery::Missed));
-        }
-        let hint = waiting.hints.pop_front();
-        if waiting.hints.is_empty() && waiting.hints.capacity() > KEPT_CAPACITY {
-            waiting.hints = VecDeque::new();
-        }
-        match hint {
-            Some(hint) => Poll::Ready(Some(Delivery::Hint(hint))),
-            None if waiting.closed => Poll::Ready(None),
-            None => Poll::Pending,
+        change(&mut waiting);
+        let watcher = waiting.watcher.take();
+        drop(waiting);
+        if let Some(watcher) = watcher {
+            watcher.wake();
         }
     }
 
-    pub(crate) async fn next(&self) -> Option<Delivery> {
-        loop {
-            // Looks first, so a wake-up that was lost with a dropped call loses nothing else.
-            if let Poll::Ready(delivery) = self.take() {
-                return delivery;
+    /// The next delivery, or none any more. Where there is none yet the caller is woken when there is; the latest caller
+    /// alone, since each queue has one watcher.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let mut waiting = self.waiting();
+        let next = waiting.take();
+        if next.is_pending() {
+            match &mut waiting.watcher {
+                Some(watcher) => watcher.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
             }
-            self.changed.notified().await;
         }
+        next
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -84,6 +78,21 @@ impl Queue {
 }
 
 impl Waiting {
+    fn take(&mut self) -> Poll<Option<Delivery>> {
+        if std::mem::take(&mut self.missed) {
+            return Poll::Ready(Some(Delivery::Missed));
+        }
+        let hint = self.hints.pop_front();
+        if self.hints.is_empty() && self.hints.capacity() > KEPT_CAPACITY {
+            self.hints = VecDeque::new();
+        }
+        match hint {
+            Some(hint) => Poll::Ready(Some(Delivery::Hint(hint))),
+            None if self.closed => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
     /// The watcher has to read the state again anyway, which holds all that waited.
     fn give_up(&mut self) {
         self.hints = VecDeque::new();

@@ -17,6 +17,7 @@ use portway_services::error::Error;
 use portway_services::prompts::NewPrompt;
 use portway_services::{Context, Services};
 
+use super::listening::{Heard, either};
 use super::{CLOSE_POLICY, attachments, frames, send, shared};
 use crate::attachments::{Sent, decode};
 use crate::error::{ApiError, ErrorCode};
@@ -65,19 +66,15 @@ impl Client {
         Box::pin(self.send_state(socket, transcript)).await?;
         let _presence = self.services.join(&self.id, self.principal.clone());
         loop {
-            tokio::select! {
-                incoming = socket.receive() => match incoming {
-                    Some(incoming) => Box::pin(self.received(socket, incoming)).await?,
-                    None => return Ok(()),
-                },
-                delivery = subscription.next() => match delivery {
-                    Some(Delivery::Hint(hint)) => self.tell(socket, &hint).await?,
-                    Some(Delivery::Missed) => Box::pin(self.catch_up(socket)).await?,
-                    None => {
-                        socket.close(portway_protocol::CLOSE_RESTART, "The gateway goes down").await;
-                        return Ok(());
-                    }
-                },
+            match either(socket, subscription).await {
+                Heard::Peer(Some(incoming)) => Box::pin(self.received(socket, incoming)).await?,
+                Heard::Watched(Some(Delivery::Hint(hint))) => self.tell(socket, &hint).await?,
+                Heard::Watched(Some(Delivery::Missed)) => Box::pin(self.catch_up(socket)).await?,
+                Heard::Peer(None) => return Ok(()),
+                Heard::Watched(None) => {
+                    socket.close(portway_protocol::CLOSE_RESTART, "The gateway goes down").await;
+                    return Ok(());
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::CLOSE_POLICY;
 use super::frames::frame_context;
+use super::listening::{Heard, either};
 use crate::error::ApiError;
 use crate::input::NoInput;
 use crate::socket::{Incoming, ServeSocket, Socket, SocketClosed, serve_socket};
@@ -43,22 +44,19 @@ async fn run(
     context: &Context,
 ) -> Result<(), SocketClosed> {
     loop {
-        tokio::select! {
-            incoming = socket.receive() => match incoming {
-                Some(Incoming::Text(text)) if is_ping(&text) => socket.send(r#"{"type":"pong"}"#.into()).await?,
-                Some(_) => {}
-                None => return Ok(()),
-            },
-            delivery = subscription.next() => match delivery {
-                Some(Delivery::Hint(hint)) => {
-                    if let Hint::Bus(event) = &**hint {
-                        send(socket, event).await?;
-                    }
+        match either(socket, &mut *subscription).await {
+            Heard::Peer(Some(Incoming::Text(text))) if is_ping(&text) => {
+                socket.send(r#"{"type":"pong"}"#.into()).await?;
+            }
+            Heard::Peer(Some(_)) => {}
+            Heard::Watched(Some(Delivery::Hint(hint))) => {
+                if let Hint::Bus(event) = &**hint {
+                    send(socket, event).await?;
                 }
-                // Events are hints: whoever needs the state asks for it.
-                Some(Delivery::Missed) => Box::pin(check(socket, services, context)).await?,
-                None => return Ok(()),
-            },
+            }
+            // Events are hints: whoever needs the state asks for it.
+            Heard::Watched(Some(Delivery::Missed)) => Box::pin(check(socket, services, context)).await?,
+            Heard::Peer(None) | Heard::Watched(None) => return Ok(()),
         }
     }
 }

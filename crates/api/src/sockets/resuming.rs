@@ -2,6 +2,7 @@
 //! say how far it has come is not sent more than a window.
 
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,6 @@ use portway_domain::ids::SessionId;
 use portway_domain::time::Timestamp;
 use portway_ports::pubsub::{Delivery, Hint, SharedHint, Subscription};
 use portway_ports::shared_text::SharedText;
-use portway_ports::system::Clock;
 use portway_protocol::resuming::{ResumingFrame, Sequenced};
 use portway_protocol::server::ServerFrame;
 use portway_protocol::{CLOSE_LAGGING, CLOSE_RESTART};
@@ -19,6 +19,7 @@ use portway_services::resuming::Beginning;
 use portway_services::{Context, Services};
 
 use super::client::{Client, close_unread, deliver_all, refusal};
+use super::listening::{Heard, either};
 use super::replay::{self, Present};
 use super::window::Window;
 use super::{send, shared};
@@ -85,22 +86,23 @@ impl Resuming {
         Box::pin(self.begin(socket, beginning)).await?;
         let _presence = self.client.services.join(&self.client.id, self.client.principal.clone());
         loop {
-            let patience = self.patience();
-            tokio::select! {
-                incoming = socket.receive() => match incoming {
-                    Some(incoming) => Box::pin(self.received(socket, incoming)).await?,
-                    None => return Ok(()),
-                },
-                delivery = subscription.next(), if patience.is_none() => match delivery {
-                    Some(Delivery::Hint(hint)) => Box::pin(self.tell(socket, &hint)).await?,
-                    Some(Delivery::Missed) => Box::pin(self.catch_up(socket)).await?,
-                    None => {
-                        socket.close(CLOSE_RESTART, "The gateway goes down").await;
-                        return Ok(());
+            let heard = match self.patience() {
+                None => either(socket, subscription).await,
+                Some(patience) => tokio::select! {
+                    incoming = socket.receive() => Heard::Peer(incoming),
+                    () = self.client.services.clock().sleep(patience) => {
+                        return Err(Box::pin(self.give_up(socket)).await);
                     }
                 },
-                () = pause(self.client.services.clock(), patience), if patience.is_some() => {
-                    return Err(Box::pin(self.give_up(socket)).await);
+            };
+            match heard {
+                Heard::Peer(Some(incoming)) => Box::pin(self.received(socket, incoming)).await?,
+                Heard::Watched(Some(Delivery::Hint(hint))) => Box::pin(self.tell(socket, &hint)).await?,
+                Heard::Watched(Some(Delivery::Missed)) => Box::pin(self.catch_up(socket)).await?,
+                Heard::Peer(None) => return Ok(()),
+                Heard::Watched(None) => {
+                    socket.close(CLOSE_RESTART, "The gateway goes down").await;
+                    return Ok(());
                 }
             }
             Box::pin(self.note_window(socket)).await?;
@@ -276,8 +278,8 @@ struct Counted<'a> {
 
 #[async_trait]
 impl Socket for Counted<'_> {
-    async fn receive(&mut self) -> Option<Incoming> {
-        self.socket.receive().await
+    fn poll_receive(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Incoming>> {
+        self.socket.poll_receive(cx)
     }
 
     async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
@@ -287,13 +289,5 @@ impl Socket for Counted<'_> {
 
     async fn close(&mut self, code: u16, reason: &str) {
         self.socket.close(code, reason).await;
-    }
-}
-
-/// Waits for so long; forever without a time.
-async fn pause(clock: &Arc<dyn Clock>, wait: Option<Duration>) {
-    match wait {
-        Some(wait) => clock.sleep(wait).await,
-        None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,8 +39,6 @@ struct Shared {
     state: Mutex<State>,
     /// Something was sent, or nothing more will be.
     sent: Notify,
-    /// Something was taken, or nothing more will be.
-    taken: Notify,
 }
 
 #[derive(Default)]
@@ -51,6 +50,8 @@ struct State {
     seq: u64,
     is_closed: bool,
     is_gone: bool,
+    /// Whoever waits until something was taken, or nothing more will be.
+    sender: Option<Waker>,
 }
 
 /// How far the peer has come.
@@ -102,8 +103,9 @@ impl Drop for Reader {
         let mut state = self.shared.lock();
         state.is_gone = true;
         state.waiting.clear();
+        let sender = state.sender.take();
         drop(state);
-        self.shared.taken.notify_one();
+        sender.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -143,21 +145,16 @@ impl StreamSocket {
 
 #[async_trait]
 impl Socket for StreamSocket {
-    async fn receive(&mut self) -> Option<Incoming> {
-        loop {
-            let taken = self.0.taken.notified();
-            {
-                let mut state = self.0.lock();
-                if state.is_gone || state.is_closed {
-                    return None;
-                }
-                if let Some(Ack { seq, checkpoint }) = state.acknowledged.take() {
-                    let text = serde_json::to_string(&ResumingFrame::Ack { seq, checkpoint }).ok()?;
-                    return Some(Incoming::Text(text));
-                }
-            }
-            taken.await;
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
+        let mut state = self.0.lock();
+        if state.is_gone || state.is_closed {
+            return Poll::Ready(None);
         }
+        let Some(Ack { seq, checkpoint }) = state.acknowledged.take() else {
+            state.sender = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(serde_json::to_string(&ResumingFrame::Ack { seq, checkpoint }).ok().map(Incoming::Text))
     }
 
     async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
@@ -216,8 +213,9 @@ impl Reader {
             state.seq = seq.unwrap_or(state.seq);
             let before = state.acknowledged.and_then(|ack| ack.checkpoint);
             state.acknowledged = Some(Ack { seq: state.seq, checkpoint: checkpoint.or(before) });
+            let sender = state.sender.take();
             drop(state);
-            self.shared.taken.notify_one();
+            sender.into_iter().for_each(Waker::wake);
         }
         Taken::Some(text)
     }
@@ -279,7 +277,7 @@ mod tests {
     }
 
     fn acknowledged(socket: &mut StreamSocket) -> Option<String> {
-        match socket.receive().now_or_never()?? {
+        match (socket as &mut dyn Socket).receive().now_or_never()?? {
             Incoming::Text(text) => Some(text),
             Incoming::Binary(_) => panic!("an acknowledgement is text"),
         }
@@ -315,7 +313,7 @@ mod tests {
     async fn either_end_may_go() {
         let (mut socket, body) = open(Still);
         drop(body);
-        assert_eq!(socket.receive().await, None);
+        assert_eq!((&mut socket as &mut dyn Socket).receive().await, None);
         assert_eq!(socket.send(r#"{"type":"pong"}"#.into()).await, Err(SocketClosed));
         let (socket, mut body) = open(Still);
         drop(socket);

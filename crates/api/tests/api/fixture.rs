@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -282,12 +283,12 @@ struct Played(Arc<Script>);
 
 #[async_trait]
 impl Socket for Played {
-    async fn receive(&mut self) -> Option<Incoming> {
+    fn poll_receive(&mut self, _: &mut std::task::Context<'_>) -> Poll<Option<Incoming>> {
         let next = self.0.frames.lock().unwrap().pop_front();
         if next.is_none() && self.0.told.lock().unwrap().len() < 2 {
-            std::future::pending::<()>().await;
+            return Poll::Pending;
         }
-        next
+        Poll::Ready(next)
     }
 
     async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {

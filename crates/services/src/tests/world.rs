@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -406,10 +407,9 @@ impl RecordedHints {
 /// Tells what runners answer, and is silent about everything else.
 struct Answers(mpsc::UnboundedReceiver<Hint>);
 
-#[async_trait]
 impl Subscription for Answers {
-    async fn next(&mut self) -> Option<Delivery> {
-        self.0.recv().await.map(|hint| Delivery::Hint(Arc::new(SharedHint::new(Arc::new(hint)))))
+    fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<Delivery>> {
+        self.0.poll_recv(cx).map(|hint| Some(Delivery::Hint(Arc::new(SharedHint::new(Arc::new(hint?))))))
     }
 }
 

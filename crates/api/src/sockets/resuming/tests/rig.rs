@@ -206,8 +206,8 @@ struct FakeSocket {
 
 #[async_trait]
 impl Socket for FakeSocket {
-    async fn receive(&mut self) -> Option<Incoming> {
-        self.incoming.recv().await
+    fn poll_receive(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<Incoming>> {
+        self.incoming.poll_recv(cx)
     }
 
     async fn send(&mut self, text: SharedText) -> Result<(), SocketClosed> {
