@@ -62,5 +62,6 @@ async function tick() {
   }
   ticking = setTimeout(tick, TICK);
 }
-ticking = setTimeout(tick, TICK);
+// At once, so that what was left undone is begun and the schema is there when the first request comes.
+await tick();
 console.log(`Portway listens on ${url.href.replace(/\/$/, "")} in workerd`);

@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portway_domain::time::Timestamp;
 use portway_ports::system::Clock;
+use worker::Date;
 use worker::send::IntoSendFuture;
-use worker::{Date, Delay};
+
+use crate::timer::Timer;
 
 /// The clock of a Worker. The platform tells whole milliseconds and stands still while a Worker computes, so every
 /// telling is at least a microsecond after the one before: what one instance does in order has times in that order.
@@ -40,6 +42,6 @@ impl Clock for WorkerClock {
     }
 
     async fn sleep(&self, span: Duration) {
-        Delay::from(span).into_send().await;
+        Timer::new(span).into_send().await;
     }
 }

@@ -36,6 +36,8 @@ mod panics;
 mod pubsub;
 #[cfg(target_arch = "wasm32")]
 mod r2;
+#[cfg(target_arch = "wasm32")]
+mod timer;
 
 pub use self::d1::D1Database;
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use portway_domain::ids::SessionId;
-use worker::{Delay, ObjectNamespace, Request, Response};
+use worker::{ObjectNamespace, Request, Response};
+
+use crate::timer::Timer;
 
 /// What the object of all users is called.
 const USERS: &str = "users";
@@ -48,7 +50,7 @@ impl Objects {
             ObjectName::Session(id) => self.sessions.get_by_name(id.as_str())?,
             ObjectName::Users => self.users.get_by_name(USERS)?,
         };
-        match select(Box::pin(stub.fetch_with_request(request)), Delay::from(patience)).await {
+        match select(Box::pin(stub.fetch_with_request(request)), Timer::new(patience)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(worker::Error::RustError("the object does not answer".to_owned())),
         }

@@ -167,8 +167,8 @@ pub struct Services {
     pub(crate) ports: Ports,
     pub(crate) options: Options,
     pub(crate) node: NodeId,
-    /// Whether other processes step sessions as the same node.
-    pub(crate) steps_elsewhere: bool,
+    /// Whether other processes are the same node.
+    pub(crate) is_beside_others: bool,
     pub(crate) alarm: Option<Alarm>,
     pub(crate) sandbox_root_key: Option<SandboxRootKey>,
     /// Whether there may be other nodes on the store.
@@ -196,7 +196,7 @@ impl Services {
         let node = ports.entropy.ids(now).draw();
         Self {
             node,
-            steps_elsewhere: false,
+            is_beside_others: false,
             alarm: None,
             sandbox_root_key: None,
             is_shared: AtomicBool::new(false),
@@ -222,10 +222,11 @@ impl Services {
         Self { node, ..self }
     }
 
-    /// The same beside other processes that are the same node: what was committed here last may be outdated.
+    /// The same beside other processes that are the same node: what was committed here last may be outdated, and sockets
+    /// may be open there.
     #[must_use]
     pub fn beside_others(self) -> Self {
-        Self { steps_elsewhere: true, ..self }
+        Self { is_beside_others: true, ..self }
     }
 
     /// The same that tells after every step of a session when it has to be asked again.

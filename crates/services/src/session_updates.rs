@@ -93,8 +93,8 @@ impl Drop for Turn<'_> {
 impl Services {
     /// Tells a visit after those before it, for a caller who cannot wait.
     pub(crate) fn tell_visit_beside(self: &Arc<Self>, session: &SessionId, visit: Visit) {
-        // Sockets of sessions are many, and those of everything of one's own are few.
-        if self.event_sockets.are_open() {
+        // Sockets of sessions are many, and those of everything of one's own are few. Others may have them.
+        if self.is_beside_others || self.event_sockets.are_open() {
             self.visits.add(session, visit);
             let (services, session) = (self.clone(), session.clone());
             self.ports.spawner.spawn(Box::pin(async move { services.tell_visits(&session).await }));

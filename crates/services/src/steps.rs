@@ -121,7 +121,7 @@ impl Services {
         for _ in 0..MAX_ATTEMPTS {
             // Another node may have stepped the session since. A write would show that; nothing else does.
             let (stored, is_certain) = match lock.take() {
-                Some(stored) => (stored, !self.steps_elsewhere && !self.is_shared.load(Ordering::Relaxed)),
+                Some(stored) => (stored, !self.is_beside_others && !self.is_shared.load(Ordering::Relaxed)),
                 None => (self.load_engine(id).await?, true),
             };
             let events = match make(&stored.value) {

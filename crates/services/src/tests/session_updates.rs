@@ -12,6 +12,7 @@ use portway_sql::row::Row;
 use tokio::sync::Notify;
 
 use super::world::{World, settled};
+use crate::Services;
 
 /// A driver that keeps one read back when it is told to.
 struct SlowDriver {
@@ -121,4 +122,16 @@ async fn whoever_is_back_is_there_at_last() {
     settled().await;
     gate.open();
     assert_eq!(told(&world, &session).await.last(), Some(&("user.joined".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn sockets_for_everything_may_be_open_in_another_process() {
+    for (is_beside_others, expected) in [(false, 0), (true, 1)] {
+        let set_up = |services: Services| if is_beside_others { services.beside_others() } else { services };
+        let world = World::with_services(set_up).await;
+        let session = world.open().await.id;
+        let principal = Arc::new(world.services.principal(&world.signed_in()).await.unwrap());
+        let _visit = world.services.join(&session, principal);
+        assert_eq!(told(&world, &session).await.len(), expected);
+    }
 }

@@ -18,6 +18,7 @@ function giveUp(cause) {
   state.criticalError = true;
   const error = new Error(globalThis.portwayPanic ?? "the module broke down", { cause });
   globalThis.portwayPanic = undefined;
+  console.error(`ERROR ${error.message}; it begins anew: ${cause?.stack ?? cause}`);
   for (const reject of running) reject(error);
   running.clear();
   return error;

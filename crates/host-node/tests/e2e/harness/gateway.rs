@@ -214,7 +214,7 @@ impl Gateway {
     }
 
     /// The data folder of whoever runs its agents.
-    fn agents_data(&self) -> PathBuf {
+    pub(crate) fn agents_data(&self) -> PathBuf {
         self.backend.as_ref().map_or_else(|| self.data(), Backend::data)
     }
 

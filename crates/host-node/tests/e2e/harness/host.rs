@@ -13,12 +13,40 @@ const LACKING: &[(&str, &[&str])] = &[
     ("a program with a command line", &["agents_command::", "db::", "doctor::", "starting::", "sandboxes::"]),
     (
         "an HTTP server of its own",
-        &["limits::", "garbage::", "requests::http2", "requests::large", "requests::sockets"],
+        &[
+            "attachments::large_bodies",
+            "garbage::",
+            "limits::",
+            "requests::http2",
+            "requests::large",
+            "requests::sockets",
+        ],
     ),
     ("a log in a file", &["logs::"]),
-    ("callers on its own machine", &["metrics::", "sessions::work_in_a_folder"]),
+    (
+        "callers on its own machine",
+        &[
+            "broken_agents::the_folder_is_gone",
+            "metrics::",
+            "requests::the_description",
+            "sessions::work_in_a_folder",
+            "wire::files",
+            "workspaces::watchers_are_told",
+            "workspaces::what_a_session_changed",
+            "workspaces::where_it_began",
+        ],
+    ),
+    ("objects that can be made older", &["attachments::what_a_crash"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another"]),
-    ("an end that puts sandboxes away", &["stopping::", "kills::", "event_streams::end_when_the_gateway_stops"]),
+    (
+        "an end that puts sandboxes away",
+        &[
+            "broken_agents::the_agent_is_no_longer",
+            "event_streams::end_when_the_gateway_stops",
+            "kills::",
+            "stopping::",
+        ],
+    ),
     (
         "arguments that name another backend",
         &["legacy_runner::", "claude::", "codex::", "gemini::", "goose::", "opencode::"],

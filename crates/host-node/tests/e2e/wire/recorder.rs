@@ -46,7 +46,7 @@ impl Recorder {
 
     /// The peer at the other end of a socket of that gateway.
     pub(crate) fn over(stream: Stream, gateway: &Gateway) -> Self {
-        let names = Names { data: gateway.data().display().to_string(), ids: BTreeMap::new() };
+        let names = Names { data: gateway.agents_data().display().to_string(), ids: BTreeMap::new() };
         Self { stream: Some(stream), frames: Vec::new(), names }
     }
 
