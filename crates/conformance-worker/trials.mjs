@@ -1,4 +1,5 @@
-// Runs the trials of the conformance Worker in workerd, one after the other, each on a D1 database of its own:
+// Runs the trials of the conformance Worker in workerd, one after the other, each on a D1 database and an R2 bucket of its
+// own:
 // `node trials.mjs <Miniflare's module> <folder of the Worker> [part of a name]`.
 import { request } from "node:http";
 import { createRequire } from "node:module";
@@ -33,6 +34,7 @@ function options(databases) {
     ],
     // In memory: no path is given.
     d1Databases: Object.fromEntries(databases.map((database) => [database, database])),
+    r2Buckets: Object.fromEntries(databases.map((database) => [`${database}_OBJECTS`, database.toLowerCase()])),
     handleRuntimeStdio(stdout, stderr) {
       for (const stream of [stdout, stderr]) stream.on("data", (bytes) => (printed += bytes));
     },

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portway_conformance::{Failure, Fixture, cases};
+use portway_adapters_cloudflare::R2Objects;
+use portway_conformance::{Failure, Fixture, cases, object_cases};
 use worker::Env;
 
 use crate::backend::D1;
@@ -10,6 +11,12 @@ use crate::driver;
 
 /// Goes before the names of the port suite, as on every other database.
 const SUITE: &str = "d1::";
+
+/// Goes before the names of the suite for objects.
+const OBJECTS: &str = "r2::";
+
+/// Ends the name of a bucket, which begins with that of the trial's database.
+const BUCKET: &str = "_OBJECTS";
 
 /// Goes before the names of what the driver promises.
 const DRIVER: &str = "driver::";
@@ -20,12 +27,18 @@ const PANIC: &str = "panic";
 /// The names of all trials.
 pub(crate) fn names() -> Vec<String> {
     let suite = cases().into_iter().map(|case| format!("{SUITE}{}", case.name));
+    let objects = object_cases().into_iter().map(|case| format!("{OBJECTS}{}", case.name));
     let driver = driver::cases().into_iter().map(|case| format!("{DRIVER}{}", case.name));
-    suite.chain(driver).collect()
+    suite.chain(objects).chain(driver).collect()
 }
 
-/// Runs a trial on a database that no other one has used.
+/// Runs a trial on a database and a bucket that no other one has used.
 pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Failure> {
+    if let Some(name) = name.strip_prefix(OBJECTS) {
+        let case = object_cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
+        let bucket = env.bucket(&format!("{database}{BUCKET}")).map_err(Failure::new)?;
+        return (case.run)(Arc::new(R2Objects::new(bucket))).await;
+    }
     let backend = D1::new(env, database);
     if let Some(name) = name.strip_prefix(SUITE) {
         let case = cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;

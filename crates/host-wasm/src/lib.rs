@@ -24,3 +24,5 @@ pub mod objects;
 mod sandboxes;
 #[cfg(target_arch = "wasm32")]
 mod sockets;
+#[cfg(all(target_arch = "wasm32", feature = "trials"))]
+mod trials;

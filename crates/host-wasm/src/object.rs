@@ -73,6 +73,8 @@ impl Object {
         if request.uri().path() == PUBLISH {
             return gateway.hear(request).await;
         }
+        #[cfg(feature = "trials")]
+        crate::trials::break_down_if_asked(request.uri().path());
         self.serve(&gateway, request).await
     }
 

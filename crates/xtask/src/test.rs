@@ -39,8 +39,11 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
             stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
-        stages.run("port suite on D1", || {
+        stages.run("port suites on D1 and R2", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
+        })?;
+        stages.run("end-to-end in workerd", || {
+            if worker_tools(workspace)? { worker::end_to_end(workspace, None, &agents) } else { Ok(()) }
         })?;
         stages.run("simulation", || simulate::run(workspace, Seeds::Range { from: 0, count: simulation_seeds() }))?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
@@ -80,7 +83,7 @@ fn end_to_end_on_postgres(
     process::run(&mut command)
 }
 
-fn test_command(workspace: &Workspace, agents: &Variables) -> Command {
+pub(crate) fn test_command(workspace: &Workspace, agents: &Variables) -> Command {
     let mut command = cargo(workspace);
     command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
     command.envs(agents.iter().map(|(name, path)| (name, path)));
@@ -107,8 +110,8 @@ fn fast_tests(workspace: &Workspace, server: Option<&PostgresServer>) -> Result<
     process::run(&mut command)
 }
 
-/// Without npm or its registry the tests that need an agent say that they skip; continuous integration has no such excuse.
-fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
+/// Where the agents of the tests are. Without npm or its registry the tests that need an agent say that they skip; continuous integration has no such excuse.
+pub(crate) fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
     let mut variables = Variables::new();
     for agent in &TEST_AGENTS {
         match agent.install(workspace) {

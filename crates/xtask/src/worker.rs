@@ -9,9 +9,11 @@ use std::process::Command;
 use clap::Subcommand;
 
 use self::pipeline::Source;
+use crate::agents::Variables;
 use crate::failure::Failure;
 use crate::npm::Packages;
 use crate::process;
+use crate::test::{test_agents, test_command};
 use crate::workspace::Workspace;
 
 /// What to do.
@@ -28,7 +30,7 @@ pub(crate) enum Action {
         #[arg(long, default_value = "portway-data/worker")]
         data: PathBuf,
     },
-    /// Run the conformance suite on D1 inside workerd
+    /// Run the conformance suites on D1 and R2 inside workerd
     Test {
         /// Only the trials whose names contain this
         filter: Option<String>,
@@ -55,10 +57,14 @@ const TOOLS: Packages = Packages {
 };
 
 /// The conformance suite as a Worker, which is never deployed.
-const CONFORMANCE: Source = Source { folder: "conformance-worker", classes: &[], most_bytes: u64::MAX };
+const CONFORMANCE: Source = Source { folder: "conformance-worker", classes: &[], most_bytes: u64::MAX, features: &[] };
 
 /// The gateway as a Worker.
-const GATEWAY: Source = Source { folder: "host-wasm", classes: &["SessionAgent", "EventBus"], most_bytes: 1_000_000 };
+const GATEWAY: Source =
+    Source { folder: "host-wasm", classes: &["SessionAgent", "EventBus"], most_bytes: 1_000_000, features: &[] };
+
+/// The same, which breaks down when it is asked to.
+const FRAGILE_GATEWAY: Source = Source { features: &["trials"], ..GATEWAY };
 
 /// Runs the gateway in workerd.
 const SERVE: &str = "crates/host-wasm/serve.mjs";
@@ -76,7 +82,7 @@ pub(crate) fn run(workspace: &Workspace, action: &Action) -> Result<(), Failure>
         Action::Build => build(workspace),
         Action::Dev { port, data } => dev(workspace, *port, data),
         Action::Test { filter } => test(workspace, filter.as_deref()),
-        Action::E2e { filter } => end_to_end(workspace, filter.as_deref()),
+        Action::E2e { filter } => end_to_end(workspace, filter.as_deref(), &test_agents(workspace)?),
     }
 }
 
@@ -109,13 +115,12 @@ fn dev(workspace: &Workspace, port: u16, data: &Path) -> Result<(), Failure> {
 }
 
 /// Runs the end-to-end tests with workerd in the place of the native host.
-fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
-    let worker = pipeline::build_fast(workspace, &GATEWAY)?;
-    let mut cargo = process::cargo();
-    cargo.current_dir(workspace.root()).args(["test", "--package", "portway-host-node", "--test", "e2e", "--"]);
-    cargo.args(filter).env("PORTWAY_TEST_HOST", "worker").env("PORTWAY_TEST_WORKER", worker);
-    cargo.env("PORTWAY_TEST_WORKER_SCRIPT", workspace.root().join(SERVE));
-    process::run(cargo.env("PORTWAY_TEST_MINIFLARE", TOOLS.path(workspace, MINIFLARE)))
+pub(crate) fn end_to_end(workspace: &Workspace, filter: Option<&str>, agents: &Variables) -> Result<(), Failure> {
+    let worker = pipeline::build_fast(workspace, &FRAGILE_GATEWAY)?;
+    let mut tests = test_command(workspace, agents);
+    tests.args(["--test", "e2e", "--"]).args(filter).env("PORTWAY_TEST_HOST", "worker");
+    tests.env("PORTWAY_TEST_WORKER", worker).env("PORTWAY_TEST_WORKER_SCRIPT", workspace.root().join(SERVE));
+    process::run(tests.env("PORTWAY_TEST_MINIFLARE", TOOLS.path(workspace, MINIFLARE)))
 }
 
 fn trials(workspace: &Workspace, filter: Option<&str>) -> Result<Command, Failure> {

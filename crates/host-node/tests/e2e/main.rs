@@ -18,6 +18,7 @@ mod crashes;
 mod db;
 mod deletion;
 mod doctor;
+mod durable_objects;
 mod event_streams;
 mod events;
 mod fake_model;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
     shared_objects::add(&mut trials);
     requests::add(&mut trials);
     limits::add(&mut trials);
+    durable_objects::add(&mut trials);
     doctor::add(&mut trials);
     logs::add(&mut trials);
     metrics::add(&mut trials);

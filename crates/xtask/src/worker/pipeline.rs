@@ -50,11 +50,13 @@ pub(super) struct Source {
     pub(super) classes: &'static [&'static str],
     /// Most bytes of its files together, compressed.
     pub(super) most_bytes: u64,
+    /// Features of the crate.
+    pub(super) features: &'static [&'static str],
 }
 
 /// Compiles a Worker quickly and answers with its folder.
 pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
-    let folder = rewritten(workspace, source.folder, "dev", "debug")?;
+    let folder = rewritten(workspace, source, "dev", "debug")?;
     bundle(workspace, source, &folder, false)?;
     Ok(folder)
 }
@@ -62,7 +64,7 @@ pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathB
 /// Compiles a Worker as small as it gets, prints how small that is, and fails if that is not small enough.
 pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<(), Failure> {
     OPTIMIZER.install(workspace)?;
-    let folder = rewritten(workspace, source.folder, "worker", "worker")?;
+    let folder = rewritten(workspace, source, "worker", "worker")?;
     optimize(workspace, &folder.join(MODULE))?;
     bundle(workspace, source, &folder, true)?;
     let mut together = 0;
@@ -77,15 +79,15 @@ pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<(), 
 }
 
 /// Compiles the crate and lets the rewriter make a module and its script of that.
-fn rewritten(workspace: &Workspace, crate_folder: &str, profile: &str, output: &str) -> Result<PathBuf, Failure> {
+fn rewritten(workspace: &Workspace, source: &Source, profile: &str, output: &str) -> Result<PathBuf, Failure> {
     versions::check(workspace)?;
     wasm::ensure_standard_library(workspace)?;
-    let package = package_name(crate_folder);
+    let package = package_name(source.folder);
     let mut build = process::cargo();
     build.current_dir(workspace.root()).args(["build", "--lib", "--target", TARGET, "--profile", profile]);
-    process::run(build.args(["--package", &package]))?;
+    process::run(build.args(["--package", &package, "--features", &source.features.join(",")]))?;
 
-    let folder = workspace.target("worker").join(crate_folder);
+    let folder = workspace.target("worker").join(source.folder);
     empty(&folder)?;
     let compiled = format!("{TARGET}/{output}/{}.wasm", package.replace('-', "_"));
     let mut rewriter = process::cargo();

@@ -70,7 +70,7 @@ impl ClientSocket {
                     self.mirror.apply(&frame);
                     self.frames.push(frame.clone());
                     if self.replacement.as_mut().is_some_and(|replacement| replacement.apply(&frame)) {
-                        self.try_send_text(r#"{"type":"ping"}"#).await;
+                        self.ping().await;
                     }
                     return Some(frame);
                 }
@@ -305,6 +305,11 @@ impl ClientSocket {
 
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) async fn ping(&mut self) {
+        self.try_send_text(r#"{"type":"ping"}"#).await;
     }
 
     /// Sends something that may end the connection.

@@ -1,0 +1,67 @@
+//! What becomes of a session when its Durable Object is no longer in memory.
+
+use std::time::Duration;
+
+use portway_protocol::server::ServerFrame;
+use reqwest::Method;
+
+use crate::harness::api::send;
+use crate::harness::gateway::Gateway;
+use crate::harness::host::WorkerFiles;
+use crate::harness::socket::ClientSocket;
+use crate::trials::Trials;
+
+/// After so much silence workerd has put an object away whose sockets may sleep: it does so after ten seconds.
+const SILENCE: Duration = Duration::from_secs(12);
+
+pub(crate) fn add(trials: &mut Trials) {
+    if WorkerFiles::find().is_some() {
+        trials.add("durable_objects::sockets_outlive_them", sockets_outlive_them);
+        trials.add("durable_objects::a_panic_ends_no_session", a_panic_ends_no_session);
+    }
+}
+
+/// Leaves the object alone until it was put away: then the state is told anew.
+async fn put_away(socket: &mut ClientSocket) {
+    let begin = socket.frames.len();
+    while !socket.frames[begin..].iter().any(|frame| matches!(frame, ServerFrame::Init { .. })) {
+        if tokio::time::timeout(SILENCE, socket.receive()).await.is_err() {
+            socket.ping().await;
+        }
+    }
+}
+
+async fn sockets_outlive_them() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let first = socket.prompt("/say one", None).await;
+    socket.answer_to(&first).await;
+    socket.turn_end().await;
+    // An object with a runner does not sleep.
+    send(session.api.request(Method::POST, &session.path("/hibernate"))).await.expect(200);
+    socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
+    let mut other = session.socket().await;
+
+    put_away(&mut socket).await;
+    assert_eq!(session.detail().await["doStatus"]["connectedClients"], 2);
+    let second = other.prompt("/say two", None).await;
+    assert_eq!(socket.answer_to(&second).await.content, "two");
+    assert_eq!(other.answer_to(&second).await.content, "two");
+    assert_eq!(session.transcript().await, socket.mirror.messages);
+    session.terminate().await;
+}
+
+async fn a_panic_ends_no_session() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("/slow 20", None).await;
+    socket.text_of(&prompt, 1).await;
+    let broken = send(session.api.request(Method::POST, &session.path("/panic"))).await;
+    assert_eq!(broken.status, 500, "{}", broken.text);
+    assert!(socket.answer_to(&prompt).await.content.ends_with("word20 "));
+    assert_eq!(session.generation().await, 1, "the agent has not noticed");
+    assert_eq!(session.transcript().await, socket.mirror.messages);
+    session.terminate().await;
+}
