@@ -7,6 +7,7 @@ pub(crate) mod recorder;
 
 use portway_protocol::client::QueueMode;
 use portway_protocol::message::AgentStatus;
+use portway_protocol::server::ServerFrame;
 use serde_json::{Value, json};
 
 use self::recorder::Recorder;
@@ -57,6 +58,11 @@ async fn watched() -> (Gateway, Session, Recorder) {
     socket.wait_until("the agent", |mirror| mirror.messages.last().and_then(|last| last.finish())).await;
     socket.turn_end().await;
     socket.agent_is(AgentStatus::Idle).await;
+    // Where it may have neighbours, a gateway announces who comes a little later.
+    let is_arrival = |frame: &ServerFrame| matches!(frame, ServerFrame::UserJoined { .. });
+    if !socket.frames.iter().any(is_arrival) {
+        socket.wait_for("its arrival", |frame| is_arrival(frame).then_some(())).await;
+    }
     drop(socket);
     let mut recorder = Recorder::open(&gateway, &session).await;
     recorder.until(|frame| frame["type"] == "user.joined").await;
