@@ -1,6 +1,7 @@
 // Serves the gateway in workerd on this machine:
 // `node serve.mjs <Miniflare's module> <folder of the Worker> <folder for data> <port>`. Variables of the environment that
-// begin with PORTWAY_ are variables of the Worker.
+// begin with PORTWAY_ are variables of the Worker. Everything else is as in wrangler.jsonc.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -9,6 +10,10 @@ const { Miniflare } = createRequire(import.meta.url)(miniflare);
 
 /** How often what is due is done, in milliseconds: a Worker that is deployed has a schedule for that. */
 const TICK = 1_000;
+
+const deployment = JSON.parse(readFileSync(new URL("wrangler.jsonc", import.meta.url), "utf8").replace(/^\s*\/\/.*$/gm, ""));
+const [everyMinute] = deployment.triggers.crons;
+const stateful = deployment.migrations.flatMap((migration) => migration.new_sqlite_classes);
 
 const variables = Object.entries(process.env).filter(([name]) => /^PORTWAY_(?!TEST_)/.test(name));
 
@@ -31,14 +36,16 @@ const server = new Miniflare({
         { type: "ESModule", path: join(folder, "worker.js") },
         { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
       ],
-      compatibilityDate: "2026-07-01",
+      compatibilityDate: deployment.compatibility_date,
       bindings: Object.fromEntries(variables),
-      d1Databases: { DB: "portway" },
-      r2Buckets: { OBJECTS: "portway" },
-      durableObjects: {
-        SESSIONS: { className: "SessionAgent", useSQLite: true },
-        USERS: { className: "EventBus", useSQLite: true },
-      },
+      d1Databases: Object.fromEntries(deployment.d1_databases.map((of) => [of.binding, of.database_name])),
+      r2Buckets: Object.fromEntries(deployment.r2_buckets.map((of) => [of.binding, of.bucket_name])),
+      durableObjects: Object.fromEntries(
+        deployment.durable_objects.bindings.map(({ name, class_name: className }) => [
+          name,
+          { className, useSQLite: stateful.includes(className) },
+        ]),
+      ),
     },
   ],
 });
@@ -56,7 +63,7 @@ const url = await server.ready;
 const worker = await server.getWorker("portway");
 async function tick() {
   try {
-    await worker.scheduled({ cron: "* * * * *" });
+    await worker.scheduled({ cron: everyMinute });
   } catch (error) {
     console.error(`the schedule failed: ${error}`);
   }
