@@ -1,7 +1,7 @@
 //! Being there for other nodes, and taking over from those that are gone.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portway_domain::engine::Event;
@@ -23,8 +23,6 @@ const PAGE: u32 = 100;
 /// Since when this node has been there without a break.
 #[derive(Debug, Default)]
 struct Standing {
-    /// What the node left behind when it was there before is known.
-    is_settled: bool,
     /// It counted as gone meanwhile: what only it could do was taken to be done.
     was_away: bool,
     since: Option<Timestamp>,
@@ -44,7 +42,8 @@ impl Standing {
 
     /// Whether the node may judge others: while the store could not be reached, nobody could say that they are there.
     fn is_firm(&self, now: Timestamp) -> bool {
-        self.since.is_some_and(|since| now.since(since) >= NODE_LEASE)
+        let is_there = self.last.is_some_and(|last| now.since(last) < NODE_LEASE);
+        is_there && self.since.is_some_and(|since| now.since(since) >= NODE_LEASE)
     }
 }
 
@@ -61,32 +60,50 @@ impl Services {
     /// Tells other nodes on the store that this one is there, and takes over the sessions of those that are gone, until
     /// it is dropped. Run one per node, where several share a store; their clocks may differ by a few seconds.
     pub async fn run_node(self: Arc<Self>) {
-        let mut standing = Standing::default();
         self.is_shared.store(true, Ordering::Relaxed);
+        let standing = Mutex::default();
+        // What is done for others may take long: nobody must take this node for gone meanwhile.
+        tokio::join!(self.keep_saying(&standing), self.look_after_others(&standing));
+    }
+
+    async fn keep_saying(&self, standing: &Mutex<Standing>) {
         loop {
-            if let Err(error) = self.be_there(&mut standing).await {
-                tracing::warn!(%error, "this node cannot say that it is there, or take over from others");
+            let now = self.ports.clock.now();
+            match self.ports.store.be_there(&self.node, now.plus(NODE_LEASE)).await {
+                Ok(()) => locked(standing).said(now),
+                Err(error) => tracing::warn!(%error, "this node cannot say that it is there"),
             }
             self.ports.clock.sleep(BEAT).await;
         }
     }
 
-    async fn be_there(&self, standing: &mut Standing) -> Result<(), Error> {
+    async fn look_after_others(&self, standing: &Mutex<Standing>) {
+        // What the node left behind when it was there before is known.
+        let mut is_settled = false;
+        loop {
+            if let Err(error) = self.look_after(standing, &mut is_settled).await {
+                tracing::warn!(%error, "this node cannot take over from others");
+            }
+            self.ports.clock.sleep(BEAT).await;
+        }
+    }
+
+    async fn look_after(&self, standing: &Mutex<Standing>, is_settled: &mut bool) -> Result<(), Error> {
         let now = self.ports.clock.now();
-        self.ports.store.be_there(&self.node, now.plus(NODE_LEASE)).await?;
-        standing.said(now);
         let has_neighbours = self.ports.store.has_other_nodes(&self.node, now).await?;
         self.has_neighbours.store(has_neighbours, Ordering::Relaxed);
-        if !standing.is_settled {
+        if !*is_settled {
             self.forget_earlier_presence().await?;
-            standing.is_settled = true;
+            *is_settled = true;
         }
         self.write_presence().await?;
-        if standing.was_away {
+        if locked(standing).was_away {
             self.stop_strays().await?;
-            standing.was_away = false;
+            locked(standing).was_away = false;
         }
-        if standing.is_firm(now) { self.take_over(now).await } else { Ok(()) }
+        let now = self.ports.clock.now();
+        let is_firm = locked(standing).is_firm(now);
+        if is_firm { self.take_over(now).await } else { Ok(()) }
     }
 
     /// Takes over the sessions of all nodes that are gone at `now`.
@@ -131,4 +148,8 @@ impl Services {
         self.end_presence_of(&self.node).await?;
         Ok(self.ports.store.leave(&self.node).await?)
     }
+}
+
+fn locked(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
