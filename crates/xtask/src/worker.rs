@@ -1,5 +1,7 @@
 //! `cargo xtask worker`: compiles Workers, runs the gateway in workerd, and the tests of both.
 
+mod bench;
+mod deployment;
 mod pipeline;
 mod versions;
 
@@ -35,6 +37,10 @@ pub(crate) enum Action {
         /// Only the trials whose names contain this
         filter: Option<String>,
     },
+    /// Compile the gateway as it is deployed, and do all of that with wrangler but the upload
+    DeployCheck,
+    /// Measure the gateway beside a plain Worker in the same workerd, and write docs/benchmarks-worker.md
+    Bench,
     /// Run those end-to-end tests against the gateway in workerd that it can pass
     E2e {
         /// Only the tests whose names contain this
@@ -79,9 +85,15 @@ const SUITE: &str = "d1::";
 pub(crate) fn run(workspace: &Workspace, action: &Action) -> Result<(), Failure> {
     install(workspace)?;
     match action {
-        Action::Build => build(workspace),
+        Action::Build => pipeline::build_small(workspace, &GATEWAY)?.check_size(),
+        Action::DeployCheck => {
+            let worker = pipeline::build_small(workspace, &GATEWAY)?;
+            deployment::check(workspace)?;
+            worker.check_size()
+        }
         Action::Dev { port, data } => dev(workspace, *port, data),
         Action::Test { filter } => test(workspace, filter.as_deref()),
+        Action::Bench => bench::run(workspace),
         Action::E2e { filter } => end_to_end(workspace, filter.as_deref(), &test_agents(workspace)?),
     }
 }
@@ -89,11 +101,6 @@ pub(crate) fn run(workspace: &Workspace, action: &Action) -> Result<(), Failure>
 /// Installs what builds and runs a Worker, unless it is there.
 pub(crate) fn install(workspace: &Workspace) -> Result<(), Failure> {
     TOOLS.install(workspace).map(drop)
-}
-
-/// Compiles the gateway as it is deployed.
-fn build(workspace: &Workspace) -> Result<(), Failure> {
-    pipeline::build_small(workspace, &GATEWAY)
 }
 
 /// Runs the trials whose names contain the filter.

@@ -61,21 +61,36 @@ pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathB
     Ok(folder)
 }
 
-/// Compiles a Worker as small as it gets, prints how small that is, and fails if that is not small enough.
-pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<(), Failure> {
+/// A Worker as it is deployed.
+pub(super) struct Deployable {
+    pub(super) folder: PathBuf,
+    bytes: u64,
+    most_bytes: u64,
+}
+
+impl Deployable {
+    /// Fails unless it is small enough.
+    pub(super) fn check_size(&self) -> Result<(), Failure> {
+        let Self { bytes, most_bytes, .. } = self;
+        if bytes > most_bytes {
+            let text = format!("the Worker has {bytes} bytes, compressed, and may have {most_bytes}");
+            return Err(Failure::Environment(text));
+        }
+        Ok(())
+    }
+}
+
+/// Compiles a Worker as small as it gets, and prints how small that is.
+pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<Deployable, Failure> {
     OPTIMIZER.install(workspace)?;
     let folder = rewritten(workspace, source, "worker", "worker")?;
     optimize(workspace, &folder.join(MODULE))?;
     bundle(workspace, source, &folder, true)?;
-    let mut together = 0;
+    let mut bytes = 0;
     for file in [MODULE, SCRIPT] {
-        together += compressed(&folder.join(file))?;
+        bytes += compressed(&folder.join(file))?;
     }
-    if together > source.most_bytes {
-        let text = format!("the Worker has {together} bytes, compressed, and may have {}", source.most_bytes);
-        return Err(Failure::Environment(text));
-    }
-    Ok(())
+    Ok(Deployable { folder, bytes, most_bytes: source.most_bytes })
 }
 
 /// Compiles the crate and lets the rewriter make a module and its script of that.
