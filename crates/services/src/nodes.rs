@@ -97,9 +97,11 @@ impl Services {
             *is_settled = true;
         }
         self.write_presence().await?;
-        if locked(standing).was_away {
-            self.stop_strays().await?;
-            locked(standing).was_away = false;
+        // Taken before the work: the node may be away again while that goes on.
+        let was_away = std::mem::take(&mut locked(standing).was_away);
+        if was_away && let Err(error) = self.stop_strays().await {
+            locked(standing).was_away = true;
+            return Err(error);
         }
         let now = self.ports.clock.now();
         let is_firm = locked(standing).is_firm(now);

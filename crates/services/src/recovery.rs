@@ -33,8 +33,8 @@ enum Asks {
 
 impl Services {
     /// Takes over what an earlier process left behind: sandboxes that live get time for their runners to come back, the
-    /// others are reported gone, and those that no session wants are stopped. Where others work on the store, that is only done for what was on this node; the leases
-    /// of jobs run out by themselves then. Call it before anything else runs.
+    /// others are reported gone, and those that no session wants are stopped. Where others work on the store, that is only
+    /// done for what was on this node; the leases of jobs run out by themselves then. Call it before anything else runs.
     ///
     /// # Errors
     /// The store's failure.
