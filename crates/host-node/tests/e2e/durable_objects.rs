@@ -9,6 +9,7 @@ use crate::harness::api::send;
 use crate::harness::gateway::Gateway;
 use crate::harness::host::WorkerFiles;
 use crate::harness::socket::ClientSocket;
+use crate::hibernation::hibernate;
 use crate::trials::Trials;
 
 /// After so much silence workerd has put an object away whose sockets may sleep: it does so after ten seconds.
@@ -39,8 +40,7 @@ async fn sockets_outlive_them() {
     socket.answer_to(&first).await;
     socket.turn_end().await;
     // An object with a runner does not sleep.
-    send(session.api.request(Method::POST, &session.path("/hibernate"))).await.expect(200);
-    socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
+    hibernate(&gateway, &session, &mut socket).await;
     let mut other = session.socket().await;
 
     put_away(&mut socket).await;

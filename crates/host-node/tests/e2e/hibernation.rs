@@ -26,7 +26,7 @@ async fn post(session: &Session, what: &str) -> Value {
 }
 
 /// Puts the session to rest and waits until it does.
-async fn hibernate(gateway: &Gateway, session: &Session, socket: &mut ClientSocket) {
+pub(crate) async fn hibernate(gateway: &Gateway, session: &Session, socket: &mut ClientSocket) {
     assert_eq!(post(session, "/hibernate").await["status"], "hibernating");
     socket.wait_until("the rest", |mirror| (mirror.status == "hibernated").then_some(())).await;
     gateway.no_descendants().await;
