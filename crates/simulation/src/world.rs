@@ -7,9 +7,10 @@ use futures_util::FutureExt;
 use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
 use portway_domain::access::Permission;
-use portway_domain::ids::NodeId;
+use portway_domain::engine::Engine;
+use portway_domain::ids::{NodeId, SessionId};
 use portway_domain::tokens::TokenSecret;
-use portway_ports::Store;
+use portway_ports::{Store, Stored};
 use portway_pubsub::LocalPubSub;
 use portway_services::identity::ProfileChange;
 use portway_services::{Ports, Services};
@@ -42,7 +43,7 @@ const PATIENCE: u64 = 2_400_000_000;
 /// Between two looks whether anything goes on, in microseconds.
 const LOOK: u64 = 2_000_000;
 
-/// How long watchers may take to see the end, in microseconds.
+/// How long watchers may take to see what happened last, in microseconds.
 const LAST_HINTS: u64 = 5_000_000;
 
 /// How long the sweep of objects may take, in microseconds.
@@ -148,6 +149,13 @@ impl World {
         if self.simulation.plan.answers_all {
             self.person(0).begin_to_answer();
         }
+        if self.finish() && self.sweep() && self.settle() {
+            liveness::check_end(&self.simulation, &self.nodes, &self.screens);
+        }
+    }
+
+    /// Waits until nothing goes on any more. Answers whether all is well.
+    fn finish(&mut self) -> bool {
         // A long queue of prompts with questions that nobody answers takes its time.
         let given = |world: &Self| world.simulation.ledger(|ledger| ledger.given.len());
         let (mut before, mut end) = (given(self), self.simulation.now() + PATIENCE);
@@ -156,14 +164,31 @@ impl World {
                 (before, end) = (given(self), self.simulation.now() + PATIENCE);
             }
             if self.simulation.now() >= end {
-                return self.simulation.violated(format_args!("this goes on for ever: {what}"));
+                self.simulation.violated(format_args!("this goes on for ever: {what}"));
+                return false;
             }
             if !self.pass_until(self.simulation.now() + LOOK) {
-                return;
+                return false;
             }
         }
-        if self.pass_until(self.simulation.now() + LAST_HINTS) && self.sweep() {
-            liveness::check_end(&self.simulation, &self.nodes, &self.screens);
+        true
+    }
+
+    /// Waits until watchers were told everything: a session that nobody uses may still go to rest. Answers whether all is
+    /// well.
+    fn settle(&mut self) -> bool {
+        let versions = |world: &Self| {
+            let version = |(id, stored): (&SessionId, &Stored<Engine>)| (id.clone(), stored.version);
+            world.simulation.oracle(|oracle| oracle.sessions().map(version).collect::<Vec<_>>())
+        };
+        loop {
+            let before = versions(self);
+            if !self.pass_until(self.simulation.now() + LAST_HINTS) || !self.finish() {
+                return false;
+            }
+            if versions(self) == before {
+                return true;
+            }
         }
     }
 
