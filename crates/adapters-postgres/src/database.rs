@@ -130,6 +130,14 @@ impl PostgresDatabase {
         self.presence.get().is_none_or(Presence::has_company)
     }
 
+    /// How many others work on the database; none as long as this program does not say that it does.
+    pub(crate) async fn others(&self) -> Result<usize, SqlError> {
+        match self.presence.get() {
+            Some(presence) => presence.others().await,
+            None => Ok(0),
+        }
+    }
+
     /// Which database this is.
     pub(crate) fn options(&self) -> &PostgresOptions {
         &self.options

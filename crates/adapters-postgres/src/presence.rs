@@ -3,11 +3,13 @@
 //! Each program that works on it holds a lock that the server gives back when its connection ends, however that comes
 //! about. While a program finds out what an earlier one left behind, it holds the lock alone; others wait for it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portway_sql::driver::SqlError;
+use portway_sql::row::Row;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
@@ -22,11 +24,11 @@ use crate::session::trusted;
 /// Each schema has a lock of its own.
 const KEY: &str = "1886351989, hashtext(current_schema())";
 
-/// Whether another connection has a lock of that key, in whichever way.
-const COMPANY: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted
+/// How many other connections have a lock of that key, in whichever way.
+const OTHERS: &str = "SELECT count(DISTINCT pid) AS answer FROM pg_locks WHERE locktype = 'advisory' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = 1886351989 AND objid::bigint = hashtext(current_schema())::bigint & 4294967295 AND objsubid = 2
-    AND pid <> pg_backend_pid()) AS answer";
+    AND pid <> pg_backend_pid()";
 
 /// How long the lock of somebody who is not there any more is waited for: the server notices at once, but not before.
 const AFTERGLOW: Duration = Duration::from_secs(2);
@@ -74,7 +76,7 @@ impl Presence {
                 ask(connection, "pg_advisory_unlock").await?;
                 Ok(())
             }
-            None => Err(SqlError::Unavailable("the lock on the database was lost".into())),
+            None => Err(lost()),
         }
     }
 
@@ -83,6 +85,14 @@ impl Presence {
         match &mut *self.connection.lock().await {
             Some(connection) => ask(connection, "pg_try_advisory_lock").await.unwrap_or(false),
             None => false,
+        }
+    }
+
+    /// How many others have the lock.
+    pub(crate) async fn others(&self) -> Result<usize, SqlError> {
+        match &mut *self.connection.lock().await {
+            Some(connection) => others(connection).await,
+            None => Err(lost()),
         }
     }
 
@@ -129,10 +139,10 @@ async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgCo
         sleep(CARE).await;
         let mut place = connection.lock().await;
         let found = match &mut *place {
-            Some(connection) => timeout(2 * CARE, answer(connection, COMPANY)).await.ok().and_then(Result::ok),
+            Some(connection) => timeout(2 * CARE, others(connection)).await.ok().and_then(Result::ok),
             None => None,
         };
-        company.store(found.unwrap_or(true), Ordering::Relaxed);
+        company.store(found != Some(0), Ordering::Relaxed);
         if found.is_some() {
             continue;
         }
@@ -147,17 +157,24 @@ async fn look_after(connect: PgConnectOptions, connection: Arc<Mutex<Option<PgCo
 
 /// Calls a function of the server that answers yes or no about the lock.
 async fn ask(connection: &mut PgConnection, function: &'static str) -> Result<bool, SqlError> {
-    answer(connection, format!("SELECT {function}({KEY}) AS answer")).await
+    let row = answer(connection, format!("SELECT {function}({KEY}) AS answer")).await?;
+    row.get("answer")
 }
 
-async fn answer(
-    connection: &mut PgConnection,
-    question: impl Into<std::borrow::Cow<'static, str>>,
-) -> Result<bool, SqlError> {
+async fn others(connection: &mut PgConnection) -> Result<usize, SqlError> {
+    let count: i64 = answer(connection, OTHERS).await?.get("answer")?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+async fn answer(connection: &mut PgConnection, question: impl Into<Cow<'static, str>>) -> Result<Row, SqlError> {
     let found = sqlx::query(trusted(question)).fetch_all(connection);
     let found = timeout(ANSWER, found).await.map_err(|_| Failure::silent().into_error())?;
     let rows = cells::rows(&found.map_err(unavailable)?)?;
-    rows.first().map_or(Ok(false), |row| row.get("answer"))
+    rows.into_iter().next().ok_or_else(|| SqlError::Statement("the server answers without a row".into()))
+}
+
+fn lost() -> SqlError {
+    SqlError::Unavailable("the lock on the database was lost".into())
 }
 
 fn unavailable(error: sqlx::Error) -> SqlError {

@@ -29,11 +29,14 @@ use tokio::time::timeout;
 
 use self::company::Company;
 use self::listener::Listener;
-use self::outbox::Outbox;
+use self::outbox::{Greeting, Outbox};
 use crate::database::PostgresDatabase;
 
 /// How long what waits to be sent may take at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long others may take to answer whoever comes.
+const WELCOME: Duration = Duration::from_secs(2);
 
 /// Hints for watchers on all nodes that share a database.
 ///
@@ -55,7 +58,8 @@ impl fmt::Debug for PostgresPubSub {
 }
 
 impl PostgresPubSub {
-    /// Begins to listen. `local` is told what other nodes publish; `store` is the one on the database; `name` is a text that
+    /// Begins to listen, and waits until the others that have entered the database know of it: from then on they tell
+    /// everything. One that does not answer within two seconds is not waited for. `local` is told what other nodes publish; `store` is the one on the database; `name` is a text that
     /// no other node has, and that this one has not had before.
     ///
     /// # Errors
@@ -69,10 +73,15 @@ impl PostgresPubSub {
         let company = Arc::new(Company::new(database.clone()));
         let outbox = Arc::new(Outbox::default());
         let options = database.options();
-        let listener = Listener::connect(options, name, local.clone(), company.clone()).await?;
+        let listener = Listener::connect(options, name, local.clone(), company.clone(), outbox.clone()).await?;
         let listener = Task(tokio::spawn(listener.run()));
         let sender = Task(tokio::spawn(sender::run(options.hinting(), name.to_owned(), outbox.clone())));
         let poller = Task(tokio::spawn(poller::run(local.clone(), store.clone(), company.clone())));
+        outbox.greet(Greeting::Hello);
+        let others = database.others().await?;
+        if !company.gathers(others, WELCOME).await {
+            tracing::debug!(others, "not all that work on the database answer");
+        }
         Ok(Self { local, store, outbox, company, sender, listener, poller })
     }
 

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use super::company::Company;
+use super::outbox::{Greeting, Outbox};
 use super::payload::{self, Heard, Item};
 use super::pieces::{Assembled, Assembly};
 use super::sender::{CHANNEL, silent};
@@ -35,6 +36,7 @@ pub(super) struct Listener {
     name: String,
     local: LocalPubSub,
     company: Arc<Company>,
+    outbox: Arc<Outbox>,
     line: PgListener,
     assembly: Assembly,
 }
@@ -45,10 +47,11 @@ impl Listener {
         name: &str,
         local: LocalPubSub,
         company: Arc<Company>,
+        outbox: Arc<Outbox>,
     ) -> Result<Self, SqlError> {
         let connect = options.hinting();
         let line = listen(&connect).await.map_err(|error| Failure::from(error).into_error())?;
-        Ok(Self { connect, name: name.to_owned(), local, company, line, assembly: Assembly::default() })
+        Ok(Self { connect, name: name.to_owned(), local, company, outbox, line, assembly: Assembly::default() })
     }
 
     /// Listens for ever.
@@ -90,12 +93,12 @@ impl Listener {
     fn told(&mut self, text: &str) {
         match payload::read(&self.name, text) {
             Heard::Self_ => {}
-            Heard::Other(items) => {
-                self.company.heard();
+            Heard::Other { from, items } => {
+                self.company.heard(Some(from));
                 items.into_iter().for_each(|item| self.deliver(item));
             }
             Heard::Unknown => {
-                self.company.heard();
+                self.company.heard(None);
                 self.local.lost_all();
             }
         }
@@ -103,6 +106,8 @@ impl Listener {
 
     fn deliver(&mut self, item: Item<serde_json::Value>) {
         match item {
+            // Only now, when this node knows of the other one and tells it everything.
+            Item::Hello => self.outbox.greet(Greeting::Answer),
             Item::Hint(topic, value) if self.local.is_watched(&topic) => self.hint(&topic, payload::hint(value)),
             Item::Piece(topic, piece) if self.local.is_watched(&topic) => match self.assembly.add(piece) {
                 Assembled::Whole(text) => self.hint(&topic, serde_json::from_str(&text).ok()),

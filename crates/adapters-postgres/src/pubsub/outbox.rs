@@ -28,9 +28,19 @@ struct Waiting {
     closed: bool,
 }
 
+/// That this node is there, said beside what it has to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Greeting {
+    /// To somebody who asked.
+    Answer,
+    /// To everybody, who are asked to answer.
+    Hello,
+}
+
 /// What is sent at once: what is lost first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Batch {
+    pub(super) greeting: Option<Greeting>,
     /// Nobody knows any more what was lost.
     pub(super) lost_all: bool,
     /// Topics about which hints could not be sent, with the newest version among them.
@@ -51,6 +61,12 @@ impl Outbox {
         }
         waiting.all.hints.push_back((topic.clone(), hint));
         drop(waiting);
+        self.changed.notify_one();
+    }
+
+    /// Says that this node is there.
+    pub(super) fn greet(&self, greeting: Greeting) {
+        self.waiting().all.greet(Some(greeting));
         self.changed.notify_one();
     }
 
@@ -78,6 +94,7 @@ impl Outbox {
     pub(super) fn give_back(&self, mut batch: Batch) {
         batch.lose_hints();
         let mut waiting = self.waiting();
+        waiting.all.greet(batch.greeting);
         waiting.all.lost_all |= batch.lost_all;
         for (topic, version) in batch.lost {
             waiting.all.lose(topic, version);
@@ -101,7 +118,11 @@ impl Outbox {
 
 impl Batch {
     fn is_filled(&self) -> bool {
-        self.lost_all || !self.lost.is_empty() || !self.hints.is_empty()
+        self.greeting.is_some() || self.lost_all || !self.lost.is_empty() || !self.hints.is_empty()
+    }
+
+    fn greet(&mut self, greeting: Option<Greeting>) {
+        self.greeting = self.greeting.max(greeting);
     }
 
     fn lose_hints(&mut self) {

@@ -7,7 +7,7 @@ use portway_ports::pubsub::{Hint, Topic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::outbox::{Batch, version};
+use super::outbox::{Batch, Greeting, version};
 use super::pieces::{self, Piece};
 
 /// Version of the form.
@@ -31,6 +31,8 @@ const END: &str = "]}";
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Item<H> {
+    /// The node has come, and whoever hears it answers that it is there too.
+    Hello,
     /// A hint.
     Hint(Topic, H),
     /// A piece of a hint.
@@ -46,8 +48,8 @@ pub(super) enum Item<H> {
 pub(super) enum Heard {
     /// This node itself.
     Self_,
-    /// Another node, in order.
-    Other(Vec<Item<Value>>),
+    /// Another node; the items in order.
+    Other { from: String, items: Vec<Item<Value>> },
     /// Somebody whom this node does not understand.
     Unknown,
 }
@@ -55,6 +57,9 @@ pub(super) enum Heard {
 /// The texts that tell a batch; one at least, which shows that the node is there.
 pub(super) fn write(from: &str, batch: &Batch) -> Vec<String> {
     let mut texts = Texts::new(from);
+    if batch.greeting == Some(Greeting::Hello) {
+        texts.add(&Item::<()>::Hello);
+    }
     if batch.lost_all {
         texts.add(&Item::<()>::LostAll);
     }
@@ -75,7 +80,7 @@ pub(super) fn read(own: &str, text: &str) -> Heard {
         Ok(envelope) if envelope.form == FORM && envelope.from == own => Heard::Self_,
         Ok(envelope) if envelope.form == FORM => {
             let items: Result<Vec<_>, _> = envelope.items.into_iter().map(serde_json::from_value).collect();
-            items.map_or(Heard::Unknown, Heard::Other)
+            items.map_or(Heard::Unknown, |items| Heard::Other { from: envelope.from, items })
         }
         _ => Heard::Unknown,
     }
@@ -165,7 +170,7 @@ mod tests {
 
     fn heard(texts: &[String]) -> Vec<Item<Value>> {
         let items = texts.iter().flat_map(|text| match read("other", text) {
-            Heard::Other(items) => items,
+            Heard::Other { items, .. } => items,
             heard => panic!("{heard:?}"),
         });
         items.collect()
@@ -225,11 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_batch_shows_that_somebody_is_there() {
-        let texts = write("me", &Batch::default());
-        assert_eq!(texts.len(), 1);
-        assert_eq!(read("other", &texts[0]), Heard::Other(Vec::new()));
-        assert_eq!(read("me", &texts[0]), Heard::Self_);
+    fn a_greeting_shows_that_somebody_is_there() {
+        for (greeting, items) in [(Greeting::Hello, vec![Item::Hello]), (Greeting::Answer, Vec::new())] {
+            let texts = write("me", &Batch { greeting: Some(greeting), ..Batch::default() });
+            assert_eq!(texts.len(), 1);
+            assert_eq!(read("other", &texts[0]), Heard::Other { from: "me".to_owned(), items });
+            assert_eq!(read("me", &texts[0]), Heard::Self_);
+        }
     }
 
     #[test]
@@ -246,7 +253,7 @@ mod tests {
         }
         let newer =
             r#"{"v":1,"from":"a","items":[{"hint":[{"Session":"x"},{"Session":{"version":1,"notices":["New"]}}]}]}"#;
-        let Heard::Other(items) = read("me", newer) else { panic!("{newer}") };
+        let Heard::Other { items, .. } = read("me", newer) else { panic!("{newer}") };
         let [Item::Hint(_, value)] = &items[..] else { panic!("{items:?}") };
         assert_eq!(hint(value.clone()), None);
     }

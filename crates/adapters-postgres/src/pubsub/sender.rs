@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::outbox::{Batch, Outbox};
+use super::outbox::Outbox;
 use super::payload;
 use crate::session::trusted;
 
@@ -28,17 +28,9 @@ const AT_MOST: Duration = Duration::from_secs(5);
 pub(super) async fn run(connect: PgConnectOptions, name: String, outbox: Arc<Outbox>) {
     let mut line = Line { connect, connection: None };
     let mut pause = AGAIN;
-    // Others learn that there is somebody to be told.
-    let mut greeting = Some(Batch::default());
-    loop {
-        let Some(batch) = (if greeting.is_some() { greeting.clone() } else { outbox.next().await }) else {
-            break;
-        };
+    while let Some(batch) = outbox.next().await {
         match line.send(payload::write(&name, &batch)).await {
-            Ok(()) => {
-                greeting = None;
-                pause = AGAIN;
-            }
+            Ok(()) => pause = AGAIN,
             Err(error) => {
                 tracing::debug!(%error, "hints for other nodes could not be sent");
                 outbox.give_back(batch);

@@ -98,6 +98,7 @@ fn main() -> ExitCode {
             a_lost_lock_is_taken_anew,
         ]
         pubsub: [
+            who_has_come_is_told_everything,
             a_version_that_nobody_told_is_found,
             an_end_that_nobody_told_is_found,
             a_version_that_a_newcomer_did_not_tell_is_found,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use portway_adapters_postgres::{PostgresDatabase, PostgresPubSub};
 use portway_domain::access::Role;
 use portway_domain::engine::{Engine, Notice};
-use portway_domain::ids::{IdStream, SessionId};
+use portway_domain::ids::{IdStream, SessionId, UserId};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
 use portway_domain::time::Timestamp;
 use portway_domain::users::User;
 use portway_ports::commit::{ChangeSet, Committer, Write};
-use portway_ports::pubsub::{Delivery, Hint, PubSub, Subscription, Topic};
+use portway_ports::pubsub::{Delivery, Hint, Presence, PubSub, Subscription, Topic};
 use portway_pubsub::LocalPubSub;
 use portway_sql::SqlStore;
 use portway_sql::migrations::POSTGRES;
@@ -170,5 +170,22 @@ pub(crate) async fn alone_nothing_is_sent() {
         tokio::time::sleep(LOOK).await;
     }
     one.close().await;
+    scratch.remove().await;
+}
+
+/// Nobody could find out later what such a hint told: it has no version.
+pub(crate) async fn who_has_come_is_told_everything() {
+    let scratch = Scratch::create().await;
+    let one = Node::join(&scratch, "one").await;
+    let two = Node::join(&scratch, "two").await;
+    let user: UserId = IdStream::new(Timestamp::from_millis(0), [5; 32]).draw();
+    let event = Hint::Presence(Presence { user: user.clone(), joined: true, users: Vec::new() });
+    let topic = Topic::User(user);
+    let mut watch = two.pubsub.subscribe(&topic).await;
+    one.pubsub.publish(&topic, event.clone());
+    let Some(Delivery::Hint(hint)) = next(&mut watch).await else { panic!("it was told") };
+    assert_eq!(**hint, event);
+    one.close().await;
+    two.close().await;
     scratch.remove().await;
 }

@@ -86,8 +86,9 @@ fn parse(text: &str) -> Event {
     }
 }
 
+/// Whoever was told too late is told how it is now.
 fn ends_turn(event: &Event) -> bool {
-    event.name == "status" && event.data["data"]["runnerBusy"] == false
+    matches!(event.name.as_str(), "status" | "resumed") && event.data["data"]["runnerBusy"] == false
 }
 
 async fn of_a_session() {
