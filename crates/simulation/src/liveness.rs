@@ -108,10 +108,12 @@ fn check_prompts(simulation: &Simulation) -> Vec<String> {
 fn check_screens(simulation: &Simulation, screens: &Screens) -> Vec<String> {
     let screens = lock(screens).clone();
     let compare = |(session, mut screen): (_, crate::watcher::Screen)| {
-        simulation.oracle(|oracle| {
-            // A version without anything to tell is not told.
-            screen.version = oracle.sessions().find(|(id, _)| **id == session)?.1.version;
-            oracle.compare(&session, &screen)
+        simulation.ledger(|ledger| {
+            simulation.oracle(|oracle| {
+                // A version without anything to tell is not told.
+                screen.version = oracle.sessions().find(|(id, _)| **id == session)?.1.version;
+                oracle.compare(&session, &screen, ledger)
+            })
         })
     };
     screens.into_values().filter_map(compare).collect()

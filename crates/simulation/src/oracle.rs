@@ -283,9 +283,9 @@ impl Oracle {
     }
 
     /// Whether a watcher that was told everything shows what is stored.
-    pub(crate) fn compare(&self, id: &SessionId, screen: &Screen) -> Option<String> {
+    pub(crate) fn compare(&self, id: &SessionId, screen: &Screen, ledger: &Ledger) -> Option<String> {
         let stored = self.seen.get(id)?;
-        if stored.version != screen.version {
+        if stored.version != screen.version || self.goes_away(id, ledger) {
             return None;
         }
         let workspace = self.workspace(id)?;

@@ -389,7 +389,9 @@ impl Client {
             self.simulation.violated(format_args!("{error}"));
         }
         if let Some(screen) = screen {
-            let finding = self.simulation.oracle(|oracle| oracle.compare(&self.session, &screen));
+            let compare =
+                |ledger: &mut _| self.simulation.oracle(|oracle| oracle.compare(&self.session, &screen, ledger));
+            let finding = self.simulation.ledger(compare);
             finding.into_iter().for_each(|finding| self.simulation.violated(format_args!("{finding}")));
         }
     }
