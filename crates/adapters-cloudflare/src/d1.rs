@@ -27,5 +27,6 @@ mod migrate;
 mod refusal;
 mod rows;
 mod sql_text;
+mod texts;
 
 pub use self::database::D1Database;

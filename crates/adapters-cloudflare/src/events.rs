@@ -6,13 +6,13 @@
 //! for a promise of its own event, which the platform settles where it was made.
 
 use std::cell::RefCell;
-use std::pin::Pin;
+use std::ops::DerefMut;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use portway_ports::system::{Spawner, Task};
-use tokio::sync::oneshot;
 use worker::js_sys::{Function, Promise};
 use worker::send::{IntoSendFuture, SendWrapper};
 use worker::wasm_bindgen::JsValue;
@@ -26,11 +26,6 @@ thread_local! {
     /// What keeps the event alive whose future runs at the moment.
     static CURRENT: RefCell<Option<Keep>> = const { RefCell::new(None) };
 }
-
-/// Nobody is left to tell how a task of an event ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the event ended before its task")]
-pub struct EventEnded;
 
 impl Keep {
     /// Keeps a request alive, for some time also when the caller is gone.
@@ -51,22 +46,12 @@ impl Keep {
         Self(Rc::new(spawn_local::<Task>))
     }
 
-    /// Runs a future as a part of the event, to its end also when the caller is gone: what it has locked is let go of.
-    /// Tasks that it spawns belong to the event as well.
+    /// Runs a future as a part of the event. Tasks that it spawns belong to the event as well.
     ///
-    /// # Errors
-    /// [`EventEnded`] when it could not come to its end.
-    pub async fn run<F>(&self, future: F) -> Result<F::Output, EventEnded>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        let (sender, ended) = oneshot::channel();
-        self.start(Box::pin(async move {
-            // The caller may be gone.
-            let _ = sender.send(future.await);
-        }));
-        ended.await.map_err(|_| EventEnded)
+    /// What is awaited here is what the handler of the event promised the platform. The entry point has it keep the event
+    /// alive, so it comes to its end also when the caller is gone: what it has locked is let go of.
+    pub async fn run<F: Future>(&self, future: F) -> F::Output {
+        self.within(pin!(future)).await
     }
 
     /// Starts a task as a part of the event.
@@ -75,8 +60,11 @@ impl Keep {
     }
 
     fn start(&self, task: Pin<Box<dyn Future<Output = ()>>>) {
-        let within = Within { keep: self.clone(), future: task, bell: Bell::new(), rung: None };
-        (self.0)(Box::pin(within.into_send()));
+        (self.0)(Box::pin(self.within(task).into_send()));
+    }
+
+    fn within<F>(&self, future: Pin<F>) -> Within<F> {
+        Within { keep: self.clone(), future, bell: Bell::new(), rung: None }
     }
 }
 
@@ -91,16 +79,16 @@ impl Spawner for WorkerSpawner {
     }
 }
 
-struct Within {
+struct Within<F> {
     keep: Keep,
     bell: Arc<Bell>,
     /// Settled once the bell was rung; none when the future has to be looked at.
     rung: Option<JsFuture>,
-    future: Pin<Box<dyn Future<Output = ()>>>,
+    future: Pin<F>,
 }
 
-impl Within {
-    fn run(&mut self) -> Poll<()> {
+impl<F: DerefMut<Target: Future>> Within<F> {
+    fn run(&mut self) -> Poll<<F::Target as Future>::Output> {
         let outer = CURRENT.replace(Some(self.keep.clone()));
         let waker = Waker::from(self.bell.clone());
         let polled = self.future.as_mut().poll(&mut Context::from_waker(&waker));
@@ -109,10 +97,10 @@ impl Within {
     }
 }
 
-impl Future for Within {
-    type Output = ();
+impl<F: DerefMut<Target: Future> + Unpin> Future for Within<F> {
+    type Output = <F::Target as Future>::Output;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             if let Some(rung) = &mut self.rung {
                 if Pin::new(rung).poll(context).is_pending() {
@@ -120,35 +108,52 @@ impl Future for Within {
                 }
                 self.rung = None;
             }
-            let promise = self.bell.hang();
-            if self.run().is_ready() {
-                return Poll::Ready(());
+            self.bell.take_down();
+            if let Poll::Ready(output) = self.run() {
+                return Poll::Ready(output);
             }
-            self.rung = Some(JsFuture::from(promise));
+            self.rung = Some(JsFuture::from(self.bell.hang()));
         }
     }
 }
 
 /// Wakes a future by settling a promise.
-struct Bell(SendWrapper<RefCell<Option<Function>>>);
+struct Bell(SendWrapper<RefCell<Rope>>);
+
+/// Whether the bell can be rung. Most futures are done when they are looked at, so it is hung only when one waits.
+enum Rope {
+    /// It does not hang, and nobody wanted to ring it.
+    Down,
+    /// It was rung, or somebody wanted to.
+    Rung,
+    /// It hangs, and rings with this.
+    Hanging(Function),
+}
 
 impl Bell {
     fn new() -> Arc<Self> {
-        Arc::new(Self(SendWrapper::new(RefCell::new(None))))
+        Arc::new(Self(SendWrapper::new(RefCell::new(Rope::Down))))
     }
 
-    /// A promise that is settled when the bell is rung next.
+    /// From now on it is known whether anybody wants to ring it.
+    fn take_down(&self) {
+        self.0.replace(Rope::Down);
+    }
+
+    /// A promise that is settled when the bell is rung next, or already if somebody wanted to.
     fn hang(&self) -> Promise {
+        if matches!(*self.0.borrow(), Rope::Rung) {
+            return Promise::resolve(&JsValue::UNDEFINED);
+        }
         Promise::new(&mut |resolve, _| {
-            self.0.replace(Some(resolve));
+            self.0.replace(Rope::Hanging(resolve));
         })
     }
 }
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        let ring = self.0.take();
-        if let Some(ring) = ring {
+        if let Rope::Hanging(ring) = self.0.replace(Rope::Rung) {
             // A promise takes whatever it is settled with, so this does not fail.
             let _ = ring.call1(&JsValue::UNDEFINED, &JsValue::UNDEFINED);
         }

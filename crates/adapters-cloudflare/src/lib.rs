@@ -46,7 +46,7 @@ pub use self::{
     alarm::ObjectAlarm,
     clock::WorkerClock,
     entropy::WorkerEntropy,
-    events::{EventEnded, Keep, WorkerSpawner},
+    events::{Keep, WorkerSpawner},
     http_client::WorkerClient,
     objects::{ObjectName, Objects},
     panics::report_panics,

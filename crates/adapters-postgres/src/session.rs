@@ -6,7 +6,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use portway_sql::driver::{SqlError, Statement, StepOutcome};
+use portway_sql::driver::{SqlError, Statement};
 use portway_sql::row::{ColumnNames, Row};
 use sea_query::Value;
 use sqlx::postgres::PgRow;
@@ -81,6 +81,15 @@ pub(crate) struct Session {
     /// Nothing is open: no answer is awaited, no transaction begun.
     at_rest: bool,
     in_transaction: bool,
+}
+
+/// What a statement did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The rows of its `RETURNING` clause or query; none otherwise.
+    pub(crate) rows: Vec<Row>,
+    /// How many rows it changed, or found if it is a query.
+    pub(crate) affected: u64,
 }
 
 /// What became of a statement that was sent.
@@ -169,27 +178,27 @@ impl Session {
         cells::rows_of(&mut self.link.names, &statement.text, &rows).map_err(Failure::Value)
     }
 
-    fn outcome(&mut self, statement: &Statement, answer: &Answer) -> Result<StepOutcome, SqlError> {
-        Ok(StepOutcome {
+    fn ran(&mut self, statement: &Statement, answer: &Answer) -> Result<Ran, SqlError> {
+        Ok(Ran {
             rows: cells::rows_of(&mut self.link.names, &statement.text, &answer.rows)?,
             affected: answer.affected,
         })
     }
 
     /// Runs a statement in the open transaction.
-    pub(crate) async fn step(&mut self, statement: &Statement) -> Result<StepOutcome, Failure> {
+    pub(crate) async fn step(&mut self, statement: &Statement) -> Result<Ran, Failure> {
         let mut answer = Answer::default();
         self.send(trusted(statement.text.clone()), &statement.args, &mut answer).await?;
-        self.outcome(statement, &answer).map_err(Failure::Value)
+        self.ran(statement, &answer).map_err(Failure::Value)
     }
 
     /// Runs a statement that commits by itself.
-    pub(crate) async fn alone(&mut self, statement: &Statement) -> Result<StepOutcome, Alone> {
+    pub(crate) async fn alone(&mut self, statement: &Statement) -> Result<Ran, Alone> {
         let mut answer = Answer::default();
         match self.send(trusted(statement.text.clone()), &statement.args, &mut answer).await {
             Ok(()) => {
                 let applied = |error| Alone { failure: Failure::Value(error), may_be_applied: true };
-                self.outcome(statement, &answer).map_err(applied)
+                self.ran(statement, &answer).map_err(applied)
             }
             Err(failure) => {
                 let may_be_applied = failure.is_ambiguous(answer.complete);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use portway_sql::driver::{Expect, SqlError, Step, StepOutcome, WriteOutcome};
+use portway_sql::driver::{Expect, SqlError, Step, WriteOutcome};
+use portway_sql::row::Row;
 
 use crate::completion::{Completion, Panicked};
 use crate::error::Failure;
 use crate::options::PostgresOptions;
 use crate::pools::Pool;
-use crate::session::Session;
+use crate::session::{Ran, Session};
 
 /// How often a write is sent that was undone because of others.
 const ATTEMPTS: usize = 4;
@@ -88,8 +89,8 @@ impl Writes {
 /// One step needs no transaction: it commits by itself.
 async fn alone(session: &mut Session, step: &Step) -> Result<WriteOutcome, Failed> {
     match session.alone(&step.statement).await {
-        Ok(outcome) if is_missed(step, &outcome) => Ok(WriteOutcome::Conflict { step: 0 }),
-        Ok(outcome) => Ok(WriteOutcome::Committed(vec![outcome])),
+        Ok(ran) if is_missed(step, &ran) => Ok(WriteOutcome::Conflict { step: 0 }),
+        Ok(ran) => Ok(WriteOutcome::Committed(vec![ran.rows])),
         Err(alone) if alone.failure.is_conflict() => Ok(WriteOutcome::Conflict { step: 0 }),
         Err(alone) => Err(Failed { failure: alone.failure, may_be_applied: alone.may_be_applied }),
     }
@@ -118,19 +119,19 @@ async fn together(session: &mut Session, steps: &[Step]) -> Result<WriteOutcome,
     }
 }
 
-async fn run(session: &mut Session, steps: &[Step]) -> Result<Vec<StepOutcome>, Stop> {
-    let mut outcomes = Vec::with_capacity(steps.len());
+async fn run(session: &mut Session, steps: &[Step]) -> Result<Vec<Vec<Row>>, Stop> {
+    let mut rows = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         match session.step(&step.statement).await {
-            Ok(outcome) if is_missed(step, &outcome) => return Err(Stop::Conflict(index)),
-            Ok(outcome) => outcomes.push(outcome),
+            Ok(ran) if is_missed(step, &ran) => return Err(Stop::Conflict(index)),
+            Ok(ran) => rows.push(ran.rows),
             Err(failure) if failure.is_conflict() => return Err(Stop::Conflict(index)),
             Err(failure) => return Err(Stop::Failure(failure)),
         }
     }
-    Ok(outcomes)
+    Ok(rows)
 }
 
-fn is_missed(step: &Step, outcome: &StepOutcome) -> bool {
-    step.expect == Expect::Row && outcome.affected == 0
+fn is_missed(step: &Step, ran: &Ran) -> bool {
+    step.expect == Expect::Row && ran.affected == 0
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portway_sql::driver::{Read, SqlError, Statement, StepOutcome};
+use portway_sql::driver::{Read, SqlError, Statement};
 use portway_sql::row::{Cell, ColumnNames, QUERY_RESULT, Row};
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
@@ -27,6 +27,15 @@ pub(crate) struct Connection {
     raw: rusqlite::Connection,
     names: RefCell<ColumnNames>,
     committing: Flag<bool>,
+}
+
+/// What a statement did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The rows of its `RETURNING` clause or query; none otherwise.
+    pub(crate) rows: Vec<Row>,
+    /// How many rows it changed itself, without triggers and cascades; for a query how many it found.
+    pub(crate) affected: u64,
 }
 
 impl Connection {
@@ -101,20 +110,20 @@ impl Connection {
     }
 
     /// Runs a statement, whatever it does.
-    pub(crate) fn run(&self, statement: &Statement) -> Result<StepOutcome, Failure> {
+    pub(crate) fn run(&self, statement: &Statement) -> Result<Ran, Failure> {
         #[cfg(test)]
         assert_ne!(statement.text, crate::writer::PANIC, "asked for by a test");
         let mut prepared = self.raw.prepare_cached(&statement.text)?;
         bind(&mut prepared, &statement.args)?;
         if prepared.column_count() == 0 {
             let affected = prepared.raw_execute()?;
-            return Ok(StepOutcome { rows: Vec::new(), affected: u64::try_from(affected).unwrap_or(u64::MAX) });
+            return Ok(Ran { rows: Vec::new(), affected: u64::try_from(affected).unwrap_or(u64::MAX) });
         }
         // A write with RETURNING is a query to SQLite: it has to be run to its end.
         let rows = self.rows(&statement.text, &mut prepared)?;
         let affected =
             if prepared.readonly() { u64::try_from(rows.len()).unwrap_or(u64::MAX) } else { self.raw.changes() };
-        Ok(StepOutcome { rows, affected })
+        Ok(Ran { rows, affected })
     }
 
     /// Runs the statements of a read in one snapshot.

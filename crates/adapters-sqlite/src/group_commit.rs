@@ -7,7 +7,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use portway_sql::driver::{Expect, SqlError, Step, StepOutcome, WriteOutcome};
+use portway_sql::driver::{Expect, SqlError, Step, WriteOutcome};
+use portway_sql::row::Row;
 
 use crate::connection::Connection;
 use crate::error::Failure;
@@ -177,19 +178,17 @@ fn answers_after_failed_commit(results: Vec<Answer>, failure: Failure) -> Vec<An
         .collect()
 }
 
-fn run(connection: &Connection, steps: &[Step]) -> Result<Vec<StepOutcome>, Stop> {
-    let mut outcomes = Vec::with_capacity(steps.len());
+fn run(connection: &Connection, steps: &[Step]) -> Result<Vec<Vec<Row>>, Stop> {
+    let mut rows = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         match connection.run(&step.statement) {
-            Ok(outcome) if step.expect == Expect::Row && outcome.affected == 0 => {
-                return Err(Stop::Conflict(index));
-            }
-            Ok(outcome) => outcomes.push(outcome),
+            Ok(ran) if step.expect == Expect::Row && ran.affected == 0 => return Err(Stop::Conflict(index)),
+            Ok(ran) => rows.push(ran.rows),
             Err(failure) if failure.is_conflict() => return Err(Stop::Conflict(index)),
             Err(failure) => return Err(Stop::Error(failure.into_error())),
         }
     }
-    Ok(outcomes)
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -278,7 +277,7 @@ mod tests {
         let Ok(WriteOutcome::Committed(outcomes)) = &answers[1] else {
             panic!("{answers:?}");
         };
-        assert_eq!(outcomes[0].rows[0].cells(), [Cell::Text("a".into())]);
+        assert_eq!(outcomes[0][0].cells(), [Cell::Text("a".into())]);
     }
 
     #[test]

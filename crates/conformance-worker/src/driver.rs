@@ -50,8 +50,8 @@ pub(crate) fn cases() -> Vec<Case> {
             a_failed_read_says_what_is_wrong,
         ]
         writes: [
-            rows_and_counts_are_reported_step_by_step,
-            counts_leave_out_triggers_and_cascades,
+            rows_are_reported_step_by_step,
+            guards_leave_out_triggers_and_cascades,
             a_guard_that_matches_nothing_undoes_everything,
             a_guard_works_on_returning_and_on_a_query,
             full_text_tables_do_not_hide_that_nothing_matched,

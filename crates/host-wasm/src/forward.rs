@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use http::header::UPGRADE;
 use portway_adapters_cloudflare::{ObjectName, WorkerClock, WorkerEntropy};
 use portway_api::{ApiError, ErrorCode};
 use portway_ports::system::{Clock, Entropy};
 use worker::{Env, Request, Response, Result};
 
-use crate::entry::response;
 use crate::gateway::objects;
 use crate::routing::Destination;
+use crate::web;
 
 /// How long an object may be at work on a request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The object that a request is for, if it is for one.
-pub(crate) fn object_for(request: &Request) -> Option<ObjectName> {
-    let asked = request.headers().get("upgrade").ok().flatten();
-    let is_upgrade = asked.is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    match Destination::of(request.method().as_ref(), &request.path(), is_upgrade) {
+pub(crate) fn object_for(request: &http::Request<Body>) -> Option<ObjectName> {
+    let asked = request.headers().get(UPGRADE);
+    let is_upgrade = asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    match Destination::of(request.method().as_str(), request.uri().path(), is_upgrade) {
         Destination::Here => None,
         Destination::Session(id) => Some(ObjectName::Session(id)),
         Destination::Users => Some(ObjectName::Users),
@@ -33,7 +35,7 @@ pub(crate) async fn ask(env: &Env, object: &ObjectName, request: Request) -> Res
             tracing::error!(?object, %error, "an object does not answer");
             let request = WorkerEntropy.ids(WorkerClock::new().now()).draw_text();
             let message = "the session cannot be reached at the moment: try again";
-            response(ApiError::new(ErrorCode::Unavailable, message).with_retry_after(1).into_response(&request))
+            web::response(ApiError::new(ErrorCode::Unavailable, message).with_retry_after(1).into_response(&request))
         }
     }
 }

@@ -26,3 +26,5 @@ mod sandboxes;
 mod sockets;
 #[cfg(all(target_arch = "wasm32", feature = "trials"))]
 mod trials;
+#[cfg(target_arch = "wasm32")]
+mod web;

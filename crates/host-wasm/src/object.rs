@@ -13,11 +13,11 @@ use portway_adapters_cloudflare::{Keep, ObjectAlarm, ObjectName, PUBLISH, Worker
 use portway_api::Incoming;
 use portway_ports::system::{Clock, Entropy};
 use portway_protocol::{CLOSE_PROTOCOL, CLOSE_RESTART};
-use worker::{Env, HttpRequest, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair};
+use worker::{Env, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair};
 
-use crate::entry::response;
 use crate::gateway::{Gateway, unavailable};
 use crate::sockets::{Frames, Opening, Slot, Sockets};
+use crate::web;
 
 /// How often it is looked at whether those with open sockets and event streams are still signed in.
 const LOOK: Duration = Duration::from_secs(60);
@@ -59,10 +59,8 @@ impl Object {
 
     /// Answers a request of a caller, or hears what another instance says.
     pub(crate) async fn fetch(&self, request: worker::Request) -> Result<worker::Response> {
-        let request = HttpRequest::try_from(request)?.map(Body::new);
-        let object = self.clone();
-        let answer = Keep::object().run(async move { object.answer(request).await }).await;
-        response(answer.map_err(|ended| worker::Error::RustError(ended.to_string()))?)
+        let request = web::request(request.inner())?;
+        web::response(Keep::object().run(self.answer(request)).await)
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {
@@ -145,18 +143,17 @@ impl Object {
     /// Its time has come: the session is asked, and those with open sockets are looked at.
     pub(crate) async fn alarm(&self) -> Result<worker::Response> {
         self.0.alarm.rang();
-        let object = self.clone();
-        let work = async move {
-            let Ok(gateway) = object.gateway().await else { return };
-            if let ObjectName::Session(id) = &object.0.name {
-                object.0.alarm.at_deadline(gateway.ask(id).await);
+        let work = async {
+            let Ok(gateway) = self.gateway().await else { return };
+            if let ObjectName::Session(id) = &self.0.name {
+                self.0.alarm.at_deadline(gateway.ask(id).await);
             }
-            if !object.0.sockets.is_empty() || gateway.is_watched() {
+            if !self.0.sockets.is_empty() || gateway.is_watched() {
                 gateway.check_sign_ins().await;
-                object.look_later();
+                self.look_later();
             }
         };
-        Keep::object().run(work).await.map_err(|ended| worker::Error::RustError(ended.to_string()))?;
+        Keep::object().run(work).await;
         worker::Response::empty()
     }
 
@@ -170,10 +167,9 @@ impl Object {
         if !is_taken {
             close(&socket, CLOSE_PROTOCOL, "The frame is too large, or too many wait");
         }
-        let object = self.clone();
         // Whatever waits is dealt with once the object is awake.
-        let awake = Keep::object().run(async move { object.gateway().await.is_ok() }).await;
-        awake.map(drop).map_err(|ended| worker::Error::RustError(ended.to_string()))
+        Keep::object().run(self.gateway()).await.ok();
+        Ok(())
     }
 
     /// One of its sockets was closed by the peer, or broke.

@@ -93,21 +93,11 @@ impl Step {
     }
 }
 
-/// What one step did.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StepOutcome {
-    /// The rows of a `RETURNING` clause or of a query; empty otherwise.
-    pub rows: Vec<Row>,
-    /// Rows inserted, updated or deleted by the statement itself, without those of triggers and cascades; for a query
-    /// the number of its rows.
-    pub affected: u64,
-}
-
 /// How a write ended. A lost race is an outcome, never an error.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteOutcome {
-    /// Everything is durable; one outcome for each step, in order.
-    Committed(Vec<StepOutcome>),
+    /// Everything is durable. For each step, in order, the rows of its `RETURNING` clause or query; none otherwise.
+    Committed(Vec<Vec<Row>>),
     /// A guard matched nothing, a unique key is taken or a referenced row is gone: nothing was written.
     Conflict {
         /// Index of the step that failed, counted from zero.

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use portway_sql::driver::{SqlError, Statement};
 
 use super::arguments::Argument;
-use super::sql_text;
 
 /// How many arguments D1 takes for one statement.
 const MAX_ARGUMENTS: usize = 100;
@@ -30,13 +29,8 @@ impl<'a> Call<'a> {
     /// The call for a statement.
     ///
     /// # Errors
-    /// [`SqlError::Statement`] when it is none or several, or beyond a limit of D1; [`SqlError::Rejected`] when an
-    /// argument cannot be sent.
+    /// [`SqlError::Statement`] when it is beyond a limit of D1; [`SqlError::Rejected`] when an argument cannot be sent.
     pub(crate) fn of(statement: &'a Statement) -> Result<Self, SqlError> {
-        // D1 skips what is empty, and runs all of what is several.
-        if sql_text::statements(&statement.text).len() != 1 {
-            return Err(SqlError::Statement("a step is one statement".into()));
-        }
         let arguments = statement.args.iter().map(Argument::of).collect::<Result<_, _>>()?;
         Self::new(Cow::Borrowed(&*statement.text), arguments)
     }
@@ -80,15 +74,6 @@ mod tests {
 
     fn call(bytes: usize, arguments: usize) -> Result<Call<'static>, SqlError> {
         Call::new("x".repeat(bytes).into(), vec![Argument::Null; arguments])
-    }
-
-    #[test]
-    fn a_call_is_one_statement() {
-        for text in ["", " -- nothing", "SELECT 1; SELECT 2"] {
-            let statement = Statement { text: text.into(), args: vec![] };
-            assert!(matches!(Call::of(&statement), Err(SqlError::Statement(_))), "{text}");
-        }
-        assert!(Call::of(&Statement { text: "SELECT 1;".into(), args: vec![] }).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a batch ends when a guarded step matches nothing.
 //!
 //! Inside a batch nothing but SQL can look at what a statement did, and nothing but a failing statement undoes the
-//! batch. So each step is followed by a query for what it changed, and that of a guarded step fails when it is nothing.
+//! batch. So a guarded step is followed by a query that fails when the step changed nothing.
 //!
 //! It has to be a query. A statement that writes first makes full-text tables store what they hold back, which changes
 //! what `changes()` says: a guard that inserts a row, to let a trigger fail, overlooks what it should find. The one
@@ -17,9 +17,6 @@ use super::call::Call;
 /// Begins the path that is none.
 const MARK: &str = "guard:";
 
-/// What D1 tells about changes counts those of triggers as well; this does not.
-const COUNT: &str = "SELECT changes() AS affected";
-
 /// Fails, and says which step it was. The cast makes an integer of the number, which D1 binds as a float. That it seems
 /// to depend on `changes()` keeps SQLite from working it out before it is needed.
 macro_rules! fail {
@@ -28,23 +25,19 @@ macro_rules! fail {
     };
 }
 
-const COUNT_OR_FAIL: &str = concat!("SELECT CASE changes() WHEN 0 THEN ", fail!(), " ELSE changes() END AS affected");
-const FAIL: &str = concat!("SELECT ", fail!(), " AS affected");
+/// What D1 itself tells about changes counts those of triggers as well; `changes()` does not.
+const CHANGED_OR_FAIL: &str = concat!("SELECT CASE changes() WHEN 0 THEN ", fail!(), " ELSE 1 END AS passed");
+const FAIL: &str = concat!("SELECT ", fail!(), " AS passed");
 
-/// Counts what the statement before it changed.
-pub(crate) fn count() -> Call<'static> {
-    Call::plain(COUNT)
-}
-
-/// Counts what the statement before it changed, and ends the batch when that is nothing.
-pub(crate) fn count_or_fail(step: usize) -> Result<Call<'static>, SqlError> {
-    Call::new(Cow::Borrowed(COUNT_OR_FAIL), vec![number(step)])
+/// Ends the batch when the statement before it changed nothing.
+pub(crate) fn changed_or_fail(step: usize) -> Result<Call<'static>, SqlError> {
+    Call::new(Cow::Borrowed(CHANGED_OR_FAIL), vec![number(step)])
 }
 
 /// Ends the batch when a query has no row. Queries leave `changes()` alone, so the query is asked again.
 pub(crate) fn found_or_fail<'a>(step: usize, query: &Call<'a>) -> Result<Call<'a>, SqlError> {
     let query_text = query.text.trim_end().trim_end_matches(';');
-    let text = format!("SELECT CASE WHEN EXISTS ({query_text}) THEN 1 ELSE {} END AS affected", fail!());
+    let text = format!("SELECT CASE WHEN EXISTS ({query_text}) THEN 1 ELSE {} END AS passed", fail!());
     let mut arguments = query.arguments.clone();
     arguments.push(number(step));
     Call::new(Cow::Owned(text), arguments)
@@ -68,6 +61,7 @@ fn number<'a>(step: usize) -> Argument<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sql_text::Kind;
     use super::*;
 
     #[test]
@@ -89,8 +83,8 @@ mod tests {
 
     #[test]
     fn guards_are_queries() {
-        for guard in [count(), count_or_fail(0).unwrap(), fail(0).unwrap()] {
-            assert!(super::super::sql_text::is_query(&guard.text), "{}", guard.text);
+        for guard in [changed_or_fail(0).unwrap(), fail(0).unwrap()] {
+            assert_eq!(super::super::sql_text::kind(&guard.text), Some(Kind::Query), "{}", guard.text);
         }
         assert!(FAIL.contains(MARK));
     }

@@ -1,40 +1,70 @@
 //! The binding of a Worker: calls become values of JavaScript, and answers text.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use worker::js_sys::{self, Array, JSON, Reflect, Uint8Array};
-use worker::send::IntoSendFuture;
+use worker::js_sys::{self, Array, Uint8Array};
+use worker::send::{IntoSendFuture, SendWrapper};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::worker_sys::types::D1Database;
+use worker::worker_sys::types::{D1Database, D1PreparedStatement};
 
 use super::arguments::Argument;
 use super::binding::Binding;
 use super::call::Call;
+use super::texts::MAX_REMEMBERED;
 
-#[async_trait]
-impl Binding for worker::D1Database {
-    async fn batch(&self, calls: &[Call<'_>]) -> Result<String, String> {
-        // The one place where a future of JavaScript is declared to be `Send`: see the documentation of the crate.
-        run(self, calls).into_send().await.map_err(|error| message(&error))
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, module = "/src/d1/rows.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn write(results: &Array) -> Result<String, JsValue>;
+}
+
+/// The binding, and the statements that were prepared with it before.
+pub(crate) struct JavaScript {
+    database: worker::D1Database,
+    prepared: SendWrapper<RefCell<HashMap<String, D1PreparedStatement>>>,
+}
+
+impl JavaScript {
+    pub(crate) fn new(database: worker::D1Database) -> Self {
+        Self { database, prepared: SendWrapper::new(RefCell::default()) }
+    }
+
+    async fn run(&self, calls: &[Call<'_>]) -> Result<String, JsValue> {
+        // What the crate `worker` makes of errors and rows loses the message of the one and the order of the other.
+        let database: &D1Database = self.database.as_ref().unchecked_ref();
+        let statements = Array::new();
+        for call in calls {
+            let arguments: Array = call.arguments.iter().map(value).collect();
+            statements.push(&self.prepare(database, &call.text)?.bind(arguments)?.into());
+        }
+        let results: Array = JsFuture::from(database.batch(statements)?).await?.dyn_into()?;
+        write(&results)
+    }
+
+    fn prepare(&self, database: &D1Database, text: &str) -> Result<D1PreparedStatement, JsValue> {
+        let mut prepared = self.prepared.borrow_mut();
+        if let Some(statement) = prepared.get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = database.prepare(text)?;
+        if prepared.len() >= MAX_REMEMBERED {
+            prepared.clear();
+        }
+        prepared.insert(text.to_owned(), statement.clone());
+        Ok(statement)
     }
 }
 
-async fn run(database: &worker::D1Database, calls: &[Call<'_>]) -> Result<String, JsValue> {
-    // What the crate `worker` makes of errors and rows loses the message of the one and the order of the other.
-    let database: &D1Database = database.as_ref().unchecked_ref();
-    let statements = Array::new();
-    for call in calls {
-        let arguments: Array = call.arguments.iter().map(value).collect();
-        let statement = database.prepare(&call.text)?.bind(arguments)?;
-        statements.push(&statement.into());
+#[async_trait]
+impl Binding for JavaScript {
+    async fn batch(&self, calls: &[Call<'_>]) -> Result<String, String> {
+        // The one place where a future of JavaScript is declared to be `Send`: see the documentation of the crate.
+        self.run(calls).into_send().await.map_err(|error| message(&error))
     }
-    let results: Array = JsFuture::from(database.batch(statements)?).await?.dyn_into()?;
-    let name = JsValue::from_str("results");
-    let rows = Array::new();
-    for result in results.iter() {
-        rows.push(&Reflect::get(&result, &name)?);
-    }
-    Ok(String::from(JSON::stringify(&rows)?))
 }
 
 fn value(argument: &Argument<'_>) -> JsValue {

@@ -1,15 +1,14 @@
-//! The rows of a batch, from the JSON of the objects that D1 returns.
+//! The rows of a batch, from the JSON that is written of the objects that D1 returns.
 //!
 //! They cross over as one text: that is one call from WebAssembly to JavaScript instead of several for each value.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use portway_sql::driver::SqlError;
 use portway_sql::row::{Cell, QUERY_RESULT, Row};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::arguments::LARGEST_INTEGER;
 
@@ -65,55 +64,24 @@ impl<'de> Visitor<'de> for RowsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
-        let mut rows = Vec::new();
-        let mut names: Arc<[String]> = Arc::from([]);
-        while let Some(row) = list.next_element_seed(RowSeed(&mut names))? {
-            rows.push(row);
+        let Some(names) = list.next_element::<Vec<String>>()? else {
+            return Ok(Rows(Vec::new()));
+        };
+        let (mut rows, names) = (Vec::new(), Arc::from(names));
+        while let Some(cells) = list.next_element::<Vec<Value>>()? {
+            rows.push(row(&names, cells)?);
         }
         Ok(Rows(rows))
     }
 }
 
-/// Reads a row; all rows of a statement share the names of the first one.
-struct RowSeed<'a>(&'a mut Arc<[String]>);
-
-impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
-    type Value = Row;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Row, D::Error> {
-        deserializer.deserialize_map(self)
+/// A row; all rows of a statement share the names of its columns.
+fn row<E: Error>(names: &Arc<[String]>, cells: Vec<Value>) -> Result<Row, E> {
+    if cells.len() != names.len() {
+        return Err(E::custom("two rows of one statement have different columns"));
     }
+    Ok(Row::new(Arc::clone(names), cells.into_iter().map(|value| value.0).collect()))
 }
-
-impl<'de> Visitor<'de> for RowSeed<'_> {
-    type Value = Row;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Row, A::Error> {
-        let is_first = self.0.is_empty();
-        let mut names = Vec::new();
-        let mut cells = Vec::with_capacity(self.0.len());
-        while let Some(name) = members.next_key::<Name<'_>>()? {
-            if is_first {
-                names.push(name.0.into_owned());
-            } else if self.0.get(cells.len()).is_none_or(|known| *known != name.0) {
-                return Err(A::Error::custom("two rows of one statement have different columns"));
-            }
-            cells.push(members.next_value::<Value>()?.0);
-        }
-        if is_first {
-            *self.0 = names.into();
-        }
-        Ok(Row::new(self.0.clone(), cells))
-    }
-}
-
-/// The name of a column, without a copy where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// One cell.
 struct Value(Cell);
@@ -180,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_type_is_told_by_its_form() {
-        let json = r#"[[{"z":null,"a":-1,"m":0.5,"k":"a\u0000\u00fc\"","b":[0,255],"e":[],"c":1e300}]]"#;
+        let json = r#"[[["z","a","m","k","b","e","c"],[null,-1,0.5,"a\u0000\u00fc\"",[0,255],[],1e300]]]"#;
         let rows = parse(json).unwrap().remove(0);
         assert_eq!(rows[0].names(), ["z", "a", "m", "k", "b", "e", "c"]);
         let expected = [
@@ -198,17 +166,17 @@ mod tests {
     #[test]
     fn whole_numbers_are_exact_or_no_integers() {
         assert_eq!(
-            cells(r#"[[{"a":9007199254740991,"b":-9007199254740991}]]"#),
+            cells(r#"[[["a","b"],[9007199254740991,-9007199254740991]]]"#),
             [Cell::Int((1 << 53) - 1), Cell::Int(1 - (1 << 53))]
         );
         for number in ["9007199254740992", "-9007199254740992", "9223372036854775808", "-1e30"] {
-            assert!(matches!(cells(&format!(r#"[[{{"a":{number}}}]]"#))[0], Cell::Real(_)), "{number}");
+            assert!(matches!(cells(&format!(r#"[[["a"],[{number}]]]"#))[0], Cell::Real(_)), "{number}");
         }
     }
 
     #[test]
     fn rows_of_a_statement_share_their_names() {
-        let results = parse(r#"[[{"a":1,"b":2},{"a":3,"b":4}],[],[{"c":5}]]"#).unwrap();
+        let results = parse(r#"[[["a","b"],[1,2],[3,4]],[],[["c"],[5]]]"#).unwrap();
         assert_eq!(results.iter().map(Vec::len).collect::<Vec<_>>(), [2, 0, 1]);
         assert!(std::ptr::eq(results[0][0].names(), results[0][1].names()));
         assert_eq!(results[2][0].get::<i64>("c").unwrap(), 5);
@@ -217,12 +185,12 @@ mod tests {
     #[test]
     fn what_is_no_row_is_corrupt_and_not_quoted() {
         for json in [
-            r#"[[{"a":{"secret":1}}]]"#,
-            r#"[[{"a":true}]]"#,
-            r#"[[{"a":[256]}]]"#,
-            r#"[[{"a":["secret"]}]]"#,
-            r#"[[{"a":"secret\ud800"}]]"#,
-            r#"[[{"a":1},{"b":"secret"}]]"#,
+            r#"[[["a"],[{"secret":1}]]]"#,
+            r#"[[["a"],[true]]]"#,
+            r#"[[["a"],[[256]]]]"#,
+            r#"[[["a"],[["secret"]]]]"#,
+            r#"[[["a"],["secret\ud800"]]]"#,
+            r#"[[["a"],["secret",1]]]"#,
             r#"[["secret"]]"#,
         ] {
             let error = parse(json).unwrap_err();
@@ -233,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_column_that_javascript_would_move_is_refused() {
-        assert!(matches!(parse(r#"[[{"1":3,"z":1}]]"#), Err(SqlError::Statement(_))));
-        assert!(parse(r#"[[{"1a":3,"-1":1}]]"#).is_ok());
+        assert!(matches!(parse(r#"[[["1","z"],[3,1]]]"#), Err(SqlError::Statement(_))));
+        assert!(parse(r#"[[["1a","-1"],[3,1]]]"#).is_ok());
     }
 }

@@ -1,10 +1,24 @@
 //! As much of the grammar of SQL as it takes to tell a query from a change, and one statement from the next.
 
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It reads.
+    Query,
+    /// It may change something: D1 has no connection that only reads, so what is not known to be harmless counts as that.
+    Change,
+}
+
+/// What a text does; `None` when it is not one statement. D1 skips what is empty, and runs all of what is several.
+pub(crate) fn kind(text: &str) -> Option<Kind> {
+    if statements(text).len() != 1 {
+        return None;
+    }
+    Some(if is_query(text) { Kind::Query } else { Kind::Change })
+}
+
 /// Whether the text is one statement that can change nothing.
-///
-/// D1 has no connection that only reads, and it runs every statement of a text. What is not known to be harmless counts
-/// as a change.
-pub(crate) fn is_query(text: &str) -> bool {
+fn is_query(text: &str) -> bool {
     let mut tokens = Tokens::new(text);
     let Some(Token::Word(first)) = tokens.next() else {
         return false;

@@ -118,8 +118,8 @@ async fn plan(database: &PostgresDatabase, statement: &Statement) -> Result<Vec<
     ]);
     let explained = steps.len() - 2;
     match database.write(steps).await? {
-        WriteOutcome::Committed(outcomes) => {
-            outcomes[explained].rows.iter().map(|row| row.get("QUERY PLAN")).collect::<Result<_, _>>()
+        WriteOutcome::Committed(rows) => {
+            rows[explained].iter().map(|row| row.get("QUERY PLAN")).collect::<Result<_, _>>()
         }
         WriteOutcome::Conflict { .. } => Err(SqlError::Statement("a plan cannot conflict".into())),
     }

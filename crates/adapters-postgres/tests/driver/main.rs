@@ -130,7 +130,7 @@ fn main() -> ExitCode {
             a_type_that_is_not_understood_is_named,
         ]
         writes: [
-            a_write_reports_rows_and_counts_step_by_step,
+            a_write_reports_rows_step_by_step,
             a_guard_that_matches_nothing_undoes_everything,
             a_guard_works_on_returning_and_on_a_query,
             a_taken_key_or_missing_parent_is_a_conflict,

@@ -92,9 +92,7 @@ async fn plan(database: &SqliteDatabase, statement: &Statement) -> Result<Vec<St
     let text = format!("EXPLAIN QUERY PLAN {}", statement.text).into();
     let step = Step::new(Statement { text, args: statement.args.clone() });
     match database.write(vec![step]).await? {
-        WriteOutcome::Committed(outcomes) => {
-            outcomes.iter().flat_map(|outcome| &outcome.rows).map(|row| row.get("detail")).collect()
-        }
+        WriteOutcome::Committed(rows) => rows.iter().flatten().map(|row| row.get("detail")).collect(),
         WriteOutcome::Conflict { .. } => Err(SqlError::Statement("a plan cannot conflict".into())),
     }
 }

@@ -7,7 +7,7 @@ use portway_sql::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::fixture::{bump, each, file, insert, statement};
 
 #[tokio::test]
-async fn a_write_reports_rows_and_counts_step_by_step() {
+async fn a_write_reports_rows_step_by_step() {
     for fixture in each().await {
         let outcome = fixture
             .database
@@ -26,10 +26,8 @@ async fn a_write_reports_rows_and_counts_step_by_step() {
         let WriteOutcome::Committed(outcomes) = outcome else {
             panic!("{outcome:?}");
         };
-        let affected: Vec<u64> = outcomes.iter().map(|outcome| outcome.affected).collect();
-        assert_eq!(affected, [1, 1, 2, 0, 2], "{}", fixture.kind);
-        assert_eq!(outcomes[1].rows[0].get::<i64>("next").unwrap(), 8);
-        assert!(outcomes[0].rows.is_empty());
+        assert_eq!(outcomes.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0, 0, 2], "{}", fixture.kind);
+        assert_eq!(outcomes[1][0].get::<i64>("next").unwrap(), 8);
     }
 }
 

@@ -18,7 +18,7 @@ async fn round_trip(f: &Fixture, insert: &'static str, select: &'static str, val
     let WriteOutcome::Committed(outcomes) = outcome else {
         return Err(Failure::new(format!("{outcome:?}")));
     };
-    let written: Vec<Cell> = outcomes[1].rows[0].cells().to_vec();
+    let written: Vec<Cell> = outcomes[1][0].cells().to_vec();
     let read = f.rows(select, vec![]).await?;
     check_eq!(written, read[0].cells());
     Ok(read[0].cells()[0].clone())

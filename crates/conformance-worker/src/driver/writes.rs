@@ -8,7 +8,7 @@ use super::Outcome;
 use super::fixture::{Fixture, bump, insert, statement, step};
 use crate::backend::D1;
 
-pub(crate) async fn rows_and_counts_are_reported_step_by_step(backend: D1) -> Outcome {
+pub(crate) async fn rows_are_reported_step_by_step(backend: D1) -> Outcome {
     let f = Fixture::open(backend).await?;
     let returning = "INSERT INTO items (id, version) VALUES (?, ?) RETURNING id, version + 1 AS next";
     let steps = vec![
@@ -22,15 +22,13 @@ pub(crate) async fn rows_and_counts_are_reported_step_by_step(backend: D1) -> Ou
     let WriteOutcome::Committed(outcomes) = outcome else {
         return Err(Failure::new(format!("{outcome:?}")));
     };
-    check_eq!(outcomes.iter().map(|outcome| outcome.affected).collect::<Vec<_>>(), [1, 1, 2, 0, 2]);
-    check_eq!(outcomes[1].rows[0].get::<i64>("next"), Ok(8));
-    check!(outcomes[0].rows.is_empty());
-    check_eq!(outcomes[4].rows.len(), 2);
+    check_eq!(outcomes.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0, 0, 2]);
+    check_eq!(outcomes[1][0].get::<i64>("next"), Ok(8));
     check_eq!(f.0.write(vec![]).await, Ok(WriteOutcome::Committed(vec![])));
     Ok(())
 }
 
-pub(crate) async fn counts_leave_out_triggers_and_cascades(backend: D1) -> Outcome {
+pub(crate) async fn guards_leave_out_triggers_and_cascades(backend: D1) -> Outcome {
     let f = Fixture::open(backend).await?;
     f.done(vec![
         step("CREATE TABLE notes (item TEXT REFERENCES items (id) ON DELETE CASCADE) STRICT"),
@@ -44,11 +42,7 @@ pub(crate) async fn counts_leave_out_triggers_and_cascades(backend: D1) -> Outco
         Step::guarded(statement("UPDATE items SET version = 2 WHERE id = 'a'", vec![])),
         step("DELETE FROM items WHERE id = 'a'"),
     ];
-    let outcome = f.0.write(steps).await.map_err(Failure::new)?;
-    let WriteOutcome::Committed(outcomes) = outcome else {
-        return Err(Failure::new(format!("{outcome:?}")));
-    };
-    check_eq!(outcomes.iter().map(|outcome| outcome.affected).collect::<Vec<_>>(), [1, 1]);
+    f.done(steps).await?;
     check_eq!(f.rows("SELECT item FROM log", vec![]).await?.len(), 2);
     check_eq!(f.rows("SELECT item FROM notes", vec![]).await?.len(), 0);
     // What triggers do does not satisfy a guard either.

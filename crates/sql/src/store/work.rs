@@ -8,8 +8,7 @@ use portway_ports::StoreError;
 use portway_ports::work::WorkStore;
 
 use super::SqlStore;
-use crate::driver::{Read, SqlError, Statement, StepOutcome, WriteOutcome};
-use crate::row::Row;
+use crate::driver::{Read, SqlError, Statement, WriteOutcome};
 use crate::{deadlines, jobs};
 
 impl SqlStore {
@@ -33,7 +32,7 @@ impl WorkStore for SqlStore {
     ) -> Result<Vec<Job>, StoreError> {
         let claim = jobs::claim(self.driver.dialect(), node, now, lease_until, limit);
         match self.driver.write(vec![claim]).await? {
-            WriteOutcome::Committed(outcomes) => Ok(jobs::decode(first_rows(outcomes))?),
+            WriteOutcome::Committed(rows) => Ok(jobs::decode(rows.into_iter().next().unwrap_or_default())?),
             // Somebody else was faster.
             WriteOutcome::Conflict { .. } => Ok(Vec::new()),
         }
@@ -59,8 +58,4 @@ impl WorkStore for SqlStore {
     async fn next_deadline(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.earliest(vec![deadlines::next(self.driver.dialect())]).await?)
     }
-}
-
-fn first_rows(outcomes: Vec<StepOutcome>) -> Vec<Row> {
-    outcomes.into_iter().next().map(|outcome| outcome.rows).unwrap_or_default()
 }

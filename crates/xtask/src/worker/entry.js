@@ -102,7 +102,13 @@ function durable(name) {
 const handlers = {};
 for (const name of EVENTS) {
   const handler = module[name];
-  if (handler !== undefined) handlers[name] = (event, env, context) => handle(() => handler(event, env, context));
+  if (handler === undefined) continue;
+  handlers[name] = (event, env, context) => {
+    const handled = handle(() => handler(event, env, context));
+    // What was begun comes to its end also when the caller is gone.
+    context.waitUntil(handled.catch(() => {}));
+    return handled;
+  };
 }
 
 export default handlers;
