@@ -1,9 +1,10 @@
 // Serves the gateway in workerd on this machine:
 // `node serve.mjs <Miniflare's module> <folder of the Worker> <folder for data> <port>`. Variables of the environment that
-// begin with PORTWAY_ are variables of the Worker. Everything else is as in wrangler.jsonc.
-import { readFileSync } from "node:fs";
+// begin with PORTWAY_ are variables of the Worker.
 import { createRequire } from "node:module";
 import { join } from "node:path";
+
+import { deployment, gateway } from "./deployment.mjs";
 
 const [miniflare, folder, data, port] = process.argv.slice(2);
 const { Miniflare } = createRequire(import.meta.url)(miniflare);
@@ -11,9 +12,7 @@ const { Miniflare } = createRequire(import.meta.url)(miniflare);
 /** How often what is due is done, in milliseconds: a Worker that is deployed has a schedule for that. */
 const TICK = 1_000;
 
-const deployment = JSON.parse(readFileSync(new URL("wrangler.jsonc", import.meta.url), "utf8").replace(/^\s*\/\/.*$/gm, ""));
 const [everyMinute] = deployment.triggers.crons;
-const stateful = deployment.migrations.flatMap((migration) => migration.new_sqlite_classes);
 
 const variables = Object.entries(process.env).filter(([name]) => /^PORTWAY_(?!TEST_)/.test(name));
 
@@ -28,26 +27,7 @@ const server = new Miniflare({
   handleRuntimeStdio(stdout, stderr) {
     for (const stream of [stdout, stderr]) stream.pipe(process.stderr);
   },
-  workers: [
-    {
-      name: "portway",
-      modulesRoot: folder,
-      modules: [
-        { type: "ESModule", path: join(folder, "worker.js") },
-        { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
-      ],
-      compatibilityDate: deployment.compatibility_date,
-      bindings: Object.fromEntries(variables),
-      d1Databases: Object.fromEntries(deployment.d1_databases.map((of) => [of.binding, of.database_name])),
-      r2Buckets: Object.fromEntries(deployment.r2_buckets.map((of) => [of.binding, of.bucket_name])),
-      durableObjects: Object.fromEntries(
-        deployment.durable_objects.bindings.map(({ name, class_name: className }) => [
-          name,
-          { className, useSQLite: stateful.includes(className) },
-        ]),
-      ),
-    },
-  ],
+  workers: [gateway(folder, Object.fromEntries(variables))],
 });
 
 let ticking;

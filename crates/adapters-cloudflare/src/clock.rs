@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portway_domain::time::Timestamp;
 use portway_ports::system::Clock;
-use worker::Date;
+use worker::js_sys::Date;
 use worker::send::IntoSendFuture;
 
 use crate::timer::Timer;
@@ -35,7 +35,7 @@ impl Default for WorkerClock {
 #[async_trait]
 impl Clock for WorkerClock {
     fn now(&self) -> Timestamp {
-        let wall = i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let wall = (Date::now() as i64).saturating_mul(1_000);
         let now = wall.max(self.latest.load(Ordering::Relaxed).saturating_add(1));
         self.latest.store(now, Ordering::Relaxed);
         Timestamp::from_micros(now)

@@ -4,10 +4,11 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
-const [miniflare, gateway, plain, rounds] = process.argv.slice(2);
+import { gateway } from "../../host-wasm/deployment.mjs";
+
+const [miniflare, folder, plain, rounds] = process.argv.slice(2);
 const { Miniflare } = createRequire(import.meta.url)(miniflare);
 
 const KEY = "sk_live_00000000000000000000000000000000";
@@ -24,8 +25,9 @@ const SESSIONS = 100;
 /** Ticks in which the kernel tells processor time, in milliseconds each. */
 const TICK = 10;
 
-const common = { compatibilityDate: "2026-07-01", d1Databases: { DB: "portway" } };
 const socket = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
+const deployed = gateway(folder, { PORTWAY_BOOTSTRAP_KEY: KEY, PORTWAY_ACCESS_LOG: "off" });
+const { compatibilityDate, d1Databases } = deployed;
 const server = new Miniflare({
   cf: false,
   handleRuntimeStdio(stdout, stderr) {
@@ -33,23 +35,8 @@ const server = new Miniflare({
     stderr.pipe(process.stderr);
   },
   workers: [
-    {
-      name: "portway",
-      modulesRoot: gateway,
-      modules: [
-        { type: "ESModule", path: join(gateway, "worker.js") },
-        { type: "CompiledWasm", path: join(gateway, "index_bg.wasm") },
-      ],
-      bindings: { PORTWAY_BOOTSTRAP_KEY: KEY, PORTWAY_ACCESS_LOG: "off" },
-      r2Buckets: { OBJECTS: "portway" },
-      durableObjects: {
-        SESSIONS: { className: "SessionAgent", useSQLite: true },
-        USERS: { className: "EventBus", useSQLite: true },
-      },
-      ...common,
-      ...socket,
-    },
-    { name: "plain", modules: true, scriptPath: plain, ...common, ...socket },
+    { ...deployed, ...socket },
+    { name: "plain", modules: true, scriptPath: plain, compatibilityDate, d1Databases, ...socket },
   ],
 });
 
