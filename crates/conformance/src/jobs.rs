@@ -138,13 +138,27 @@ pub(crate) async fn released_leases_can_be_claimed_at_once(f: Fixture) -> Outcom
     let jobs = [job(&f, 0), job(&f, 1), job(&f, 9)];
     f.done(jobs.clone().map(Write::AddJob)).await?;
     claim(&f, 1, 60).await?;
-    f.store.release_leases().await?;
+    f.store.release_leases(None).await?;
     check_eq!(claim(&f, 1, 60).await?, [tried(&jobs[0], 2), tried(&jobs[1], 2)]);
     f.refused(complete(&jobs[0].id, 1)).await?;
-    f.store.release_leases().await?;
-    f.store.release_leases().await?;
+    f.store.release_leases(None).await?;
+    f.store.release_leases(None).await?;
     check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(0)));
     Ok(())
+}
+
+pub(crate) async fn leases_of_one_node_are_released(f: Fixture) -> Outcome {
+    let jobs = [job(&f, 0), job(&f, 1)];
+    f.done([Write::AddJob(jobs[0].clone())]).await?;
+    check_eq!(f.store.claim_jobs(&node(1), at(0), at(60), 9).await?.len(), 1);
+    f.done([Write::AddJob(jobs[1].clone())]).await?;
+    check_eq!(f.store.claim_jobs(&node(2), at(1), at(60), 9).await?.len(), 1);
+    f.store.release_leases(Some(&node(3))).await?;
+    check_eq!(claim(&f, 1, 60).await?, []);
+    f.store.release_leases(Some(&node(2))).await?;
+    check_eq!(claim(&f, 1, 60).await?, [tried(&jobs[1], 2)]);
+    f.refused(complete(&jobs[1].id, 1)).await?;
+    f.done([complete(&jobs[0].id, 1), complete(&jobs[1].id, 2)]).await
 }
 
 pub(crate) async fn the_next_job_is_known(f: Fixture) -> Outcome {

@@ -258,6 +258,7 @@ pub fn cases() -> Vec<Case> {
             a_retried_job_comes_back_in_time,
             a_late_retry_is_refused,
             released_leases_can_be_claimed_at_once,
+            leases_of_one_node_are_released,
             the_next_job_is_known,
             a_taken_id_conflicts,
         ]

@@ -27,8 +27,9 @@ pub trait WorkStore: Send + Sync {
     /// lease it is under.
     async fn next_job_at(&self, node: &NodeId, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Gives up all leases. Only for a store that belongs to a single process, at its start: whoever held them is gone.
-    async fn release_leases(&self) -> Result<(), StoreError>;
+    /// Gives up the leases of `node`, or all. Only for a process at its start: an earlier one of the same node is gone, and
+    /// where the store belongs to a single process, whoever else held one is gone as well.
+    async fn release_leases(&self, node: Option<&NodeId>) -> Result<(), StoreError>;
 
     /// At most `limit` sessions whose deadline is at or before `now`, earliest first. The deadline stays until a commit
     /// changes it.

@@ -19,7 +19,7 @@ const PAGE: u32 = 100;
 pub enum Tenancy {
     /// This process alone: what it finds half done was left behind by one that is gone.
     Alone,
-    /// Other nodes as well. What this node does not know may be theirs: it keeps its hands off the leases of jobs, and
+    /// Other nodes as well. What this node does not know may be theirs: it keeps its hands off their leases of jobs, and
     /// off sandboxes that never were here.
     Shared,
 }
@@ -34,15 +34,14 @@ enum Asks {
 impl Services {
     /// Takes over what an earlier process left behind: sandboxes that live get time for their runners to come back, the
     /// others are reported gone, and those that no session wants are stopped. Where others work on the store, that is only
-    /// done for what was on this node; the leases of jobs run out by themselves then. Call it before anything else runs.
+    /// done for what was on this node; the leases of others run out by themselves then. Call it before anything else runs.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn recover(self: &Arc<Self>, tenancy: Tenancy) -> Result<(), Error> {
         self.is_leaving.store(false, Ordering::SeqCst);
-        if tenancy == Tenancy::Alone {
-            self.ports.store.release_leases().await?;
-        }
+        let own = (tenancy == Tenancy::Shared).then_some(&self.node);
+        self.ports.store.release_leases(own).await?;
         self.stop_strays().await?;
         let mut asks = Asks::Everything;
         for id in self.sessions_with_sandbox().await? {

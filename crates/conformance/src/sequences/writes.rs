@@ -317,7 +317,7 @@ impl Cast {
 
     async fn claim(&mut self, store: &dyn Store) -> Result<String, StoreError> {
         if self.random.one_in(6) {
-            store.release_leases().await?;
+            store.release_leases(None).await?;
             return Ok("leases released".to_owned());
         }
         let (on, now, until) = (1 + self.node_number(), self.moment(), self.moment());

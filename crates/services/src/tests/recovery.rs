@@ -123,8 +123,11 @@ async fn leases_of_other_nodes_stay_theirs() {
     assert_eq!(world.store.claim_jobs(&world.node(), now, until, 10).await.unwrap().len(), 1);
     world.neighbour().services.recover(Tenancy::Shared).await.unwrap();
     assert_eq!(world.next_job_at().await, Some(until));
+    world.again().services.recover(Tenancy::Shared).await.unwrap();
+    assert_eq!(world.next_job_at().await, Some(now), "the lease was its own before it was started again");
+    assert_eq!(world.store.claim_jobs(&world.neighbour().node(), now, until, 10).await.unwrap().len(), 1);
     world.services.recover(Tenancy::Alone).await.unwrap();
-    assert_eq!(world.next_job_at().await, Some(now), "alone on the store, the lease was its own");
+    assert_eq!(world.next_job_at().await, Some(now), "alone on the store, whoever else had one is gone");
 }
 
 #[tokio::test]

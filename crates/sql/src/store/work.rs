@@ -44,8 +44,10 @@ impl WorkStore for SqlStore {
         Ok(self.earliest(next).await?)
     }
 
-    async fn release_leases(&self) -> Result<(), StoreError> {
-        self.driver.write(vec![jobs::release_all(self.driver.dialect())]).await?;
+    async fn release_leases(&self, node: Option<&NodeId>) -> Result<(), StoreError> {
+        let dialect = self.driver.dialect();
+        let release = node.map_or_else(|| jobs::release_all(dialect), |node| jobs::release_of(dialect, node));
+        self.driver.write(vec![release]).await?;
         Ok(())
     }
 
