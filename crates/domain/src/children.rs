@@ -1,6 +1,7 @@
 //! Sessions that a session opens. They belong to the same owner, open none themselves, tell their parent how they fare,
 //! and end with it.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SessionId;
@@ -16,7 +17,7 @@ pub const AVATAR_KEY: &str = "child-session";
 
 /// What a child tells its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 pub enum ChildEvent {
     /// It has done what it was told.
     Idle,
@@ -33,6 +34,8 @@ pub enum ChildEvent {
         error: String,
     },
 }
+
+tagged!(ChildEvent, "event");
 
 impl ChildEvent {
     /// What kind of thing happened, as the parent's audit log has it.

@@ -1,5 +1,6 @@
 //! Durable background work.
 
+use portway_tagged::tagged;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub const LEASE: Duration = Duration::from_secs(60);
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 pub enum Work {
     /// Start the sandbox of a generation of a session.
     StartSandbox {
@@ -65,6 +66,8 @@ pub enum Work {
         sandbox: Option<SandboxId>,
     },
 }
+
+tagged!(Work, "kind");
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The transcript of a session.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 use crate::attachments::{Attachment, MAX_TRANSCRIPT_CHARS, MediaKind};
@@ -86,7 +87,7 @@ pub struct Message {
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 pub enum Part {
     /// Prose.
     Text {
@@ -135,6 +136,8 @@ pub enum Part {
     /// Something that goes with a prompt.
     Attachment(Attachment),
 }
+
+tagged!(Part, "type");
 
 /// Where a copied message is from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

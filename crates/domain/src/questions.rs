@@ -1,5 +1,6 @@
 //! Questions that an agent asks, and what answers mean.
 
+use portway_tagged::tagged;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,7 @@ pub enum AnswerValue {
 
 /// What the agent is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum Resolution {
     /// This choice.
     Selected {
@@ -85,6 +86,8 @@ pub enum Resolution {
     /// Nobody answers.
     Cancelled,
 }
+
+tagged!(Resolution, "type");
 
 /// The answer fits none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

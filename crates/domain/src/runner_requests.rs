@@ -1,6 +1,7 @@
 //! What a runner is asked on behalf of somebody who waits: answered at most once, and worth nothing later. So nothing of
 //! it is kept.
 
+use portway_tagged::tagged;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ const NEW_SESSION: &str = "new-session";
 
 /// What a runner is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 pub enum RunnerRequest {
     /// Which files of the workspace differ from where the session began.
     Diff,
@@ -56,6 +57,8 @@ pub enum RunnerRequest {
         by: Author,
     },
 }
+
+tagged!(RunnerRequest, "type");
 
 /// A command of an agent, such as `compact`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +146,7 @@ impl RunnerRequest {
 
 /// What a runner answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 pub enum RunnerResponse {
     /// These files differ.
     Diff(Differences),
@@ -167,6 +170,8 @@ pub enum RunnerResponse {
     /// It could not be done.
     Failed(RequestFailure),
 }
+
+tagged!(RunnerResponse, "type");
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

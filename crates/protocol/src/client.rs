@@ -1,10 +1,11 @@
 //! Client to gateway.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 /// A frame that a client sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ClientFrame {
     /// Says something to the agent.
     Prompt {
@@ -84,6 +85,8 @@ pub enum ClientFrame {
     #[serde(other)]
     Unknown,
 }
+
+tagged!(ClientFrame, "type");
 
 impl ClientFrame {
     /// Ends whatever goes on.

@@ -9,6 +9,7 @@
 
 mod requests;
 
+use portway_tagged::tagged;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ pub const WEB_CHANNEL: &str = "web:default";
 
 /// A frame that such a runner sends and expects no answer to. Those without fields are read and have no effect today.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum FromLegacyRunner {
     /// A message of the agent begins.
     #[serde(rename = "message.create")]
@@ -251,9 +252,11 @@ pub enum FromLegacyRunner {
     Unknown,
 }
 
+tagged!(FromLegacyRunner, "type");
+
 /// A frame that the gateway sends to such a runner; results of requests are [`RequestResult`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ToLegacyRunner {
     /// The connection was accepted.
     Init {},
@@ -343,6 +346,8 @@ pub enum ToLegacyRunner {
     #[serde(other)]
     Unknown,
 }
+
+tagged!(ToLegacyRunner, "type");
 
 /// A prompt as such a runner takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The transcript as clients see it.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 /// Who a message is from.
@@ -55,7 +56,7 @@ pub struct Message {
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Part {
     /// Prose.
     Text {
@@ -141,6 +142,8 @@ pub enum Part {
     /// A picture of what the agent sees.
     Screenshot(Attached),
 }
+
+tagged!(Part, "type");
 
 /// Something that goes with a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

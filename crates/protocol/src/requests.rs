@@ -1,5 +1,6 @@
 //! What is asked of a runner on behalf of somebody who waits, and what comes of it.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::workspaces::FileStatus;
 
 /// What is asked of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum RunnerRequest {
     /// The files of the workspace that differ from where the session began.
     Diff {},
@@ -39,9 +40,11 @@ pub enum RunnerRequest {
     Unknown,
 }
 
+tagged!(RunnerRequest, "type");
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum RunnerResponse {
     /// These files differ.
     Diff {
@@ -80,6 +83,8 @@ pub enum RunnerResponse {
     #[serde(other)]
     Unknown,
 }
+
+tagged!(RunnerResponse, "type");
 
 /// The changes in a workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

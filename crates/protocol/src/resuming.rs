@@ -1,5 +1,6 @@
 //! Protocol 2 of clients, which get on where they left off.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
@@ -25,7 +26,7 @@ impl From<ServerFrame> for Sequenced {
 
 /// What only clients of protocol 2 send; they send the frames of [`crate::client::ClientFrame`] too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ResumingFrame {
     /// Says how far the client has come.
     Ack {
@@ -47,6 +48,8 @@ pub enum ResumingFrame {
     #[serde(other)]
     Other,
 }
+
+tagged!(ResumingFrame, "type");
 
 /// The session in a `resumed` frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

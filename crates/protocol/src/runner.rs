@@ -14,6 +14,7 @@
 //! up from 1 within the turn. Whatever does not keep to this is counted as seen and otherwise ignored, so a runner
 //! cannot touch what is finished.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{AgentStatus, Choice, FinishReason, PlanEntry, ToolStatus};
@@ -24,7 +25,7 @@ use crate::workspaces::{FileChange, GitState};
 
 /// A frame that a runner sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FromRunner {
     /// First frame of every connection.
     Hello(Hello),
@@ -54,6 +55,8 @@ pub enum FromRunner {
     Unknown,
 }
 
+tagged!(FromRunner, "type");
+
 /// How a runner introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +79,7 @@ pub struct Hello {
 
 /// A frame that the gateway sends to a runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToRunner {
     /// The hello was accepted.
     Welcome {
@@ -113,9 +116,11 @@ pub enum ToRunner {
     Unknown,
 }
 
+tagged!(ToRunner, "type");
+
 /// What happened in a sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all_fields = "camelCase")]
 pub enum RunnerEvent {
     /// The agent is up and takes prompts. Sent once for every start of the agent process.
     #[serde(rename = "ready")]
@@ -280,9 +285,11 @@ pub enum RunnerEvent {
     Unknown,
 }
 
+tagged!(RunnerEvent, "type");
+
 /// What a runner is to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RunnerCommand {
     /// Begin a turn.
     Prompt {
@@ -317,6 +324,8 @@ pub enum RunnerCommand {
     Unknown,
 }
 
+tagged!(RunnerCommand, "type");
+
 /// Something that goes with a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -336,7 +345,7 @@ pub struct PromptAttachment {
 
 /// What was answered to a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub enum Answer {
     /// One of the choices.
     Selected {
@@ -351,3 +360,5 @@ pub enum Answer {
     /// Nobody answers: the question is withdrawn.
     Cancelled {},
 }
+
+tagged!(Answer, "type");

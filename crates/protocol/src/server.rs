@@ -1,5 +1,6 @@
 //! Gateway to client.
 
+use portway_tagged::tagged;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::workspaces::{FileChange, GitState};
 
 /// A frame that the gateway sends to clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all_fields = "camelCase")]
 pub enum ServerFrame {
     /// The whole state; replaces what the client had.
     #[serde(rename = "init")]
@@ -278,6 +279,8 @@ pub enum ServerFrame {
     #[serde(other, rename = "unknown")]
     Unknown,
 }
+
+tagged!(ServerFrame, "type");
 
 /// How a `toast` is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What follows from an event.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 
 use crate::children::ChildEvent;
@@ -214,7 +215,7 @@ pub struct AuditEntry {
 
 /// What a runner is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum Command {
     /// Begin a turn. The text is the message of that id.
     Prompt {
@@ -239,6 +240,8 @@ pub enum Command {
         prompt: MessageId,
     },
 }
+
+tagged!(Command, "type");
 
 /// What an agent does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -29,6 +29,7 @@ mod transcript;
 mod tunnels;
 mod workspaces;
 
+use portway_tagged::tagged;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -223,7 +224,7 @@ pub struct Cooling {
 
 /// The connection of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum Link {
     /// There is no sandbox.
     None,
@@ -248,6 +249,8 @@ pub enum Link {
         deadline: Timestamp,
     },
 }
+
+tagged!(Link, "state");
 
 /// A turn: one prompt that was given to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What a runner of earlier gateways asks the gateway for, and the answers.
 
+use portway_tagged::tagged;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -72,7 +73,7 @@ impl RequestName {
 
 /// The fields of the requests that are answered; a request without a variant here is told that it is not available.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum RequestBody {
     /// Reads what the owner of the session wants agents to know.
     MemoryRead {
@@ -163,6 +164,8 @@ pub enum RequestBody {
     #[serde(other)]
     NotAvailable,
 }
+
+tagged!(RequestBody, "type");
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
