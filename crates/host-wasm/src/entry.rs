@@ -18,7 +18,7 @@ fn start() {
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<worker::Response> {
     let answering = async move {
-        let asked = web::request(&request)?;
+        let asked = web::parts(&request)?;
         let gateway = match Gateway::of_instance(&env).await {
             Ok(gateway) => gateway,
             Err(error) => return web::response(unavailable(&error)),
@@ -26,7 +26,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<
         // The schema is there before any object uses it.
         match forward::object_for(&asked) {
             Some(object) => forward::ask(&env, &object, request.into()).await,
-            None => web::response(gateway.answer(asked).await),
+            None => web::response(gateway.answer(web::with_body(asked, &request)).await),
         }
     };
     Keep::request(context).run(answering).await

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use http::header::UPGRADE;
+use http::request::Parts;
 use portway_adapters_cloudflare::{ObjectName, WorkerClock, WorkerEntropy};
 use portway_api::{ApiError, ErrorCode};
 use portway_ports::system::{Clock, Entropy};
@@ -17,10 +17,10 @@ use crate::web;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The object that a request is for, if it is for one.
-pub(crate) fn object_for(request: &http::Request<Body>) -> Option<ObjectName> {
-    let asked = request.headers().get(UPGRADE);
+pub(crate) fn object_for(request: &Parts) -> Option<ObjectName> {
+    let asked = request.headers.get(UPGRADE);
     let is_upgrade = asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    match Destination::of(request.method().as_str(), request.uri().path(), is_upgrade) {
+    match Destination::of(request.method.as_str(), request.uri.path(), is_upgrade) {
         Destination::Here => None,
         Destination::Session(id) => Some(ObjectName::Session(id)),
         Destination::Users => Some(ObjectName::Users),

@@ -59,8 +59,8 @@ impl Object {
 
     /// Answers a request of a caller, or hears what another instance says.
     pub(crate) async fn fetch(&self, request: worker::Request) -> Result<worker::Response> {
-        let request = web::request(request.inner())?;
-        web::response(Keep::object().run(self.answer(request)).await)
+        let asked = web::with_body(web::parts(request.inner())?, request.inner());
+        web::response(Keep::object().run(self.answer(asked)).await)
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {

@@ -8,7 +8,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method, Request};
+use http::request::Parts;
+use http::{HeaderMap, Request};
 use worker::js_sys::Uint8Array;
 use worker::send::IntoSendFuture;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
@@ -24,11 +25,11 @@ extern "C" {
     fn respond(status: u16, head: &str, body: &[u8]) -> web_sys::Response;
 }
 
-/// The request as the router takes it.
+/// What a request asks for. Its body is left to whoever answers it: see [`with_body`].
 ///
 /// # Errors
 /// Of a request that is none of HTTP.
-pub(crate) fn request(request: &web_sys::Request) -> Result<Request<Body>> {
+pub(crate) fn parts(request: &web_sys::Request) -> Result<Parts> {
     let head = head(request);
     let mut lines = head.split('\n');
     let mut line = || lines.next().unwrap_or_default();
@@ -36,14 +37,19 @@ pub(crate) fn request(request: &web_sys::Request) -> Result<Request<Body>> {
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         builder = builder.header(name, value);
     }
-    let has_none = builder.method_ref().is_some_and(Method::is_safe);
-    let body = match builder.headers_ref().and_then(length) {
-        _ if has_none => Body::empty(),
+    let request = builder.body(()).map_err(|error| Error::RustError(error.to_string()))?;
+    Ok(request.into_parts().0)
+}
+
+/// The request as the router takes it.
+pub(crate) fn with_body(parts: Parts, request: &web_sys::Request) -> Request<Body> {
+    let body = match length(&parts.headers) {
+        _ if parts.method.is_safe() => Body::empty(),
         Some(0) => Body::empty(),
         Some(length) if length <= MAX_PIECE => piece(Clone::clone(request)),
         _ => request.body().map_or_else(Body::empty, |stream| Body::new(worker::Body::new(stream))),
     };
-    builder.body(body).map_err(|error| Error::RustError(error.to_string()))
+    Request::from_parts(parts, body)
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

@@ -21,6 +21,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("attachments::a_text_becomes_a_file_of_the_workspace", a_text_becomes_a_file);
     trials.add("attachments::collected_prompts_bring_theirs", collected_prompts_bring_theirs);
     trials.add("attachments::what_cannot_be_attached_is_refused", what_cannot_be_attached_is_refused);
+    trials.add("attachments::a_large_picture_reaches_the_agent", a_large_picture_reaches_the_agent);
     trials.add("attachments::large_bodies_are_for_prompts_alone", large_bodies_are_for_prompts_alone);
     trials.add("attachments::what_a_crash_left_behind_is_removed", what_a_crash_left_behind_is_removed);
 }
@@ -124,15 +125,25 @@ async fn what_cannot_be_attached_is_refused() {
     assert!(!gateway.data().join("objects/sessions").exists());
 }
 
+/// A prompt with a picture of eight million characters.
+fn large(content: &str) -> serde_json::Value {
+    let data = "A".repeat(8_000_000);
+    json!({"content": content, "attachments": [{"type": "file", "name": "a.png", "data": data, "mimeType": "image/png"}]})
+}
+
+async fn a_large_picture_reaches_the_agent() {
+    let gateway = Gateway::start("").await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let prompt = session.prompt_with(large("/look")).await;
+    let answer = socket.answer_to(&prompt).await.content;
+    assert!(answer.starts_with("I see image/png of 8000000 characters."), "{answer}");
+}
+
 async fn large_bodies_are_for_prompts_alone() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
-    let data = "A".repeat(8_000_000);
-    let large = json!({"content": "/say thanks", "attachments": [{"type": "file", "name": "a.png", "data": data, "mimeType": "image/png"}]});
-    let mut socket = session.socket().await;
-    let prompt = session.prompt_with(large.clone()).await;
-    assert_eq!(socket.answer_to(&prompt).await.content.trim(), "thanks");
-    let reply = gateway.api().post(&session.path("/abort"), &large).await;
+    let reply = gateway.api().post(&session.path("/abort"), &large("/say thanks")).await;
     reply.refused(413, "PAYLOAD_TOO_LARGE");
 }
 
