@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::backend::Backend;
 
@@ -127,9 +128,22 @@ fn variables(data: &Path, address: SocketAddr, backend: &Backend) -> Vec<(&'stat
     variables
 }
 
-/// An address that nobody listens on.
+/// Ports below those that systems give to whoever asks for none: no connection takes one of them by chance.
+const PORTS: std::ops::Range<u16> = 16_384..32_768;
+
+/// An address that nobody listens on, another one for each call.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Programs that run at the same time begin in different places.
+    let begin = (std::process::id() % u32::from(count)) as u16;
+    loop {
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + begin.wrapping_add(call) % count;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// The file of a Worker's database, while the Worker does not run.
