@@ -59,8 +59,8 @@ impl fmt::Debug for PostgresPubSub {
 
 impl PostgresPubSub {
     /// Begins to listen, and waits until the others that have entered the database know of it: from then on they tell
-    /// everything. One that does not answer within two seconds is not waited for. `local` is told what other nodes publish; `store` is the one on the database; `name` is a text that
-    /// no other node has, and that this one has not had before.
+    /// everything. One that does not answer within two seconds is not waited for. `local` is told what other nodes publish;
+    /// `store` is the one on the database; `name` is a text that no other node has, and that this one has not had before.
     ///
     /// # Errors
     /// [`SqlError::Unavailable`] when the server does not answer.
