@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request};
 use worker::js_sys::Uint8Array;
 use worker::send::IntoSendFuture;
-use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Error, IntoResponse, Result, WebSocket, web_sys};
 
@@ -22,7 +22,8 @@ const MAX_PIECE: u64 = 1024 * 1024;
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen, module = "/src/web.js")]
 extern "C" {
     fn head(request: &web_sys::Request) -> String;
-    fn respond(status: u16, head: &str, body: &[u8]) -> web_sys::Response;
+    #[wasm_bindgen(catch)]
+    fn respond(status: u16, head: &str, body: &[u8]) -> Result<web_sys::Response, JsValue>;
 }
 
 /// What a request asks for. Its body is left to whoever answers it: see [`with_body`].
@@ -75,7 +76,7 @@ pub(crate) fn response(mut response: Response) -> Result<worker::Response> {
         && let Some(body) = whole(response.body_mut())
     {
         let (status, head) = (response.status().as_u16(), lines(response.headers()));
-        return Ok(respond(status, &head, &body).into());
+        return respond(status, &head, &body).map(Into::into).map_err(Error::Internal);
     }
     let raw = response.into_raw().map_err(|error| {
         let error: Box<dyn std::error::Error> = error.into();

@@ -2,6 +2,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portway_domain::engine::{Event, Link};
+use portway_domain::ids::NodeId;
 use portway_domain::jobs::LEASE;
 use portway_domain::sessions::SessionStatus;
 use portway_domain::tokens::{TokenHash, TokenSecret};
@@ -233,12 +234,17 @@ async fn a_node_that_was_away_stops_what_ended_meanwhile() {
 #[tokio::test]
 async fn a_node_that_enters_keeps_what_only_it_can_do() {
     let world = World::new().await;
-    let id = world.open_ready().await;
+    let id = world.open().await.id;
+    let now = world.services.moment().now;
+    let claim = async |node: NodeId| world.store.claim_jobs(&node, now, now.plus(LEASE), 10).await.unwrap().len();
+    assert_eq!(claim(world.node()).await, 1);
+    let prepared = Event::SandboxPrepared { generation: 1, node: world.node(), token: TokenHash::of("x") };
+    world.services.apply(&id, vec![prepared], Vec::new(), world.services.moment()).await.unwrap();
     let neighbour = world.neighbour();
     world.services.enter_node().await.unwrap();
     neighbour.services.terminate_session(&neighbour.as_owner(), &id).await.unwrap();
-    assert_eq!(neighbour.services.start_due_jobs().await, Ok(0));
-    world.sandboxes.gone(&id, 1).await;
+    assert_eq!(claim(neighbour.node()).await, 0);
+    assert_eq!(claim(world.node()).await, 1);
 }
 
 #[tokio::test]
