@@ -47,7 +47,7 @@ impl Call<'_> {
         if answer.is_cut {
             return Err(self.unreadable("it is too long"));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| self.unreadable(&error.to_string()))
+        read(answer).map_err(|error| self.unreadable(&error.to_string()))
     }
 
     /// A success that is none.
@@ -94,12 +94,16 @@ pub(crate) fn is_gone(status: u16) -> bool {
 
 /// Whether it is an answer of a backend, though perhaps a refusal.
 pub(crate) fn is_contractual(answer: &HttpAnswer) -> bool {
-    !answer.is_cut && serde_json::from_slice::<Value>(&answer.body).is_ok_and(|value| value.is_object())
+    !answer.is_cut && read::<Value>(answer).is_ok_and(|value| value.is_object())
+}
+
+fn read<T: DeserializeOwned>(answer: &HttpAnswer) -> Result<T, serde_json::Error> {
+    serde_json::from_str(std::str::from_utf8(&answer.body).map_err(serde::de::Error::custom)?)
 }
 
 /// What the backend says about it, in its own words.
 fn said(answer: &HttpAnswer) -> Option<String> {
-    let value: Value = serde_json::from_slice(&answer.body).ok()?;
+    let value: Value = read(answer).ok()?;
     let text = ["error", "message", "detail"].into_iter().find_map(|key| value.get(key)?.as_str())?;
     Some(words(text)).filter(|text| !text.is_empty())
 }

@@ -9,6 +9,7 @@ use sqlx::encode::{Encode, IsNull};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
 use sqlx::{Arguments, Postgres, Type};
+use time::OffsetDateTime;
 
 use crate::cells::{EPOCH_MICROS, oid};
 
@@ -53,8 +54,9 @@ impl<'a> Argument<'a> {
             Value::Char(value) => Self::text(value.map(|letter| Cow::Owned(letter.to_string()))),
             Value::Bytes(value) => Ok(Self { oid: oid::BYTEA, bytes: value.as_deref().map(Cow::Borrowed) }),
             Value::Json(value) => Ok(Self::new(oid::JSONB, value.as_deref().map(jsonb))),
-            Value::JiffTimestamp(value) => {
-                Ok(Self::new(oid::TIMESTAMPTZ, value.as_deref().map(|time| since_epoch(time.as_microsecond()))))
+            Value::TimeDateTimeWithTimeZone(value) => {
+                let micros = |time: OffsetDateTime| time.unix_timestamp() * 1_000_000 + i64::from(time.microsecond());
+                Ok(Self::new(oid::TIMESTAMPTZ, value.map(|time| since_epoch(micros(time)))))
             }
             _ => Err(SqlError::Statement("an argument has a type that this driver does not send".into())),
         }
@@ -140,7 +142,7 @@ mod tests {
             assert_eq!(of(value), Some(20));
         }
         assert_eq!(of(Value::Json(None)), Some(3802));
-        assert_eq!(of(Value::JiffTimestamp(None)), Some(1184));
+        assert_eq!(of(Value::TimeDateTimeWithTimeZone(None)), Some(1184));
     }
 
     #[test]

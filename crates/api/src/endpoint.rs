@@ -15,9 +15,9 @@ use portway_services::context::Context;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
+use crate::described::Described;
 use crate::error::ApiError;
 use crate::input::{self, Pair};
-use crate::operation::SchemaFn;
 use crate::rate::RateClass;
 use crate::row::{Row, TableError, check, row_setters};
 use crate::socket::ServeSocket;
@@ -47,7 +47,7 @@ pub struct Endpoint<S> {
     status: StatusCode,
     produces: Option<&'static str>,
     consumes: Option<&'static str>,
-    input: SchemaFn,
+    described: Described,
     pub(crate) kind: Kind<S>,
 }
 
@@ -97,7 +97,7 @@ impl<S: Send + Sync + 'static> Endpoint<S> {
     /// Schema of the path and query parameters together, written in place.
     #[must_use]
     pub fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        (self.input)(generator)
+        self.described.input_schema(generator)
     }
 }
 
@@ -178,7 +178,7 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
             status: self.status,
             produces: self.produces,
             consumes: self.consumes,
-            input: |generator| In::json_schema(generator),
+            described: Described::input::<In>(),
             kind,
         }
     }

@@ -7,17 +7,19 @@
 
 mod joined;
 mod nul;
+mod place;
 mod query;
 mod text;
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
 
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use serde_path_to_error::Segment;
 
 use crate::error::{ApiError, FieldError};
 
@@ -43,9 +45,10 @@ where
 {
     let body = object(body)?;
     refuse_nul(pairs, body)?;
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let input: T = serde_path_to_error::deserialize(joined::Joined::new(pairs, &mut json))
-        .map_err(|error| explain(&field_path(error.path()), error.inner()))?;
+    let mut json = serde_json::Deserializer::from_str(body);
+    let reading = Cell::new(None);
+    let input: T = T::deserialize(joined::Joined { pairs, json: &mut json, reading: &reading })
+        .map_err(|error| explain(reading.get(), body, &error))?;
     json.end().map_err(|error| malformed(&error))?;
     match input.validate() {
         Ok(()) => Ok(input),
@@ -53,22 +56,27 @@ where
     }
 }
 
-fn object(body: &[u8]) -> Result<&[u8], ApiError> {
+fn object(body: &[u8]) -> Result<&str, ApiError> {
     match body.trim_ascii_start() {
-        [] => Ok(b"{}"),
-        text @ [b'{', ..] => Ok(text),
+        [] => Ok("{}"),
+        text @ [b'{', ..] => std::str::from_utf8(text).map_err(|error| malformed(&error)),
         _ => Err(ApiError::invalid_request("the request body must be a JSON object")),
     }
 }
 
-fn malformed(error: &serde_json::Error) -> ApiError {
+fn malformed(error: &dyn fmt::Display) -> ApiError {
     ApiError::invalid_request(format!("the request body is not valid JSON: {error}"))
 }
 
-fn explain(path: &str, error: &serde_json::Error) -> ApiError {
+/// What is wrong with the pair of that name or, if none was being read, with the body.
+fn explain(pair: Option<&str>, body: &str, error: &serde_json::Error) -> ApiError {
     if error.classify() != Category::Data {
         return malformed(error);
     }
+    let path = match pair {
+        Some(name) => name.to_owned(),
+        None => place::path_at(body, error.line(), error.column()),
+    };
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&position).unwrap_or(&text);
@@ -77,24 +85,6 @@ fn explain(path: &str, error: &serde_json::Error) -> ApiError {
         Some((name, says)) => ApiError::field(format!("{path}.{name}"), says),
         None => ApiError::field(path, message),
     }
-}
-
-/// The path as it is written on the wire; empty at the top, and where no name was read yet.
-fn field_path(path: &serde_path_to_error::Path) -> String {
-    let mut text = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key: name } | Segment::Enum { variant: name } => {
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(name);
-            }
-            Segment::Unknown => {}
-        }
-    }
-    text
 }
 
 /// serde reports a missing or unknown field at its parent and names it in the text.
@@ -137,6 +127,8 @@ fn wire_name(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portway_domain::ids::SessionId;
+
     use super::*;
     use crate::error::{Details, ErrorCode};
 
@@ -150,14 +142,16 @@ mod tests {
     #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     struct Id(String);
 
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema, Validate)]
+    #[derive(Debug, PartialEq, Deserialize, Validate)]
     #[serde(rename_all = "camelCase")]
     struct Config {
         #[garde(range(min = 1, max = 60))]
         time_out: u32,
+        #[garde(skip)]
+        parent: Option<SessionId>,
     }
 
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema, Validate)]
+    #[derive(Debug, PartialEq, Deserialize, Validate)]
     #[serde(rename_all = "camelCase")]
     struct Input {
         #[garde(skip)]
@@ -178,6 +172,8 @@ mod tests {
         config: Option<Config>,
         #[garde(skip)]
         extra: Option<serde_json::Value>,
+        #[garde(skip)]
+        more: Option<Vec<Config>>,
     }
 
     type Given<'a> = &'a [(&'a str, &'a str)];
@@ -223,8 +219,9 @@ mod tests {
                 all: Some(true),
                 colour: Some(Colour::Green),
                 long_title: Some("12".into()),
-                config: Some(Config { time_out: 5 }),
+                config: Some(Config { time_out: 5, parent: None }),
                 extra: None,
+                more: None,
             }
         );
     }
@@ -252,6 +249,31 @@ mod tests {
         }
         assert_eq!(wrong(&[id, id], "").1, "id: is given more than once");
         assert_eq!(wrong(&[id, ("x", "1")], r#"{"x":2}"#).1, "x: is given more than once");
+    }
+
+    #[test]
+    fn what_is_inside_of_something_is_named_by_its_whole_path() {
+        let bad_id = "expected an id of 1 to 128 characters out of A-Z, a-z, 0-9, ':', '_', '-' and '.'";
+        for (body, path, says) in [
+            (r#"{"config":{"timeOut":1,"parent":"a b"}}"#, "config.parent", bad_id),
+            (r#"{"config":{"timeOut":1,"parent":"a b" } , "all":true}"#, "config.parent", bad_id),
+            (
+                r#"{"config":{"timeOut":1,"parent":["a"]}}"#,
+                "config.parent",
+                "invalid type: sequence, expected a string",
+            ),
+            (
+                r#"{"more":[{"timeOut":1},{"timeOut":-1}]}"#,
+                "more[1].timeOut",
+                "invalid value: integer `-1`, expected u32",
+            ),
+            ("{\n\"more\":[{\"timeOut\":1}\n,{\n}]}", "more[1].timeOut", "is required"),
+            (r#"{"more":[{"timeOut":1},true]}"#, "more[1]", "invalid type: boolean `true`, expected struct Config"),
+            (r#"{"more":[{"timeOut":1,"timeOut":2}]}"#, "more[0].timeOut", "is given more than once"),
+            (r#"{"more":{}}"#, "more", "invalid type: map, expected a sequence"),
+        ] {
+            assert_eq!(wrong(&[("id", "a")], body), (path.to_owned(), format!("{path}: {says}")), "{body}");
+        }
     }
 
     #[test]

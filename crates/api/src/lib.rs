@@ -3,8 +3,11 @@
 //! Every use case is one row of the [`OperationTable`]: name, method, path, permission, rate class, surfaces, input
 //! and output types and a handler. What is no plain call (sockets, event streams, raw bodies) is a row of the
 //! [`EndpointTable`]. [`router`] serves both over HTTP and publishes them as OpenAPI 3.1 under `/openapi.json`, with a
-//! page to read it under `/docs`, and metrics for Prometheus under `/metrics`. The crate is generic over the application state `S` that handlers work on, depends
-//! on no runtime and compiles to WebAssembly.
+//! page to read it under `/docs`, and metrics for Prometheus under `/metrics`. The crate is generic over the application
+//! state `S` that handlers work on, depends on no runtime and compiles to WebAssembly.
+//!
+//! The feature `schemas`, which is on by default, makes that description from the tables. Without it a program brings one
+//! that was made beforehand, in [`ApiOptions::description`].
 //!
 //! # Adding an operation
 //!
@@ -57,6 +60,8 @@
 //! ```
 
 mod attachments;
+mod described;
+mod description;
 mod docs;
 mod endpoint;
 mod error;
@@ -75,12 +80,13 @@ mod socket;
 mod sockets;
 mod surfaces;
 
+pub use described::SchemaFn;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointTable};
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FieldError, Quota};
 pub use input::{NoInput, Pair, decode};
 pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
-pub use operation::{Operation, OperationBuilder, OperationTable, SchemaFn};
+pub use operation::{Operation, OperationBuilder, OperationTable};
 pub use operations::operations;
 pub use options::{ApiOptions, DEFAULT_BODY_BYTES, Fallback, Peer};
 pub use rate::RateClass;

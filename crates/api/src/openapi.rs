@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use self::parameters::Parameters;
 use self::schemas::Schemas;
+use crate::description::sign;
 use crate::endpoint::{Endpoint, EndpointTable};
 use crate::operation::{Operation, OperationTable};
 use crate::options::ApiOptions;
@@ -25,6 +26,13 @@ pub fn document<S: Send + Sync + 'static>(
     endpoints: &EndpointTable<S>,
     options: &ApiOptions,
 ) -> Value {
+    let mut document = of_tables(operations, endpoints);
+    sign(&mut document, options);
+    document
+}
+
+/// The description of both tables, of no gateway in particular.
+fn of_tables<S: Send + Sync + 'static>(operations: &OperationTable<S>, endpoints: &EndpointTable<S>) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     let mut tags: Vec<&'static str> = Vec::new();
@@ -40,7 +48,7 @@ pub fn document<S: Send + Sync + 'static>(
     let tags: Vec<Value> = tags.iter().map(|tag| json!({ "name": tag })).collect();
     let mut document = json!({
         "openapi": "3.1.0",
-        "info": { "title": options.title, "version": options.version },
+        "info": {},
         "tags": tags,
         "paths": paths,
         "components": {
@@ -56,9 +64,6 @@ pub fn document<S: Send + Sync + 'static>(
             },
         },
     });
-    if let Some(url) = &options.public_url {
-        document["servers"] = json!([{ "url": url }]);
-    }
     schemas.finish(&mut document);
     document
 }
@@ -169,4 +174,32 @@ fn describe_row(row: &Row) -> Value {
         entry["description"] = json!(row.description);
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs;
+
+    use super::*;
+    use crate::rest::own_rows;
+
+    /// Hosts that cannot make it publish it from there.
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+
+    /// Set to write the file.
+    const WRITE: &str = "PORTWAY_WRITE_OPENAPI";
+
+    #[test]
+    fn the_file_is_what_the_tables_say() {
+        let mut endpoints = crate::endpoints().unwrap();
+        own_rows().into_iter().for_each(|row| endpoints.push(row));
+        let mut document = of_tables(&crate::operations().unwrap(), &endpoints);
+        document["info"] = json!({ "title": "Portway", "version": env!("CARGO_PKG_VERSION") });
+        let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+        if env::var_os(WRITE).is_some() {
+            fs::write(FILE, &text).unwrap();
+        }
+        assert!(fs::read_to_string(FILE).is_ok_and(|file| file == text), "docs/openapi.json is old: set {WRITE}=1");
+    }
 }

@@ -17,14 +17,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::described::Described;
 use crate::error::ApiError;
 use crate::input::{self, Pair};
 use crate::rate::RateClass;
 use crate::row::{Row, TableError, check, row_setters};
 use crate::surfaces::Surfaces;
-
-/// Makes the schema of a type; references go to the generator's definitions.
-pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
 
 type Handler<S> =
     Box<dyn Fn(Arc<S>, Context, &[Pair<'_>], &[u8]) -> BoxFuture<'static, Result<Bytes, ApiError>> + Send + Sync>;
@@ -40,8 +38,9 @@ pub struct Operation<S> {
     idempotent: bool,
     body_limit: Option<usize>,
     admit: Option<Admit<S>>,
-    input: SchemaFn,
-    output: Option<SchemaFn>,
+    /// Whether it answers with nothing.
+    is_empty: bool,
+    described: Described,
     handler: Handler<S>,
 }
 
@@ -100,13 +99,13 @@ impl<S: Send + Sync + 'static> Operation<S> {
     /// Schema of the input, written in place: path, query and body fields together.
     #[must_use]
     pub fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        (self.input)(generator)
+        self.described.input_schema(generator)
     }
 
     /// Schema of the output; none with status 204.
     #[must_use]
     pub fn output_schema(&self, generator: &mut SchemaGenerator) -> Option<Schema> {
-        self.output.map(|schema| schema(generator))
+        self.described.output_schema(generator)
     }
 
     /// Carries it out: reads the input from `pairs` and the JSON object in `body`, and answers with JSON, or with
@@ -186,7 +185,7 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
         In: DeserializeOwned + JsonSchema + Validate<Context = ()> + Send + 'static,
         Out: Serialize + JsonSchema + Send + 'static,
     {
-        let empty = TypeId::of::<Out>() == TypeId::of::<()>();
+        let is_empty = TypeId::of::<Out>() == TypeId::of::<()>();
         Operation {
             row: self.row,
             status: self.status,
@@ -194,19 +193,19 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
             idempotent: self.idempotent,
             body_limit: self.body_limit,
             admit: self.admit,
-            input: |generator| In::json_schema(generator),
-            output: (!empty).then_some(|generator| generator.subschema_for::<Out>()),
+            is_empty,
+            described: if is_empty { Described::input::<In>() } else { Described::both::<In, Out>() },
             handler: Box::new(move |state, context, pairs, body| match input::decode::<In>(pairs, body) {
                 // Mapped and not awaited in another block, which would hold the handler's state twice.
-                Ok(input) => Box::pin(handler(state, context, input).map(move |answer| encode(&answer?, empty))),
+                Ok(input) => Box::pin(handler(state, context, input).map(move |answer| encode(&answer?, is_empty))),
                 Err(error) => Box::pin(ready(Err(error))),
             }),
         }
     }
 }
 
-fn encode<T: Serialize>(answer: &T, empty: bool) -> Result<Bytes, ApiError> {
-    if empty {
+fn encode<T: Serialize>(answer: &T, is_empty: bool) -> Result<Bytes, ApiError> {
+    if is_empty {
         return Ok(Bytes::new());
     }
     serde_json::to_vec(answer)
@@ -228,7 +227,7 @@ impl<S: Send + Sync + 'static> OperationTable<S> {
     pub fn new(operations: impl IntoIterator<Item = Operation<S>>) -> Result<Self, TableError> {
         let operations: Vec<_> = operations.into_iter().map(Arc::new).collect();
         check(operations.iter().map(|operation| operation.row()))?;
-        let muddled = operations.iter().find(|op| (op.status == StatusCode::NO_CONTENT) != op.output.is_none());
+        let muddled = operations.iter().find(|op| (op.status == StatusCode::NO_CONTENT) != op.is_empty);
         match muddled {
             Some(operation) => Err(TableError::NoContent(operation.row.name)),
             None => Ok(Self { operations }),

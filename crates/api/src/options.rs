@@ -33,6 +33,9 @@ pub struct ApiOptions {
     pub title: String,
     /// Version of the published description.
     pub version: String,
+    /// The published description of the tables, as [`document`](crate::document) gives it. Without it the description is
+    /// made from the tables, for which the feature `schemas` has to be on.
+    pub description: Option<&'static str>,
     /// Scheme and authority under which callers reach the gateway, such as `https://gateway.example.com`. Without it
     /// the `Host` header of each request is taken, with `http`.
     pub public_url: Option<String>,
@@ -66,6 +69,7 @@ impl ApiOptions {
         Self {
             title: "Portway".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: ["http://localhost:5173", "http://localhost:4173"].map(str::to_owned).to_vec(),

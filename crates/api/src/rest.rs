@@ -80,7 +80,7 @@ pub fn router<S: Send + Sync + 'static>(
 }
 
 /// The rows of the api itself.
-fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 3] {
+pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 3] {
     let row = |name, path| {
         Endpoint::<S>::new(name, Method::GET, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
     };

@@ -19,6 +19,17 @@ pub enum Incoming {
     Binary(Vec<u8>),
 }
 
+impl Incoming {
+    /// The message as text; `None` when it is not UTF-8. Frames are JSON, whichever kind of message carries them.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(bytes) => std::str::from_utf8(bytes).ok(),
+        }
+    }
+}
+
 /// The peer is gone, or did not read for so long that the host gave it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the socket is closed")]

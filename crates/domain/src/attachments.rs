@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::checked;
 use crate::ids::{MessageId, SessionId};
 
 /// Most attachments of one prompt.
@@ -40,8 +41,7 @@ pub const OBJECTS: &str = "sessions";
 pub struct UnknownMediaType;
 
 /// A media type that agents are given, in small letters and without parameters.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MediaType(Box<str>);
 
 /// What kind of content a media type is.
@@ -99,17 +99,21 @@ impl MediaType {
     }
 }
 
-impl TryFrom<String> for MediaType {
-    type Error = UnknownMediaType;
-
-    fn try_from(text: String) -> Result<Self, UnknownMediaType> {
-        Self::parse(&text)
-    }
-}
-
 impl From<MediaType> for String {
     fn from(media_type: MediaType) -> Self {
         media_type.0.into_string()
+    }
+}
+
+impl Serialize for MediaType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        checked::deserialize(deserializer, Self::parse)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Everything here is synchronous and pure: no I/O, no clock, no randomness. Time comes in as an argument and ids
 //! come from an [`ids::IdStream`], so every decision can be replayed from its inputs.
 
+mod checked;
+
 pub mod access;
 pub mod attachments;
 pub mod channels;

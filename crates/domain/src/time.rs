@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A moment in UTC with microsecond precision.
 ///
@@ -51,6 +53,10 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    fn millis_of_second(self) -> u32 {
+        u32::try_from(self.as_millis().rem_euclid(1_000)).unwrap_or(0)
+    }
+
     /// The moment `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
@@ -76,17 +82,41 @@ impl Timestamp {
     /// # Errors
     /// [`InvalidTimestamp`] when the text is no such time.
     pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        Ok(Self::from_micros(parsed.as_microsecond()))
+        // `time` takes any character between date and time.
+        if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
+            return Err(InvalidTimestamp);
+        }
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
+        Ok(Self::from_micros(parsed.unix_timestamp() * 1_000_000 + i64::from(parsed.microsecond())))
+    }
+}
+
+/// Fills the place with the number's last digits.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.as_millis()) {
-            Ok(time) => write!(f, "{time:.3}"),
-            Err(_) => f.write_str("1970-01-01T00:00:00.000Z"),
+        let time = OffsetDateTime::from_unix_timestamp(self.as_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (year, month, day) = time.to_calendar_date();
+        let (hour, minute, second) = time.to_hms();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (place, number) in [
+            (0..4, year.unsigned_abs()),
+            (5..7, u32::from(u8::from(month))),
+            (8..10, u32::from(day)),
+            (11..13, u32::from(hour)),
+            (14..16, u32::from(minute)),
+            (17..19, u32::from(second)),
+            (20..23, self.millis_of_second()),
+        ] {
+            write_digits(&mut text[place], number);
         }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -116,8 +146,28 @@ mod tests {
     fn is_written_as_rfc_3339_with_milliseconds() {
         let time = Timestamp::from_millis(1_771_927_200_000);
         assert_eq!(time.to_string(), "2026-02-24T10:00:00.000Z");
-        assert_eq!(Timestamp::parse("2026-02-24T11:00:00.000+01:00"), Ok(time));
-        assert_eq!(Timestamp::parse("2026-02-24 10:00:00"), Err(InvalidTimestamp));
+        assert_eq!(Timestamp::from_micros(951_827_696_007_999).to_string(), "2000-02-29T12:34:56.007Z");
+    }
+
+    #[test]
+    fn is_read_as_rfc_3339() {
+        let micros = |text| Timestamp::parse(text).map(Timestamp::as_micros);
+        assert_eq!(micros("2026-02-24T11:00:00.000+01:00"), Ok(1_771_927_200_000_000));
+        assert_eq!(micros("2026-02-24t10:00:00.1234567z"), Ok(1_771_927_200_123_456));
+        assert_eq!(micros("1969-12-31T23:59:59.9999999-00:00"), Ok(-1));
+        assert_eq!(micros("0001-01-01T00:00:00+01:00"), Ok(MIN_MICROS));
+        for text in [
+            "2026-02-24 10:00:00Z",
+            "2026-02-24T10:00:00",
+            "2026-02-30T10:00:00Z",
+            "2026-02-24T24:00:00Z",
+            "2026-02-24",
+            "+02026-02-24T10:00:00Z",
+            "2026-02-24T10:00:00Z ",
+            "",
+        ] {
+            assert_eq!(micros(text), Err(InvalidTimestamp), "{text}");
+        }
     }
 
     #[test]

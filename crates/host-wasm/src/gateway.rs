@@ -29,6 +29,9 @@ use crate::sandboxes;
 use crate::settings::Settings;
 use crate::sockets::SlotUpgrade;
 
+/// What is published of the tables: to make it here would take several times the room.
+const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+
 /// Binding of the database.
 const DATABASE: &str = "DB";
 
@@ -159,7 +162,7 @@ impl Gateway {
     pub(crate) async fn hear(&self, request: Request<Body>) -> Response {
         let mut response = Response::new(Body::empty());
         let said = portway_api::read_body(request.into_body(), MAX_SAID_BYTES).await.ok();
-        match said.and_then(|said| serde_json::from_slice(&said).ok()) {
+        match said.and_then(|said| serde_json::from_str(std::str::from_utf8(&said).ok()?).ok()) {
             Some(said) => self.pubsub.hear(said),
             None => *response.status_mut() = StatusCode::BAD_REQUEST,
         }
@@ -252,6 +255,7 @@ fn options(settings: &Settings) -> Options {
 
 fn router(services: &Arc<Services>, settings: &Settings) -> Result<Router, BuildError> {
     let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
+    options.description = Some(DESCRIPTION);
     options.public_url.clone_from(&settings.public_url);
     options.allowed_hosts.clone_from(&settings.allowed_hosts);
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());

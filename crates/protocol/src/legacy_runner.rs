@@ -448,14 +448,14 @@ struct Head<'a> {
 ///
 /// # Errors
 /// When it is not JSON, has no `type`, or lacks what its type needs.
-pub fn read(bytes: &[u8]) -> Result<Received, serde_json::Error> {
-    let head: Head<'_> = serde_json::from_slice(bytes)?;
+pub fn read(text: &str) -> Result<Received, serde_json::Error> {
+    let head: Head<'_> = serde_json::from_str(text)?;
     match (RequestName::from_type(&head.r#type), head.request_id) {
         (Some(name), Some(serde_json::Value::String(id))) => {
-            Ok(Received::Request { name, id, body: serde_json::from_slice(bytes) })
+            Ok(Received::Request { name, id, body: serde_json::from_str(text) })
         }
         (Some(_), _) => Err(serde::de::Error::missing_field("requestId")),
-        (None, _) => serde_json::from_slice(bytes).map(Received::Frame),
+        (None, _) => serde_json::from_str(text).map(Received::Frame),
     }
 }
 
@@ -464,7 +464,7 @@ mod tests {
     use super::*;
 
     fn frame(text: &str) -> FromLegacyRunner {
-        match read(text.as_bytes()).unwrap() {
+        match read(text).unwrap() {
             Received::Frame(frame) => frame,
             Received::Request { .. } => panic!("{text} is no request"),
         }
@@ -486,14 +486,14 @@ mod tests {
     #[test]
     fn what_is_no_frame_is_an_error() {
         for bad in ["", "{", "[]", "1", "{}", r#"{"type":1}"#, r#"{"type":"question"}"#, r#"{"type":"memory-read"}"#] {
-            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_request_whose_fields_are_wrong_still_has_an_id() {
         let Received::Request { name, id, body } =
-            read(br#"{"type":"memory-write","requestId":"r","content":1}"#).unwrap()
+            read(r#"{"type":"memory-write","requestId":"r","content":1}"#).unwrap()
         else {
             panic!("it is a request");
         };

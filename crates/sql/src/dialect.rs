@@ -5,6 +5,7 @@ use sea_query::{
     BinOper, Expr, ExprTrait, Func, PostgresQueryBuilder, Query, QueryStatementWriter, SchemaStatementBuilder,
     SelectStatement, SqliteQueryBuilder, Value,
 };
+use time::OffsetDateTime;
 
 use crate::driver::Statement;
 use crate::subquery::scalar;
@@ -43,7 +44,7 @@ impl Dialect {
     pub fn optional_time(self, time: Option<Timestamp>) -> Value {
         match self {
             Self::Sqlite => Value::BigInt(time.map(Timestamp::as_micros)),
-            Self::Postgres => Value::JiffTimestamp(time.map(|time| Box::new(moment(time)))),
+            Self::Postgres => Value::TimeDateTimeWithTimeZone(time.map(moment)),
         }
     }
 
@@ -167,9 +168,10 @@ impl Dialect {
     }
 }
 
-/// Both types end with the year 9999, so every time has its counterpart.
-fn moment(time: Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or(jiff::Timestamp::MAX)
+/// Both types have the years up to 9999, so every time has its counterpart.
+fn moment(time: Timestamp) -> OffsetDateTime {
+    let nanos = i128::from(time.as_micros()) * 1_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -295,10 +297,10 @@ mod tests {
         for micros in [i64::MIN, -1_000_001, -1, 0, 1, 1_771_927_200_123_456, i64::MAX] {
             let time = Timestamp::from_micros(micros);
             assert_eq!(Dialect::Sqlite.time(time), Value::BigInt(Some(time.as_micros())));
-            let Value::JiffTimestamp(Some(moment)) = Dialect::Postgres.time(time) else { panic!("no time") };
-            assert_eq!(moment.as_microsecond(), time.as_micros());
+            let Value::TimeDateTimeWithTimeZone(Some(moment)) = Dialect::Postgres.time(time) else { panic!("no time") };
+            assert_eq!(moment.unix_timestamp_nanos(), i128::from(time.as_micros()) * 1_000);
         }
-        assert_eq!(Dialect::Postgres.optional_time(None), Value::JiffTimestamp(None));
+        assert_eq!(Dialect::Postgres.optional_time(None), Value::TimeDateTimeWithTimeZone(None));
     }
 
     #[test]

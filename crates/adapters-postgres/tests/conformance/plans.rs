@@ -131,7 +131,7 @@ fn type_of(arg: &Value) -> &'static str {
         Value::String(_) | Value::Char(_) => "text",
         Value::Bytes(_) => "bytea",
         Value::Json(_) => "jsonb",
-        Value::JiffTimestamp(_) => "timestamptz",
+        Value::TimeDateTimeWithTimeZone(_) => "timestamptz",
         Value::Float(_) | Value::Double(_) => "double precision",
         _ => "bigint",
     }

@@ -1,34 +1,31 @@
 //! A deserializer that shows pairs and the entries of a JSON object as one map.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::value::{CowStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::de::SliceRead;
+use serde_json::de::StrRead;
 
 use super::Pair;
 use super::text::Text;
 
-type Json<'de> = serde_json::Deserializer<SliceRead<'de>>;
+type Json<'de> = serde_json::Deserializer<StrRead<'de>>;
 
 /// The pairs first, then the object's own entries as they stream in.
 pub(super) struct Joined<'a, 'de> {
-    pairs: &'a [Pair<'a>],
-    json: &'a mut Json<'de>,
-}
-
-impl<'a, 'de> Joined<'a, 'de> {
-    pub(super) fn new(pairs: &'a [Pair<'a>], json: &'a mut Json<'de>) -> Self {
-        Self { pairs, json }
-    }
+    pub(super) pairs: &'a [Pair<'a>],
+    pub(super) json: &'a mut Json<'de>,
+    /// The name of the pair whose value is being read.
+    pub(super) reading: &'a Cell<Option<&'a str>>,
 }
 
 impl<'de> Deserializer<'de> for Joined<'_, 'de> {
     type Error = serde_json::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.json.deserialize_map(JoinedVisitor { pairs: self.pairs, visitor })
+        self.json.deserialize_map(JoinedVisitor { pairs: self.pairs, reading: self.reading, visitor })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -47,6 +44,7 @@ impl<'de> Deserializer<'de> for Joined<'_, 'de> {
 
 struct JoinedVisitor<'a, V> {
     pairs: &'a [Pair<'a>],
+    reading: &'a Cell<Option<&'a str>>,
     visitor: V,
 }
 
@@ -58,14 +56,15 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for JoinedVisitor<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(JoinedMap { pairs: self.pairs, taken: 0, value: None, map })
+        self.visitor.visit_map(JoinedMap { pairs: self.pairs, reading: self.reading, taken: 0, value: None, map })
     }
 }
 
 struct JoinedMap<'a, A> {
     pairs: &'a [Pair<'a>],
+    reading: &'a Cell<Option<&'a str>>,
     taken: usize,
-    value: Option<&'a str>,
+    value: Option<&'a Pair<'a>>,
     map: A,
 }
 
@@ -74,10 +73,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for JoinedMap<'_, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         let (seen, rest) = self.pairs.split_at(self.taken);
-        if let Some((name, value)) = rest.first() {
+        if let Some(pair @ (name, _)) = rest.first() {
             refuse_repeated(seen, name)?;
             self.taken += 1;
-            self.value = Some(value);
+            self.value = Some(pair);
             return seed.deserialize(StrDeserializer::new(name)).map(Some);
         }
         let Some(name) = self.map.next_key_seed(Name)? else {
@@ -89,7 +88,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for JoinedMap<'_, A> {
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
         match self.value.take() {
-            Some(text) => seed.deserialize(Text::new(text)),
+            Some((name, text)) => {
+                self.reading.set(Some(name));
+                let value = seed.deserialize(Text::new(text))?;
+                self.reading.set(None);
+                Ok(value)
+            }
             None => self.map.next_value_seed(seed),
         }
     }

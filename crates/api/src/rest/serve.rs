@@ -19,16 +19,15 @@ use super::draw::Draw;
 use super::guard::{Guard, OptionsError};
 use super::metrics::Metrics;
 use super::{PathEntry, Target, body, credential, headers, idempotency, limits};
-use crate::docs;
 use crate::endpoint::{Endpoint, EndpointTable, Kind};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::{Pair, is_well_formed, read_query};
-use crate::openapi;
 use crate::operation::{Operation, OperationTable};
 use crate::options::{ApiOptions, Peer};
 use crate::refused::Refused;
 use crate::row::Row;
 use crate::socket::Upgrade;
+use crate::{description, docs};
 
 /// Both tables with all that serving them takes.
 pub(super) struct Api<S> {
@@ -38,7 +37,7 @@ pub(super) struct Api<S> {
     options: ApiOptions,
     guard: Guard,
     upgrade: Arc<dyn Upgrade>,
-    document: OnceLock<Bytes>,
+    document: OnceLock<Option<Bytes>>,
     page: OnceLock<docs::Page>,
     metrics: Metrics,
 }
@@ -214,17 +213,18 @@ impl<S: Send + Sync + 'static> Api<S> {
                 let serve = self.metrics.counted(endpoint.row(), serve);
                 Ok(self.upgrade.upgrade(parts, serve).await)
             }
-            Kind::OpenApi => Ok(content(StatusCode::OK, "application/json", self.document().clone())),
+            Kind::OpenApi => match self.document() {
+                Some(document) => Ok(content(StatusCode::OK, "application/json", document.clone())),
+                None => Err(ApiError::new(ErrorCode::NotFound, "this gateway has no description of itself")),
+            },
             Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
             Kind::Metrics => self.metrics.page().await,
         }
     }
 
-    fn document(&self) -> &Bytes {
-        self.document.get_or_init(|| {
-            let document = openapi::document(&self.operations, &self.endpoints, &self.options);
-            serde_json::to_vec(&document).unwrap_or_default().into()
-        })
+    fn document(&self) -> Option<&Bytes> {
+        let publish = || description::published(&self.operations, &self.endpoints, &self.options);
+        self.document.get_or_init(publish).as_ref()
     }
 
     /// Refuses early who brings no token at all where one is needed; whose token it is, the operation's own read

@@ -146,15 +146,12 @@ impl Client {
     }
 
     pub(super) async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
-        let bytes = match &incoming {
-            Incoming::Text(text) => text.as_bytes(),
-            Incoming::Binary(bytes) => &bytes[..],
-        };
-        let Ok(frame) = serde_json::from_slice(bytes) else {
+        let text = incoming.text().unwrap_or_default();
+        let Ok(frame) = serde_json::from_str(text) else {
             return send(socket, &refusal(&ApiError::new(ErrorCode::InvalidRequest, "Invalid JSON"))).await;
         };
         if frame != ClientFrame::Unknown
-            && let Err(error) = refuse_nul(&[], bytes)
+            && let Err(error) = refuse_nul(&[], text)
         {
             return send(socket, &refusal(&error)).await;
         }

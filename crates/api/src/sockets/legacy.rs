@@ -224,11 +224,7 @@ impl Link {
     }
 
     async fn received(&mut self, socket: &mut dyn Socket, incoming: &Incoming) -> Result<(), End> {
-        let bytes = match incoming {
-            Incoming::Text(text) => text.as_bytes(),
-            Incoming::Binary(bytes) => bytes,
-        };
-        match read(bytes) {
+        match read(incoming.text().unwrap_or_default()) {
             Ok(Received::Frame(frame)) => {
                 for outcome in self.translation.frame(frame) {
                     self.follow(socket, outcome).await?;

@@ -166,11 +166,7 @@ impl Resuming {
     }
 
     async fn received(&mut self, socket: &mut dyn Socket, incoming: Incoming) -> Result<(), SocketClosed> {
-        let bytes = match &incoming {
-            Incoming::Text(text) => text.as_bytes(),
-            Incoming::Binary(bytes) => &bytes[..],
-        };
-        match serde_json::from_slice(bytes) {
+        match serde_json::from_str(incoming.text().unwrap_or_default()) {
             Ok(ResumingFrame::Ack { seq, checkpoint }) => {
                 self.window.acknowledge(seq, checkpoint);
                 Ok(())

@@ -179,10 +179,7 @@ async fn read_hello(services: &Services, socket: &mut dyn Socket) -> Result<Begi
 }
 
 pub(super) fn parse(incoming: &Incoming) -> Option<FromRunner> {
-    match incoming {
-        Incoming::Text(text) => serde_json::from_str(text).ok(),
-        Incoming::Binary(bytes) => serde_json::from_slice(bytes).ok(),
-    }
+    serde_json::from_str(incoming.text()?).ok()
 }
 
 /// The connection of a runner that was let in.

@@ -1,6 +1,6 @@
 //! Making words equal that people take for equal: case, width, ligatures, accents.
 
-use unicode_normalization::UnicodeNormalization;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use unicode_normalization::char::is_combining_mark;
 
 /// The word in lower case and compatibility form, without accents. Case, width and accents are all that it loses:
@@ -9,11 +9,13 @@ pub(super) fn fold(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
-    let bare: String = word.nfkd().filter(|c| !is_accent(*c) && !is_invisible(*c)).collect();
+    let decomposed = DecomposingNormalizerBorrowed::new_nfkd();
+    let bare = decomposed.normalize_iter(word.chars()).filter(|c| !is_accent(*c) && !is_invisible(*c));
     // Lower case of a letter may have marks of its own.
-    let lower = bare.to_lowercase();
+    let lower = bare.collect::<String>().to_lowercase();
     let mut folded = String::with_capacity(lower.len());
-    for c in lower.nfkd().filter(|c| !is_accent(*c)).nfc() {
+    let bare = decomposed.normalize_iter(lower.chars()).filter(|c| !is_accent(*c));
+    for c in ComposingNormalizerBorrowed::new_nfc().normalize_iter(bare) {
         match plain_letters(c) {
             Some(plain) => folded.push_str(plain),
             None => folded.push(c),

@@ -14,6 +14,9 @@ pub(super) struct Frames;
 
 impl Target for Frames {
     fn feed(&mut self, input: &[u8]) -> Result<String, String> {
+        let Ok(input) = std::str::from_utf8(input) else {
+            return Ok("no text".to_owned());
+        };
         let outcomes = [
             read_again::<ClientFrame>(input)?,
             read_again::<FromRunner>(input)?,
@@ -28,8 +31,8 @@ impl Target for Frames {
 }
 
 /// What was read is the same after it was written and read again.
-fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &[u8]) -> Result<String, String> {
-    let frame: T = match serde_json::from_slice(input) {
+fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &str) -> Result<String, String> {
+    let frame: T = match serde_json::from_str(input) {
         Ok(frame) => frame,
         Err(error) => return Ok(kind(&error.to_string())),
     };
@@ -44,7 +47,7 @@ fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(input: &[u8])
 }
 
 /// What the gateway takes a frame of a runner of earlier gateways for.
-fn received(input: &[u8]) -> String {
+fn received(input: &str) -> String {
     match read(input) {
         Ok(Received::Frame(_)) => "frame".to_owned(),
         Ok(Received::Request { name, body, .. }) => format!("{} {}", name.as_str(), body.is_ok()),

@@ -97,7 +97,7 @@ impl Talk {
 
     /// The runner says something; what is reported is applied.
     fn say(&mut self, frame: Value) -> Vec<Outcome> {
-        let Ok(Received::Frame(frame)) = read(frame.to_string().as_bytes()) else {
+        let Ok(Received::Frame(frame)) = read(&frame.to_string()) else {
             panic!("{frame} is no frame");
         };
         let outcomes = self.translation.frame(frame);
