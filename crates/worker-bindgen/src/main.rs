@@ -1,23 +1,29 @@
 //! Makes the JavaScript side of a Worker: `portway-worker-bindgen <module.wasm> <folder>` writes `index.js` and
-//! `index_bg.wasm` into the folder.
+//! `index_bg.wasm` into the folder. Once that is optimized, `portway-worker-bindgen --rearrange <module.wasm>` puts alike
+//! functions together, which lets it be compressed better.
 //!
 //! The rewriter must be of the same version as the `wasm-bindgen` that was compiled into the module. As both come from
 //! one lock file, they are. It is a program of its own, and not a part of `xtask`, because it takes long to compile.
 #![expect(clippy::print_stderr, reason = "a command line program talks to its user on the terminal")]
 
-use std::env;
+mod rearranged;
+
 use std::error::Error;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [module, folder] = &*arguments else {
-        eprintln!("usage: portway-worker-bindgen <module.wasm> <folder>");
+    let [first, second] = &*arguments else {
+        eprintln!(
+            "usage: portway-worker-bindgen <module.wasm> <folder>\n       portway-worker-bindgen --rearrange <module.wasm>"
+        );
         return ExitCode::FAILURE;
     };
-    match generate(module, folder) {
+    let done = if first == "--rearrange" { rearrange(second) } else { generate(first, second) };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -39,4 +45,9 @@ fn generate(module: &str, folder: &str) -> Result<(), Box<dyn Error>> {
         .force_enable_abort_handler(true);
     bindgen.generate(folder)?;
     Ok(())
+}
+
+fn rearrange(module: &str) -> Result<(), Box<dyn Error>> {
+    let rearranged = rearranged::rearranged(&fs::read(module)?)?;
+    Ok(fs::write(module, rearranged)?)
 }

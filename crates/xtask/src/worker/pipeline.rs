@@ -31,6 +31,21 @@ const OPTIMIZER: Packages = Packages {
     files: &[WASM_OPT],
 };
 
+/// What makes a module that is uploaded compressed small. What else the optimizer knows makes functions shorter but less
+/// alike, so that they take more room in the end: with all of it the gateway has 1.13 MB, and with this 0.98.
+const PASSES: [&str; 9] = [
+    "--strip-debug",
+    "--strip-producers",
+    "--remove-unused-module-elements",
+    "--optimize-instructions",
+    "--rse",
+    "--code-folding",
+    "--vacuum",
+    "--duplicate-function-elimination",
+    // The rewriter leaves the functions that are called most where this puts them.
+    "--reorder-functions",
+];
+
 /// Features that workerd has. Naming them keeps the optimizer from using others.
 const FEATURES: [&str; 7] = [
     "--enable-bulk-memory",
@@ -105,11 +120,15 @@ fn rewritten(workspace: &Workspace, source: &Source, profile: &str, output: &str
     let folder = workspace.target("worker").join(source.folder);
     empty(&folder)?;
     let compiled = format!("{TARGET}/{output}/{}.wasm", package.replace('-', "_"));
+    process::run(rewriter(workspace).arg(workspace.target(&compiled)).arg(&folder))?;
+    Ok(folder)
+}
+
+fn rewriter(workspace: &Workspace) -> Command {
     let mut rewriter = process::cargo();
     rewriter.current_dir(workspace.root()).args(["run", "--quiet", "--package", "portway-worker-bindgen"]);
-    rewriter.args(["--features", "rewriter", "--"]).arg(workspace.target(&compiled)).arg(&folder);
-    process::run(&mut rewriter)?;
-    Ok(folder)
+    rewriter.args(["--features", "rewriter", "--"]);
+    rewriter
 }
 
 /// Makes one script of the entry point and what the rewriter wrote.
@@ -133,8 +152,9 @@ fn bundle(workspace: &Workspace, source: &Source, folder: &Path, minify: bool) -
 
 fn optimize(workspace: &Workspace, module: &Path) -> Result<(), Failure> {
     let mut wasm_opt = Command::new("node");
-    wasm_opt.arg(OPTIMIZER.path(workspace, WASM_OPT)).args(["-Oz", "--strip-debug", "--strip-producers"]);
-    process::run(wasm_opt.args(FEATURES).arg(module).arg("-o").arg(module))
+    wasm_opt.arg(OPTIMIZER.path(workspace, WASM_OPT)).args(PASSES);
+    process::run(wasm_opt.args(FEATURES).arg(module).arg("-o").arg(module))?;
+    process::run(rewriter(workspace).arg("--rearrange").arg(module))
 }
 
 /// Prints the size of a file, and answers with it as it is counted when a Worker is uploaded: compressed.
