@@ -18,11 +18,10 @@ async fn nothing_is_left() {
     let gateway = Gateway::start("").await;
     let api = gateway.api();
     let (session, other) = (api.demo_session().await, api.demo_session().await);
-    let child = api
-        .session(
-            json!({"workspace": "test", "agent": "demo", "parentSessionId": session.id, "initialPrompt": "/say hi"}),
-        )
-        .await;
+    // It works until it is deleted: its end would be something to do for the agent of its parent.
+    let child =
+        json!({"workspace": "test", "agent": "demo", "parentSessionId": session.id, "initialPrompt": "/slow 1000"});
+    let child = api.session(child).await;
     let mut socket = session.socket().await;
     let url = "data:image/png;base64,iVBORw0KGgo=";
     let prompt = session

@@ -1,6 +1,7 @@
 //! Sessions that rest without a sandbox.
 
 use portway_protocol::client::AnswerValue;
+use portway_protocol::message::FinishReason;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -60,10 +61,11 @@ async fn what_is_busy_stays() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
-    let prompt = socket.prompt("/slow 10", None).await;
-    socket.text_of(&prompt, 1).await;
+    let prompt = socket.prompt("/ask something", None).await;
+    let question = socket.question().await;
     assert_eq!(post(&session, "/hibernate").await["status"], "running");
-    assert!(socket.answer_to(&prompt).await.content.ends_with("word10 "));
+    socket.answer(&question.id, AnswerValue::Flag(true)).await;
+    assert_eq!(socket.answer_to(&prompt).await.finish(), Some(FinishReason::EndTurn));
 }
 
 /// What `/refresh` of clients does: the session stops and comes back, and neither does harm when it is asked for twice.

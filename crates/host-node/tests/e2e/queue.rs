@@ -1,6 +1,6 @@
 //! Prompts that come while the agent is busy.
 
-use portway_protocol::client::{ClientFrame, QueueMode};
+use portway_protocol::client::{AnswerValue, ClientFrame, QueueMode};
 use portway_protocol::message::FinishReason;
 use reqwest::Method;
 use serde_json::json;
@@ -25,13 +25,14 @@ async fn followups_run_in_order() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
-    let mut prompts = vec![socket.prompt("/slow 10", None).await];
-    socket.text_of(&prompts[0], 1).await;
+    let mut prompts = vec![socket.prompt("/ask something", None).await];
+    let question = socket.question().await;
     for (place, text) in [(1, "/say one"), (2, "/say two"), (3, "/say three")] {
         prompts.push(socket.prompt(text, Some(QueueMode::Followup)).await);
         socket.queued(place).await;
     }
     assert_eq!(session.detail().await["doStatus"]["queuedPrompts"], 3);
+    socket.answer(&question.id, AnswerValue::Flag(true)).await;
     for (remaining, text) in [(2, "one"), (1, "two"), (0, "three")] {
         socket.dequeued(remaining).await;
         let prompt = &prompts[3 - remaining];
@@ -72,12 +73,13 @@ async fn clearing_drops_what_waits() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
-    let first = socket.prompt("/slow 12", None).await;
-    socket.text_of(&first, 1).await;
+    let first = socket.prompt("/ask something", None).await;
+    let question = socket.question().await;
     let dropped = [socket.prompt("/say one", None).await, socket.prompt("/say two", None).await];
     let cleared = send(session.api.request(Method::POST, &session.path("/clear-queue"))).await.expect(200);
     assert_eq!(cleared, json!({"success": true, "cleared": 2}));
     socket.queue_cleared(2).await;
+    socket.answer(&question.id, AnswerValue::Flag(true)).await;
     assert_eq!(socket.answer_to(&first).await.finish(), Some(FinishReason::EndTurn));
     socket.turn_end_with(false).await;
     let next = socket.prompt("/say three", None).await;
@@ -149,14 +151,15 @@ async fn a_waiting_prompt_is_withdrawn() {
     let gateway = Gateway::start("").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
-    let first = socket.prompt("/slow 12", None).await;
-    socket.text_of(&first, 1).await;
+    let first = socket.prompt("/ask something", None).await;
+    let question = socket.question().await;
     let waiting = [socket.prompt("/say one", None).await, socket.prompt("/say two", None).await];
     let withdrawal = session.api.request(Method::DELETE, &session.path(&format!("/queue/{}", waiting[0])));
     assert_eq!(send(withdrawal).await.expect(200), json!({"success": true}));
     socket.withdrawn(&waiting[0], 1).await;
     socket.send(&ClientFrame::Withdraw { message_id: waiting[1].clone() }).await;
     socket.withdrawn(&waiting[1], 0).await;
+    socket.answer(&question.id, AnswerValue::Flag(true)).await;
     socket.turn_end().await;
     let late = session.api.request(Method::DELETE, &session.path(&format!("/queue/{first}")));
     assert_eq!(send(late).await.expect(409)["code"], "CONFLICT");
