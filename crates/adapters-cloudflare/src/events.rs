@@ -18,9 +18,16 @@ use worker::send::{IntoSendFuture, SendWrapper};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use crate::objects::ObjectName;
+use crate::outbox::Outbox;
+
 /// Keeps an event alive until a task of it has ended.
 #[derive(Clone)]
-pub struct Keep(Rc<dyn Fn(Task)>);
+pub struct Keep {
+    start: Rc<dyn Fn(Task)>,
+    /// What the event has to tell objects.
+    outbox: Rc<Outbox<ObjectName>>,
+}
 
 thread_local! {
     /// What keeps the event alive whose future runs at the moment.
@@ -31,19 +38,23 @@ impl Keep {
     /// Keeps a request alive, for some time also when the caller is gone.
     #[must_use]
     pub fn request(context: worker::Context) -> Self {
-        Self(Rc::new(move |task| context.wait_until(task)))
+        Self::starting(move |task| context.wait_until(task))
     }
 
     /// Keeps an event of a schedule alive.
     #[must_use]
     pub fn schedule(context: worker::ScheduleContext) -> Self {
-        Self(Rc::new(move |task| context.wait_until(task)))
+        Self::starting(move |task| context.wait_until(task))
+    }
+
+    fn starting(start: impl Fn(Task) + 'static) -> Self {
+        Self { start: Rc::new(start), outbox: Rc::default() }
     }
 
     /// Nothing has to be kept alive: the events of a Durable Object share all that they begin.
     #[must_use]
     pub fn object() -> Self {
-        Self(Rc::new(spawn_local::<Task>))
+        Self::starting(spawn_local::<Task>)
     }
 
     /// Runs a future as a part of the event. Tasks that it spawns belong to the event as well.
@@ -60,12 +71,22 @@ impl Keep {
     }
 
     fn start(&self, task: Pin<Box<dyn Future<Output = ()>>>) {
-        (self.0)(Box::pin(self.within(task).into_send()));
+        (self.start)(Box::pin(self.within(task).into_send()));
     }
 
     fn within<F>(&self, future: Pin<F>) -> Within<F> {
         Within { keep: self.clone(), future, bell: Bell::new(), rung: None }
     }
+}
+
+/// What keeps the event alive that is at work.
+fn current() -> Keep {
+    CURRENT.with_borrow(Clone::clone).unwrap_or_else(Keep::object)
+}
+
+/// What the event that is at work has to tell objects.
+pub(crate) fn outbox() -> Rc<Outbox<ObjectName>> {
+    current().outbox
 }
 
 /// Starts tasks that belong to the event which starts them, and keep it alive.
@@ -74,8 +95,7 @@ pub struct WorkerSpawner;
 
 impl Spawner for WorkerSpawner {
     fn spawn(&self, task: Task) {
-        let keep = CURRENT.with_borrow(Clone::clone).unwrap_or_else(Keep::object);
-        keep.start(task);
+        current().start(task);
     }
 }
 

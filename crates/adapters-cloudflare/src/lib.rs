@@ -30,6 +30,8 @@ mod events;
 mod http_client;
 #[cfg(target_arch = "wasm32")]
 mod objects;
+#[cfg(any(target_arch = "wasm32", test))]
+mod outbox;
 #[cfg(target_arch = "wasm32")]
 mod panics;
 #[cfg(target_arch = "wasm32")]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use worker::send::IntoSendFuture;
 use worker::{Headers, Method, Request, RequestInit};
 
-use crate::events::WorkerSpawner;
+use crate::events::{WorkerSpawner, outbox};
 use crate::objects::{ObjectName, Objects};
 
 /// Path of what objects are told. Only objects and their Worker can send requests to an object, and a Worker passes none
@@ -22,12 +22,20 @@ pub const PUBLISH: &str = "/publish";
 /// How long an object may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an object is told.
+/// What an object is told. Requests to [`PUBLISH`] have a JSON array of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Said {
     topic: Topic,
     /// None when something was lost.
     hint: Option<Hint>,
+}
+
+impl Said {
+    /// What it is about.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
 }
 
 /// Tells hints to those who watch a topic, wherever they are.
@@ -53,7 +61,11 @@ impl ObjectPubSub {
     }
 
     /// Tells those who watch here what another instance said.
-    pub fn hear(&self, said: Said) {
+    pub fn hear(&self, all: Vec<Said>) {
+        all.into_iter().for_each(|said| self.deliver(said));
+    }
+
+    fn deliver(&self, said: Said) {
         match said.hint {
             Some(hint) => self.local.deliver(&said.topic, Arc::new(hint)),
             None => self.local.missed(&said.topic),
@@ -64,15 +76,23 @@ impl ObjectPubSub {
         let said = Said { topic: topic.clone(), hint };
         let object = object_of(topic);
         if self.here.as_ref() == Some(&object) {
-            return self.hear(said);
+            return self.deliver(said);
         }
-        let objects = self.objects.clone();
-        let telling = async move {
-            if let Err(error) = tell(&objects, &object, &said).await {
-                tracing::warn!(?object, %error, "an object was not told what happened");
-            }
+        let Ok(text) = serde_json::to_string(&said) else {
+            tracing::error!(?object, "a hint cannot be written");
+            return;
         };
-        WorkerSpawner.spawn(Box::pin(telling.into_send()));
+        let (outbox, objects) = (outbox(), self.objects.clone());
+        if outbox.put(&object, text) {
+            let telling = async move {
+                while let Some(text) = outbox.take(&object) {
+                    if let Err(error) = tell(&objects, &object, text).await {
+                        tracing::warn!(?object, %error, "an object was not told what happened");
+                    }
+                }
+            };
+            WorkerSpawner.spawn(Box::pin(telling.into_send()));
+        }
     }
 }
 
@@ -98,11 +118,11 @@ fn object_of(topic: &Topic) -> ObjectName {
     }
 }
 
-async fn tell(objects: &Objects, object: &ObjectName, said: &Said) -> worker::Result<()> {
+async fn tell(objects: &Objects, object: &ObjectName, text: String) -> worker::Result<()> {
     let headers = Headers::new();
     headers.set("content-type", "application/json")?;
     let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(serde_json::to_string(said)?.into()));
+    init.with_method(Method::Post).with_headers(headers).with_body(Some(text.into()));
     let request = Request::new_with_init(&format!("https://object{PUBLISH}"), &init)?;
     objects.ask(object, request, PATIENCE).await.map(drop)
 }

@@ -1,5 +1,6 @@
 //! Requests and answers.
 
+use portway_adapters_cloudflare::Keep;
 use serde::{Deserialize, Serialize};
 use worker::{Context, Env, Method, Request, Response, Result, event};
 
@@ -26,7 +27,11 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(mut request: Request, env: Env, _: Context) -> Result<Response> {
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    Keep::request(context).run(answer(request, env)).await
+}
+
+async fn answer(mut request: Request, env: Env) -> Result<Response> {
     match request.method() {
         Method::Get => Response::from_json(&trials::names()),
         Method::Post => {

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use portway_adapters_cloudflare::R2Objects;
-use portway_conformance::{Failure, Fixture, cases, object_cases};
+use portway_conformance::{Failure, Fixture, cases, object_cases, pubsub_cases};
 use worker::Env;
 
 use crate::backend::D1;
 use crate::driver;
+use crate::hints::ObjectNodes;
 
 /// Goes before the names of the port suite, as on every other database.
 const SUITE: &str = "d1::";
 
 /// Goes before the names of the suite for objects.
 const OBJECTS: &str = "r2::";
+
+/// Goes before the names of the suite for hints.
+const HINTS: &str = "durable_objects::";
 
 /// Ends the name of a bucket, which begins with that of the trial's database.
 const BUCKET: &str = "_OBJECTS";
@@ -29,7 +33,8 @@ pub(crate) fn names() -> Vec<String> {
     let suite = cases().into_iter().map(|case| format!("{SUITE}{}", case.name));
     let objects = object_cases().into_iter().map(|case| format!("{OBJECTS}{}", case.name));
     let driver = driver::cases().into_iter().map(|case| format!("{DRIVER}{}", case.name));
-    suite.chain(objects).chain(driver).collect()
+    let hints = pubsub_cases().into_iter().map(|case| format!("{HINTS}{}", case.name));
+    suite.chain(objects).chain(hints).chain(driver).collect()
 }
 
 /// Runs a trial on a database and a bucket that no other one has used.
@@ -38,6 +43,10 @@ pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Fa
         let case = object_cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
         let bucket = env.bucket(&format!("{database}{BUCKET}")).map_err(Failure::new)?;
         return (case.run)(Arc::new(R2Objects::new(bucket))).await;
+    }
+    if let Some(name) = name.strip_prefix(HINTS) {
+        let case = pubsub_cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
+        return (case.run)(Arc::new(ObjectNodes::new(env, database))).await;
     }
     let backend = D1::new(env, database);
     if let Some(name) = name.strip_prefix(SUITE) {

@@ -60,7 +60,7 @@ pub use self::backend::{Backend, Task};
 pub use self::failure::Failure;
 pub use self::fixture::Fixture;
 pub use self::objects::{ObjectCase, object_cases};
-pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases};
+pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases, topic_of_trial};
 pub use self::sequences::random_commands;
 
 /// One promise of the ports.
