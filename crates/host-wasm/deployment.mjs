@@ -22,6 +22,18 @@ export function gateway(folder, variables) {
     bindings: variables,
     d1Databases: Object.fromEntries(deployment.d1_databases.map((of) => [of.binding, of.database_name])),
     r2Buckets: Object.fromEntries(deployment.r2_buckets.map((of) => [of.binding, of.bucket_name])),
+    queueProducers: Object.fromEntries(deployment.queues.producers.map((of) => [of.binding, { queueName: of.queue }])),
+    queueConsumers: Object.fromEntries(
+      deployment.queues.consumers.map((of) => [
+        of.queue,
+        {
+          maxBatchSize: of.max_batch_size,
+          maxBatchTimeout: of.max_batch_timeout,
+          maxRetries: of.max_retries,
+          retryDelay: of.retry_delay,
+        },
+      ]),
+    ),
     durableObjects: Object.fromEntries(
       deployment.durable_objects.bindings.map(({ name, class_name: className }) => [
         name,

@@ -12,7 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::future::join;
+use futures_util::{StreamExt, stream};
 use portway_ports::system::{Spawner, Task};
+use tokio::sync::mpsc;
 use worker::js_sys::{Function, Promise};
 use worker::send::{IntoSendFuture, SendWrapper};
 use worker::wasm_bindgen::JsValue;
@@ -49,6 +52,19 @@ impl Keep {
 
     fn starting(start: impl Fn(Task) + 'static) -> Self {
         Self { start: Rc::new(start), outbox: Rc::default() }
+    }
+
+    /// Runs a future as an event that ends with the last task that it has spawned: one that may take as long as the event of
+    /// a queue, and not as long as what is left to do after a request.
+    pub async fn whole<F: Future>(future: F) -> F::Output {
+        let (start, mut started) = mpsc::unbounded_channel::<Task>();
+        let keep = Self::starting(move |task| {
+            // Whoever starts a task is polled below, so the receiver is there.
+            let _ = start.send(task);
+        });
+        // The last sender is gone with the last task.
+        let tasks = stream::poll_fn(move |context| started.poll_recv(context)).for_each_concurrent(None, |task| task);
+        join(async move { keep.run(future).await }, tasks).await.0
     }
 
     /// Nothing has to be kept alive: the events of a Durable Object share all that they begin.

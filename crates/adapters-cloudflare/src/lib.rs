@@ -5,6 +5,7 @@
 //! * `WorkerClock`, `WorkerEntropy`, `WorkerSpawner` and `WorkerClient` are what the platform gives: time, randomness, tasks
 //!   and outgoing requests.
 //! * `ObjectPubSub` tells hints to the Durable Objects whose sockets are concerned, and `ObjectAlarm` wakes one up.
+//! * `WorkQueue` begins events for work that was ordered.
 //! * `Keep` runs what one event of a Worker asks for, so that it goes on as a part of that event.
 //!
 //! What touches JavaScript exists on WebAssembly only. Everything else, such as the making of batches and the reading
@@ -40,6 +41,8 @@ mod pubsub;
 mod r2;
 #[cfg(target_arch = "wasm32")]
 mod timer;
+#[cfg(target_arch = "wasm32")]
+mod work_queue;
 
 pub use self::d1::D1Database;
 
@@ -54,4 +57,5 @@ pub use self::{
     panics::report_panics,
     pubsub::{ObjectPubSub, PUBLISH, Said},
     r2::R2Objects,
+    work_queue::WorkQueue,
 };

@@ -1,6 +1,8 @@
 //! The events of a Worker.
 
 use portway_adapters_cloudflare::Keep;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::gateway::{Gateway, unavailable};
@@ -43,4 +45,17 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
         }
     };
     Keep::schedule(context).run(work).await;
+}
+
+/// Does the work that was ordered. When that fails the platform begins another event. The macro of `worker` would end the
+/// instance instead.
+#[expect(unreachable_pub, reason = "JavaScript reaches it")]
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
+pub async fn queue(_batch: JsValue, env: Env, _context: JsValue) -> std::result::Result<(), JsValue> {
+    let gateway = Keep::whole(Gateway::of_instance(&env)).await.map_err(|error| error.to_string())?;
+    Ok(gateway.do_due_jobs().await.map_err(|error| error.to_string())?)
 }

@@ -10,7 +10,8 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use portway_adapters_cloudflare::{
-    D1Database, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkerClock, WorkerEntropy, WorkerSpawner,
+    D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkQueue, WorkerClock, WorkerEntropy,
+    WorkerSpawner,
 };
 use portway_api::{ApiError, ApiOptions, BuildError, ErrorCode};
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
@@ -23,6 +24,7 @@ use portway_sql::SqlStore;
 use portway_sql::migrations::{MigrateError, SQLITE};
 use tower::ServiceExt;
 use worker::Env;
+use worker::send::IntoSendFuture;
 
 use crate::health::D1Health;
 use crate::sandboxes;
@@ -37,6 +39,9 @@ const DATABASE: &str = "DB";
 
 /// Binding of the bucket for attachments.
 const OBJECTS: &str = "OBJECTS";
+
+/// Binding of the queue that begins events for work; there may be none.
+const WORK: &str = "WORK";
 
 /// Binding of the class of objects that sessions have.
 const SESSIONS: &str = "SESSIONS";
@@ -82,6 +87,8 @@ pub(crate) struct Gateway {
     services: Arc<Services>,
     router: Router,
     pubsub: ObjectPubSub,
+    /// Begins events for work. Objects have none: they live for as long as they work.
+    queue: Option<Arc<WorkQueue>>,
 }
 
 impl Gateway {
@@ -97,7 +104,8 @@ impl Gateway {
         if database.pending_migrations(SQLITE).await? > 0 {
             database.migrate(SQLITE).await?;
         }
-        let made = Rc::new(Self::assemble(env, &settings, database, None, None)?);
+        let queue = env.queue(WORK).ok().map(|queue| Arc::new(WorkQueue::new(queue)));
+        let made = Rc::new(Self { queue, ..Self::assemble(env, &settings, database, None, None)? });
         match settings.bootstrap_key {
             Some(key) => drop(made.services.bootstrap(Some(key)).await?),
             None => tracing::debug!("no first administrator is made without PORTWAY_BOOTSTRAP_KEY"),
@@ -133,7 +141,7 @@ impl Gateway {
             services = services.with_alarm(Arc::new(tell));
         }
         let services = Arc::new(services);
-        Ok(Self { router: router(&services, settings)?, services, pubsub })
+        Ok(Self { router: router(&services, settings)?, services, pubsub, queue: None })
     }
 
     /// Answers a request, and starts work that it orders.
@@ -141,10 +149,39 @@ impl Gateway {
         let ordered = self.services.work_ordered();
         let Ok(response) = self.router.clone().oneshot(request).await;
         if ordered.now_or_never().is_some() {
-            let services = self.services.clone();
-            WorkerSpawner.spawn(Box::pin(async move { start_due_jobs(&services).await }));
+            self.order_work();
         }
         response
+    }
+
+    /// Has work started that was ordered, by an event of its own where there is a queue.
+    fn order_work(&self) {
+        let (services, queue) = (self.services.clone(), self.queue.clone());
+        let order = async move {
+            if let Some(queue) = queue {
+                match queue.begin_event().await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, "the queue takes no message, so work is begun without it"),
+                }
+            }
+            start_due_jobs(&services).await;
+        };
+        WorkerSpawner.spawn(Box::pin(order.into_send()));
+    }
+
+    /// Does all work that is due, and what that orders.
+    pub(crate) async fn do_due_jobs(&self) -> Result<(), portway_services::Error> {
+        loop {
+            let ordered = self.services.work_ordered();
+            let work = async {
+                while self.services.start_due_jobs().await? > 0 {}
+                Ok::<_, portway_services::Error>(())
+            };
+            Keep::whole(work).await?;
+            if ordered.now_or_never().is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Starts work whenever some is ordered, for as long as the instance is in memory.

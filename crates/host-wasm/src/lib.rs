@@ -1,7 +1,7 @@
 //! The gateway as a Cloudflare Worker: the same services and the same router as in the native host, on D1 and R2.
 //!
-//! `cargo xtask worker build` makes a Worker of it, and `docs/workers.md` says how to deploy one. What touches JavaScript
-//! exists on WebAssembly only; on other targets there is what the bindings of a Worker are read by.
+//! `cargo xtask worker build` makes a Worker of it, and `docs/deploy-cloudflare.md` says how to deploy one. What touches
+//! JavaScript exists on WebAssembly only; on other targets there is what the bindings of a Worker are read by.
 
 pub mod routing;
 pub mod settings;

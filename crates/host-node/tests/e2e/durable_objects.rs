@@ -19,6 +19,7 @@ pub(crate) fn add(trials: &mut Trials) {
     if WorkerFiles::find().is_some() {
         trials.add("durable_objects::sockets_outlive_them", sockets_outlive_them);
         trials.add("durable_objects::a_panic_ends_no_session", a_panic_ends_no_session);
+        trials.add("durable_objects::work_is_begun_by_the_queue", work_is_begun_by_the_queue);
     }
 }
 
@@ -64,4 +65,16 @@ async fn a_panic_ends_no_session() {
     assert_eq!(session.generation().await, 1, "the agent has not noticed");
     assert_eq!(session.transcript().await, socket.mirror.messages);
     session.terminate().await;
+}
+
+async fn work_is_begun_by_the_queue() {
+    let mut gateway = Gateway::prepared("").with_variable("PORTWAY_TEST_SCHEDULE", "once");
+    gateway.launch().await;
+    let session = gateway.api().demo_session().await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("/say one", None).await;
+    assert_eq!(socket.answer_to(&prompt).await.content, "one");
+    session.terminate().await;
+    gateway.no_descendants().await;
+    assert!(!gateway.log().contains("the queue takes no message"), "{}", gateway.log());
 }
