@@ -5,6 +5,7 @@
 
 mod backup;
 mod copy;
+mod database;
 mod error;
 mod file;
 mod migrate;
@@ -13,6 +14,7 @@ mod progress;
 mod restore;
 mod status;
 mod verify;
+mod worker;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event, web_sys};
 
-use crate::gateway::{Gateway, unavailable};
-use crate::{console, forward, web};
+use crate::gateway::{Gateway, StartError, unavailable};
+use crate::{console, forward, transfer, web};
 
 /// The schedule on which attachments are looked for that nothing refers to; on every other one, what is due is done.
 const SWEEP: &str = "17 * * * *";
@@ -23,6 +23,9 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<
         let asked = web::parts(&request)?;
         let gateway = match Gateway::of_instance(&env).await {
             Ok(gateway) => gateway,
+            Err(StartError::Transfer(key)) => {
+                return web::response(transfer::answer(&key, &env, web::with_body(asked, &request)).await);
+            }
             Err(error) => return web::response(unavailable(&error)),
         };
         // The schema is there before any object uses it.
@@ -41,6 +44,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, context: ScheduleContext) {
         match Gateway::of_instance(&env).await {
             Ok(gateway) if is_sweep => gateway.sweep().await,
             Ok(gateway) => gateway.tick().await,
+            Err(StartError::Transfer(_)) => {}
             Err(error) => tracing::error!(%error, "the gateway cannot be used"),
         }
     };

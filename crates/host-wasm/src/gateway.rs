@@ -18,9 +18,12 @@ use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
 use portway_ports::system::{Clock, Entropy, Spawner};
 use portway_services::{Options, Ports, Services};
 use portway_sql::SqlStore;
+use portway_sql::archive::unfinished::{self, Unfinished};
+use portway_sql::driver::SqlError;
 use portway_sql::migrations::{MigrateError, SQLITE};
 use tower::ServiceExt;
 use worker::Env;
@@ -35,7 +38,7 @@ use crate::sockets::SlotUpgrade;
 const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 /// Binding of the database.
-const DATABASE: &str = "DB";
+pub(crate) const DATABASE: &str = "DB";
 
 /// Binding of the bucket for attachments.
 const OBJECTS: &str = "OBJECTS";
@@ -65,6 +68,15 @@ pub(crate) enum StartError {
     /// Variables of the Worker.
     #[error("{0}")]
     Settings(String),
+    /// The database is for `portway db`, with that key.
+    #[error("the database is being copied: without PORTWAY_TRANSFER_KEY the gateway serves again")]
+    Transfer(TokenHash),
+    /// The contents of the database are not complete.
+    #[error("{0}")]
+    Unfinished(Unfinished),
+    /// The database does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] SqlError),
     /// A binding is missing or of another kind.
     #[error("a binding of the Worker cannot be used: {0}")]
     Binding(#[from] worker::Error),
@@ -98,9 +110,12 @@ impl Gateway {
         if let Some(gateway) = GATEWAY.with_borrow(Clone::clone) {
             return Ok(gateway);
         }
-        let settings = settings(env)?;
+        let settings = serving_settings(env)?;
         let database = Arc::new(D1Database::new(env.d1(DATABASE)?));
         // Each file is atomic and done once, whoever else does the same.
+        if let Some(unfinished) = unfinished::find(&*database).await? {
+            return Err(StartError::Unfinished(unfinished));
+        }
         if database.pending_migrations(SQLITE).await? > 0 {
             database.migrate(SQLITE).await?;
         }
@@ -116,7 +131,7 @@ impl Gateway {
     /// The gateway of a Durable Object. Its Worker has seen to the schema before.
     pub(crate) fn of_object(env: &Env, name: ObjectName, alarm: Arc<ObjectAlarm>) -> Result<Self, StartError> {
         let database = Arc::new(D1Database::new(env.d1(DATABASE)?));
-        Self::assemble(env, &settings(env)?, database, Some(name), Some(alarm))
+        Self::assemble(env, &serving_settings(env)?, database, Some(name), Some(alarm))
     }
 
     fn assemble(
@@ -258,6 +273,15 @@ async fn start_due_jobs(services: &Arc<Services>) {
 /// The Durable Objects of the Worker.
 pub(crate) fn objects(env: &Env) -> worker::Result<Objects> {
     Ok(Objects::new(env.durable_object(SESSIONS)?, env.durable_object(USERS)?))
+}
+
+/// The settings of a gateway that serves.
+fn serving_settings(env: &Env) -> Result<Settings, StartError> {
+    let mut settings = settings(env)?;
+    match settings.transfer_key.take() {
+        Some(key) => Err(StartError::Transfer(key)),
+        None => Ok(settings),
+    }
 }
 
 fn settings(env: &Env) -> Result<Settings, StartError> {

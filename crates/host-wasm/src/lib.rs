@@ -24,6 +24,8 @@ pub mod objects;
 mod sandboxes;
 #[cfg(target_arch = "wasm32")]
 mod sockets;
+#[cfg(target_arch = "wasm32")]
+mod transfer;
 #[cfg(all(target_arch = "wasm32", feature = "trials"))]
 mod trials;
 #[cfg(target_arch = "wasm32")]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use portway_adapters_http::{BackendUrl, HttpSandboxOptions, RunnerUrl};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
 use portway_domain::sandbox_tokens::SandboxRootKey;
-use portway_domain::tokens::TokenSecret;
+use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::AgentCommand;
 
 /// The agent that every backend of ours knows.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub sandbox_root_key: Option<SandboxRootKey>,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// What `portway db` has to present. While there is one nobody else is served.
+    pub transfer_key: Option<TokenHash>,
 }
 
 /// A variable that cannot be used.
@@ -73,6 +75,7 @@ impl Settings {
             sandboxes: reader.sandboxes(public_url.as_deref()),
             sandbox_root_key: reader.made("PORTWAY_SANDBOX_ROOT_KEY", root_key),
             access_log: reader.made("PORTWAY_ACCESS_LOG", switch).unwrap_or(true),
+            transfer_key: reader.made("PORTWAY_TRANSFER_KEY", long_secret).map(|key| key.hash()),
             public_url,
         };
         if reader.mistakes.is_empty() { Ok(settings) } else { Err(reader.mistakes) }
@@ -158,13 +161,17 @@ fn backend(text: &str) -> Result<BackendUrl, String> {
     Ok(url)
 }
 
-/// As long as what others could try to guess must be.
 fn root_key(text: &str) -> Result<SandboxRootKey, String> {
+    long_secret(text).map(SandboxRootKey::new)
+}
+
+/// As long as what others could try to guess must be.
+fn long_secret(text: &str) -> Result<TokenSecret, String> {
     let secret = TokenSecret::opaque(text).map_err(|error| error.to_string())?;
     if text.len() < MIN_KEY_CHARS {
         return Err(format!("expected at least {MIN_KEY_CHARS} characters"));
     }
-    Ok(SandboxRootKey::new(secret))
+    Ok(secret)
 }
 
 fn switch(text: &str) -> Result<bool, &'static str> {
@@ -208,8 +215,10 @@ mod tests {
             ("PORTWAY_SANDBOX_TOKEN", "secret"),
             ("PORTWAY_SANDBOX_ROOT_KEY", "0123456789abcdef0123456789abcdef"),
             ("PORTWAY_ACCESS_LOG", "off"),
+            ("PORTWAY_TRANSFER_KEY", "abcdef0123456789abcdef0123456789"),
         ])
         .unwrap();
+        assert_eq!(settings.transfer_key, Some(TokenHash::of("abcdef0123456789abcdef0123456789")));
         assert_eq!(settings.allowed_hosts, ["a.example", "*.b.example"]);
         assert_eq!(settings.allowed_origins, ["https://app.example"]);
         assert_eq!(settings.default_agent, "claude");
@@ -231,6 +240,7 @@ mod tests {
             ("PORTWAY_SANDBOX_URL", "https://sandboxes.example"),
             ("PORTWAY_ACCESS_LOG", "maybe"),
             ("PORTWAY_SANDBOX_ROOT_KEY", "short"),
+            ("PORTWAY_TRANSFER_KEY", "short"),
         ];
         let mut told = mistakes(&variables);
         told.sort_unstable();
@@ -244,6 +254,7 @@ mod tests {
             "PORTWAY_SANDBOX_GATEWAY_URL",
             "PORTWAY_SANDBOX_ROOT_KEY",
             "PORTWAY_SANDBOX_TOKEN",
+            "PORTWAY_TRANSFER_KEY",
         ];
         assert_eq!(told, expected);
         let texts: String = read(&variables).unwrap_err().iter().map(ToString::to_string).collect();

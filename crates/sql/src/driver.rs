@@ -132,11 +132,19 @@ pub enum SqlError {
     Statement(String),
 }
 
+/// As many arguments as both SQLite and Postgres take.
+const MOST_ARGUMENTS: usize = 32_766;
+
 /// A database that runs the statements of this crate.
 #[async_trait]
 pub trait SqlDriver: Send + Sync {
     /// The dialect to render statements in.
     fn dialect(&self) -> Dialect;
+
+    /// Most arguments of a statement.
+    fn most_arguments(&self) -> usize {
+        MOST_ARGUMENTS
+    }
 
     /// Runs all statements against one snapshot and answers with one list of rows for each of them, in order.
     ///

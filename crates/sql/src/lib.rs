@@ -38,6 +38,7 @@ pub mod dialect;
 pub mod driver;
 pub mod migrations;
 pub mod record;
+pub mod remote;
 pub mod row;
 pub mod schema;
 pub mod snapshot;

@@ -7,7 +7,7 @@ use portway_sql::driver::{SqlError, Statement};
 use super::arguments::Argument;
 
 /// How many arguments D1 takes for one statement.
-const MAX_ARGUMENTS: usize = 100;
+pub(super) const MAX_ARGUMENTS: usize = 100;
 
 /// How many bytes of text D1 takes for one statement.
 const MAX_TEXT: usize = 100_000;

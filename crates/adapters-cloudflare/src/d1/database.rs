@@ -10,7 +10,7 @@ use portway_sql::row::Row;
 use super::batch::{Batch, queries};
 use super::binding::Binding;
 use super::bisection::Bisection;
-use super::call::Call;
+use super::call::{Call, MAX_ARGUMENTS};
 #[cfg(target_arch = "wasm32")]
 use super::javascript::JavaScript;
 use super::refusal::Refusal;
@@ -69,6 +69,10 @@ impl D1Database {
 impl SqlDriver for D1Database {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn most_arguments(&self) -> usize {
+        MAX_ARGUMENTS
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Vec<Row>>, SqlError> {

@@ -6,12 +6,12 @@ use portway_adapters_system::SystemClock;
 use portway_ports::system::Clock;
 use portway_sql::archive::{Contents, Made, Source, write};
 
+use super::database::Database;
 use super::error::DbError;
 use super::file::NewFile;
 use super::place::{Place, readable_schema};
 use super::progress::Shown;
 use super::{DatabaseArgs, say, verify};
-use crate::gateway::Database;
 
 pub(super) async fn run(file: &Path, args: &DatabaseArgs, verify: bool, force: bool) -> Result<(), DbError> {
     let database = Place::configured(args)?.look().await?;

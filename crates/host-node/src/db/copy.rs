@@ -3,12 +3,12 @@
 use portway_sql::archive::unfinished::{Task, Unfinished};
 use portway_sql::archive::{Copied, Source, Target, TargetState, copy};
 
+use super::database::Database;
 use super::error::DbError;
 use super::place::{Place, readable_schema};
 use super::progress::Shown;
 use super::restore::prepare;
 use super::say;
-use crate::gateway::Database;
 
 pub(super) async fn run(from: &str, to: &str, restart: bool) -> Result<(), DbError> {
     let (from, to) = (Place::named(from)?, Place::named(to)?);

@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portway_adapters_http::BackendUrl;
 use portway_adapters_sqlite::{SqliteDatabase, SqliteOptions};
 use portway_services::recovery::Tenancy;
 use portway_sql::archive::unfinished;
 use portway_sql::migrations;
 
-use super::DatabaseArgs;
+use super::database::Database;
 use super::error::DbError;
+use super::{DatabaseArgs, worker};
 use crate::config::{Config, ServeArgs};
 use crate::data_folder::{self, DataFolder};
-use crate::gateway::{Database, DatabaseLock, DatabaseUrl, StartError};
+use crate::gateway::{self, DatabaseLock, DatabaseUrl, StartError};
 
 /// Whoever counts or empties a large table has more patience than a request.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -21,9 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// A database that is kept.
 #[derive(Debug)]
 pub(super) struct Place {
-    url: DatabaseUrl,
+    url: PlaceUrl,
     /// The data folder that it is in by default.
     folder: Option<PathBuf>,
+}
+
+/// Where a database is.
+#[derive(Debug)]
+enum PlaceUrl {
+    /// Where a gateway of this program finds it.
+    Own(DatabaseUrl),
+    /// Behind a Worker.
+    Worker(BackendUrl),
 }
 
 /// A database that nobody else uses.
@@ -37,18 +48,27 @@ pub(super) struct Taken {
 impl Place {
     /// The database of a gateway.
     pub(super) fn configured(args: &DatabaseArgs) -> Result<Self, DbError> {
+        if let Some(url) = args.database.as_deref().filter(|url| worker::is_worker(url)) {
+            return Self::named(url);
+        }
         let data = args.place.data_folder();
         let (place, database) = (args.place.clone(), args.database.clone());
         // Nobody listens anywhere.
         let config = Config::load(ServeArgs { place, database, insecure: true, ..ServeArgs::default() })?;
         match config.database {
             Some(url) => Self::of(url),
-            None => Ok(Self { url: DatabaseUrl::File(data_folder::database_in(&data)), folder: Some(data) }),
+            None => {
+                let url = PlaceUrl::Own(DatabaseUrl::File(data_folder::database_in(&data)));
+                Ok(Self { url, folder: Some(data) })
+            }
         }
     }
 
     /// The database of a URL.
     pub(super) fn named(url: &str) -> Result<Self, DbError> {
+        if worker::is_worker(url) {
+            return Ok(Self { url: PlaceUrl::Worker(worker::url(url)?), folder: None });
+        }
         Self::of(url.parse()?)
     }
 
@@ -57,10 +77,10 @@ impl Place {
             DatabaseUrl::Memory => {
                 Err(DbError::refused("sqlite::memory: keeps nothing: name the URL of a file or of a server"))
             }
-            DatabaseUrl::File(path) => Ok(Self { url: DatabaseUrl::File(path), folder: None }),
+            url @ DatabaseUrl::File(_) => Ok(Self { url: PlaceUrl::Own(url), folder: None }),
             DatabaseUrl::Postgres(options) => {
                 let options = options.statement_timeout(PATIENCE).connections(2);
-                Ok(Self { url: DatabaseUrl::Postgres(Box::new(options)), folder: None })
+                Ok(Self { url: PlaceUrl::Own(DatabaseUrl::Postgres(Box::new(options))), folder: None })
             }
         }
     }
@@ -68,26 +88,28 @@ impl Place {
     /// Opens the database to look at it, whoever works on it.
     pub(super) async fn look(&self) -> Result<Database, DbError> {
         match &self.url {
-            DatabaseUrl::File(path) => {
+            PlaceUrl::Own(DatabaseUrl::File(path)) => {
                 if !path.exists() {
                     return Err(DbError::Refused(format!("there is no database {}", path.display())));
                 }
                 let database = SqliteDatabase::open_read_only(&sqlite(path)).map_err(StartError::from)?;
-                Ok(Database::Sqlite(Arc::new(database)))
+                Ok(Database::Own(gateway::Database::Sqlite(Arc::new(database))))
             }
-            url => Ok(Database::connect(url).await?),
+            PlaceUrl::Own(url) => Ok(Database::Own(gateway::Database::connect(url).await?)),
+            PlaceUrl::Worker(url) => Ok(Database::Worker(worker::open(url)?)),
         }
     }
 
     /// Opens the database for this program alone, and makes it if it is a file that does not exist.
     pub(super) async fn take(&self) -> Result<Taken, DbError> {
         let (folder, lock) = match &self.url {
-            DatabaseUrl::File(path) => (self.data_folder(path)?, Some(DatabaseLock::take(path)?)),
-            _ => (None, None),
+            PlaceUrl::Own(DatabaseUrl::File(path)) => (self.data_folder(path)?, Some(DatabaseLock::take(path)?)),
+            PlaceUrl::Own(_) | PlaceUrl::Worker(_) => (None, None),
         };
         let database = match &self.url {
-            DatabaseUrl::File(path) => create(path)?,
-            url => Database::connect(url).await?,
+            PlaceUrl::Own(DatabaseUrl::File(path)) => create(path)?,
+            PlaceUrl::Own(url) => Database::Own(gateway::Database::connect(url).await?),
+            PlaceUrl::Worker(url) => Database::Worker(worker::open(url)?),
         };
         if database.enter().await? != Tenancy::Alone {
             database.close().await;
@@ -112,11 +134,12 @@ impl Place {
     /// What people know the database by, without a password. Two databases have different names.
     pub(super) async fn name(&self, database: &Database) -> Result<String, DbError> {
         match (&self.url, database) {
-            (DatabaseUrl::Postgres(options), Database::Postgres(database)) => {
+            (PlaceUrl::Own(DatabaseUrl::Postgres(options)), Database::Own(gateway::Database::Postgres(database))) => {
                 let (schema, _) = database.room().await?;
                 Ok(format!("\"{}\" on {} (schema {schema})", options.database(), options.server()))
             }
-            (DatabaseUrl::File(path), _) => {
+            (PlaceUrl::Worker(url), _) => Ok(url.to_string()),
+            (PlaceUrl::Own(DatabaseUrl::File(path)), _) => {
                 let path = path.canonicalize().map_err(DbError::file(path))?;
                 Ok(path.display().to_string())
             }
@@ -124,23 +147,24 @@ impl Place {
         }
     }
 
-    /// How many bytes it takes.
-    pub(super) async fn bytes(&self, database: &Database) -> Result<u64, DbError> {
+    /// How many bytes it takes, if that can be known.
+    pub(super) async fn bytes(&self, database: &Database) -> Result<Option<u64>, DbError> {
         match (&self.url, database) {
-            (_, Database::Postgres(database)) => Ok(database.room().await?.1),
-            (DatabaseUrl::File(path), _) => {
+            (_, Database::Own(gateway::Database::Postgres(database))) => Ok(Some(database.room().await?.1)),
+            (PlaceUrl::Own(DatabaseUrl::File(path)), _) => {
                 let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().display()));
                 let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-                Ok(size(path) + size(&log))
+                Ok(Some(size(path) + size(&log)))
             }
-            _ => Ok(0),
+            _ => Ok(None),
         }
     }
 }
 
 /// Makes the file of a database, or opens it.
 pub(super) fn create(path: &Path) -> Result<Database, DbError> {
-    Ok(Database::Sqlite(Arc::new(SqliteDatabase::open(&sqlite(path)).map_err(StartError::from)?)))
+    let database = SqliteDatabase::open(&sqlite(path)).map_err(StartError::from)?;
+    Ok(Database::Own(gateway::Database::Sqlite(Arc::new(database))))
 }
 
 /// Every page is read once or twice, so nothing is gained by keeping it.

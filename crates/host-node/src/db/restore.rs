@@ -5,11 +5,11 @@ use std::path::Path;
 use portway_sql::archive::unfinished::{Task, Unfinished};
 use portway_sql::archive::{Contents, Progress, Target, TargetState, inspect, open, restore, up_to};
 
+use super::database::Database;
 use super::error::DbError;
 use super::place::Place;
 use super::progress::Shown;
 use super::{DatabaseArgs, file, say};
-use crate::gateway::Database;
 
 pub(super) async fn run(path: &Path, args: &DatabaseArgs) -> Result<(), DbError> {
     let mut progress = Shown::new();

@@ -4,10 +4,11 @@ use portway_sql::archive::{counts, unfinished};
 use portway_sql::migrations;
 use serde::Serialize;
 
+use super::database::Database;
 use super::error::DbError;
 use super::place::Place;
 use super::{DatabaseArgs, say};
-use crate::gateway::Database;
+use crate::gateway;
 
 /// What there is.
 #[derive(Debug, Serialize)]
@@ -24,7 +25,8 @@ struct Status {
     pending: Vec<&'static str>,
     /// What keeps a gateway from using it, and what to do about it.
     problem: Option<String>,
-    bytes: u64,
+    /// Not known of a Worker's.
+    bytes: Option<u64>,
     tables: Vec<TableStatus>,
 }
 
@@ -63,8 +65,9 @@ impl Status {
         let tables = counts(&*driver, schema.min(known_schema)).await?;
         Ok(Self {
             kind: match database {
-                Database::Sqlite(_) => "sqlite",
-                Database::Postgres(_) => "postgres",
+                Database::Own(gateway::Database::Sqlite(_)) => "sqlite",
+                Database::Own(gateway::Database::Postgres(_)) => "postgres",
+                Database::Worker(_) => "worker",
             },
             place: place.name(database).await?,
             schema,
@@ -77,8 +80,13 @@ impl Status {
     }
 
     fn text(&self) -> String {
-        let kind = if self.kind == "sqlite" { "SQLite" } else { "Postgres" };
-        let mut text = format!("database  {kind}, {}, {} KiB\n", self.place, self.bytes >> 10);
+        let kind = match self.kind {
+            "sqlite" => "SQLite",
+            "postgres" => "Postgres",
+            _ => "D1 of the Worker",
+        };
+        let size = self.bytes.map(|bytes| format!(", {} KiB", bytes >> 10)).unwrap_or_default();
+        let mut text = format!("database  {kind}, {}{size}\n", self.place);
         text.push_str(&format!("schema    {}; this program knows {}\n", self.schema, self.known_schema));
         match (&self.problem, &*self.pending) {
             (Some(problem), _) => text.push_str(&format!("PROBLEM   {problem}\n")),

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use portway_sql::archive::{Contents, Source, check_records, inspect};
 
+use super::database::Database;
 use super::error::DbError;
 use super::place::create;
 use super::progress::Shown;
 use super::restore::{Checking, fill};
 use super::{file, say};
-use crate::gateway::Database;
+use crate::gateway;
 
 pub(super) async fn run(path: &Path) -> Result<(), DbError> {
     let mut progress = Shown::new();
@@ -36,7 +37,7 @@ pub(super) async fn run(path: &Path) -> Result<(), DbError> {
 }
 
 async fn check(database: &Database, progress: &mut Shown) -> Result<u64, DbError> {
-    if let Database::Sqlite(sqlite) = database
+    if let Database::Own(gateway::Database::Sqlite(sqlite)) = database
         && let Some((table, parent)) = sqlite.broken_references(1).await?.first()
     {
         let reason = format!("a row of {table} refers to a row of {parent} that is not in the backup");

@@ -1,12 +1,13 @@
 //! `portway db`: backups that are made while the gateway goes on, and what becomes of them.
 
 mod copies;
+mod workers;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -19,6 +20,7 @@ use crate::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials) {
     copies::add(trials);
+    workers::add(trials);
     trials.add("db::a_backup_of_a_busy_gateway_is_restored", a_backup_of_a_busy_gateway_is_restored);
     trials.add("db::damaged_backups_are_told_and_restore_nothing", damaged_backups_are_told_and_restore_nothing);
     trials.add("db::what_is_in_use_or_not_empty_is_refused", what_is_in_use_or_not_empty_is_refused);
@@ -34,6 +36,11 @@ struct Done {
 }
 
 impl Done {
+    fn of(output: &Output) -> Self {
+        let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8(text.clone()).unwrap());
+        Self { code: output.status.code(), stdout, stderr }
+    }
+
     /// The digest that a command which went well tells.
     fn digest(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
@@ -61,9 +68,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str]) -> Done {
-    let output = command(arguments).output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    Done { code: output.status.code(), stdout, stderr }
+    Done::of(&command(arguments).output().unwrap())
 }
 
 /// A command on the database of a gateway.

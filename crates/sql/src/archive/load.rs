@@ -79,7 +79,8 @@ impl<'a> Target<'a> {
     /// Goes on with an unfinished database.
     #[must_use]
     pub fn resume(database: &'a dyn Snapshots, schema: u32) -> Self {
-        Self { database, schema, inserts: Inserts { dialect: database.dialect(), texts: HashMap::new() } }
+        let (dialect, most_arguments) = (database.dialect(), database.most_arguments());
+        Self { database, schema, inserts: Inserts { dialect, most_arguments, texts: HashMap::new() } }
     }
 
     /// Writes rows of a table, and that they are there.
@@ -196,6 +197,7 @@ impl Progress for Verifying<'_> {
 /// Inserts of many rows, whose texts are rendered once.
 struct Inserts {
     dialect: Dialect,
+    most_arguments: usize,
     texts: HashMap<(&'static str, usize), String>,
 }
 
@@ -212,7 +214,7 @@ impl Inserts {
         let mut steps = Vec::new();
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
-            let count = portion(rows.len());
+            let count = portion(rows.len().min(self.most_arguments / names.len().max(1)));
             let mut args = Vec::with_capacity(count * names.len());
             for cells in rows.by_ref().take(count) {
                 let derived = self.derive(table, columns, &cells)?;
@@ -267,7 +269,7 @@ fn derived(table: &Table) -> impl Iterator<Item = &'static Column> {
     table.columns.iter().filter(|column| column.origin == Origin::Derived && !column.nullable)
 }
 
-/// How many of so many rows come with the next insert.
+/// How many of so many rows come with the next insert: one at least.
 fn portion(left: usize) -> usize {
     if left >= MAX_INSERT { MAX_INSERT } else { 1 << left.checked_ilog2().unwrap_or(0) }
 }
@@ -306,7 +308,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_needed_is_made() {
-        let inserts = Inserts { dialect: Dialect::Sqlite, texts: HashMap::new() };
+        let inserts = Inserts { dialect: Dialect::Sqlite, most_arguments: usize::MAX, texts: HashMap::new() };
         for table in TABLES {
             inserts.derive(table, &[], &[]).unwrap();
         }

@@ -103,6 +103,12 @@ impl Gateway {
         self
     }
 
+    /// The same without that variable.
+    pub(crate) fn without_variable(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| *known != name);
+        self
+    }
+
     /// The same with its database in a file, whatever the other gateways use.
     pub(crate) fn on_file(mut self) -> Self {
         self.server = None;
