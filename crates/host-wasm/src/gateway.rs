@@ -14,8 +14,6 @@ use portway_adapters_cloudflare::{
     WorkerSpawner,
 };
 use portway_api::{ApiError, ApiOptions, BuildError, ErrorCode};
-use portway_domain::children::DEFAULT_LIVE_CHILDREN;
-use portway_domain::engine::Timeouts;
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -309,8 +307,8 @@ fn options(settings: &Settings) -> Options {
     Options {
         agents: settings.agents.clone(),
         default_agent: settings.default_agent.clone(),
-        timeouts: Timeouts::default(),
-        max_children: DEFAULT_LIVE_CHILDREN,
+        timeouts: settings.timeouts,
+        max_children: settings.max_children,
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use portway_adapters_http::{BackendUrl, HttpSandboxOptions, RunnerUrl};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
+use portway_domain::children::DEFAULT_LIVE_CHILDREN;
+use portway_domain::engine::Timeouts;
 use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::AgentCommand;
@@ -33,6 +36,10 @@ pub struct Settings {
     pub bootstrap_key: Option<TokenSecret>,
     /// Where agents run. Without it sessions cannot start.
     pub sandboxes: Option<HttpSandboxOptions>,
+    /// How long things in a session may take.
+    pub timeouts: Timeouts,
+    /// How many child sessions of a session may live at once.
+    pub max_children: u32,
     /// What the keys of sandboxes follow from. Without it nobody gets a token for a sandbox.
     pub sandbox_root_key: Option<SandboxRootKey>,
     /// Whether each request is logged.
@@ -73,6 +80,8 @@ impl Settings {
             default_agent,
             bootstrap_key: reader.made("PORTWAY_BOOTSTRAP_KEY", TokenSecret::chosen),
             sandboxes: reader.sandboxes(public_url.as_deref()),
+            timeouts: reader.timeouts(),
+            max_children: reader.made("PORTWAY_MAX_CHILDREN", number).unwrap_or(DEFAULT_LIVE_CHILDREN),
             sandbox_root_key: reader.made("PORTWAY_SANDBOX_ROOT_KEY", root_key),
             access_log: reader.made("PORTWAY_ACCESS_LOG", switch).unwrap_or(true),
             transfer_key: reader.made("PORTWAY_TRANSFER_KEY", long_secret).map(|key| key.hash()),
@@ -133,6 +142,19 @@ impl Reader<'_> {
         (agents, chosen)
     }
 
+    fn timeouts(&mut self) -> Timeouts {
+        let usual = Timeouts::default();
+        let mut span = |name: &'static str, usual: Duration| self.made(name, seconds).unwrap_or(usual);
+        Timeouts {
+            start: span("PORTWAY_TIMEOUT_START", usual.start),
+            ready: span("PORTWAY_TIMEOUT_READY", usual.ready),
+            reconnect: span("PORTWAY_TIMEOUT_RECONNECT", usual.reconnect),
+            abort: span("PORTWAY_TIMEOUT_ABORT", usual.abort),
+            silence: span("PORTWAY_TIMEOUT_SILENCE", usual.silence),
+            ..usual
+        }
+    }
+
     /// Runners find the gateway under its public name unless another one is given.
     fn sandboxes(&mut self, public_url: Option<&str>) -> Option<HttpSandboxOptions> {
         let url = self.made("PORTWAY_SANDBOX_URL", backend)?;
@@ -172,6 +194,16 @@ fn long_secret(text: &str) -> Result<TokenSecret, String> {
         return Err(format!("expected at least {MIN_KEY_CHARS} characters"));
     }
     Ok(secret)
+}
+
+/// At least one of them.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds: u64 = text.parse().map_err(|_| "expected a number of seconds")?;
+    Ok(Duration::from_secs(seconds.max(1)))
+}
+
+fn number(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "expected a number")
 }
 
 fn switch(text: &str) -> Result<bool, &'static str> {
@@ -216,8 +248,14 @@ mod tests {
             ("PORTWAY_SANDBOX_ROOT_KEY", "0123456789abcdef0123456789abcdef"),
             ("PORTWAY_ACCESS_LOG", "off"),
             ("PORTWAY_TRANSFER_KEY", "abcdef0123456789abcdef0123456789"),
+            ("PORTWAY_TIMEOUT_ABORT", "7"),
+            ("PORTWAY_TIMEOUT_SILENCE", "0"),
+            ("PORTWAY_MAX_CHILDREN", "3"),
         ])
         .unwrap();
+        let timeouts =
+            Timeouts { abort: Duration::from_secs(7), silence: Duration::from_secs(1), ..Timeouts::default() };
+        assert_eq!((settings.timeouts, settings.max_children), (timeouts, 3));
         assert_eq!(settings.transfer_key, Some(TokenHash::of("abcdef0123456789abcdef0123456789")));
         assert_eq!(settings.allowed_hosts, ["a.example", "*.b.example"]);
         assert_eq!(settings.allowed_origins, ["https://app.example"]);
@@ -241,6 +279,8 @@ mod tests {
             ("PORTWAY_ACCESS_LOG", "maybe"),
             ("PORTWAY_SANDBOX_ROOT_KEY", "short"),
             ("PORTWAY_TRANSFER_KEY", "short"),
+            ("PORTWAY_TIMEOUT_START", "1s"),
+            ("PORTWAY_MAX_CHILDREN", "-1"),
         ];
         let mut told = mistakes(&variables);
         told.sort_unstable();
@@ -250,10 +290,12 @@ mod tests {
             "PORTWAY_ALLOWED_HOSTS",
             "PORTWAY_BOOTSTRAP_KEY",
             "PORTWAY_DEFAULT_AGENT",
+            "PORTWAY_MAX_CHILDREN",
             "PORTWAY_PUBLIC_URL",
             "PORTWAY_SANDBOX_GATEWAY_URL",
             "PORTWAY_SANDBOX_ROOT_KEY",
             "PORTWAY_SANDBOX_TOKEN",
+            "PORTWAY_TIMEOUT_START",
             "PORTWAY_TRANSFER_KEY",
         ];
         assert_eq!(told, expected);
