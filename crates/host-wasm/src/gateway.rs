@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -43,6 +44,9 @@ const OBJECTS: &str = "OBJECTS";
 
 /// Binding of the queue that begins events for work; there may be none.
 const WORK: &str = "WORK";
+
+/// How long a runner may take to come back to an object that was asleep.
+const RETURN: Duration = Duration::from_secs(5);
 
 /// Binding of the class of objects that sessions have.
 const SESSIONS: &str = "SESSIONS";
@@ -225,6 +229,14 @@ impl Gateway {
             tracing::warn!(session = %id, %error, "a session could not be asked; the schedule does it");
             None
         })
+    }
+
+    /// The object has just come into memory, and whatever runner was connected before has to connect again. The platform
+    /// tells nobody of connections that end with the object.
+    pub(crate) async fn await_runner(self: Rc<Self>, id: SessionId) {
+        if let Err(error) = self.services.await_runner(&id, RETURN).await {
+            tracing::warn!(session = %id, %error, "it is not known whether a runner was connected");
+        }
     }
 
     /// Whether anybody has a socket or an event stream open here.

@@ -109,6 +109,9 @@ impl Object {
         let gateway = Rc::new(made.map_err(|error| unavailable(&error))?);
         *self.0.gateway.borrow_mut() = Some(gateway.clone());
         Keep::object().spawn(gateway.clone().start_work());
+        if let ObjectName::Session(id) = &self.0.name {
+            Keep::object().spawn(gateway.clone().await_runner(id.clone()));
+        }
         let sleepers = self.0.sleepers.take();
         for sleeper in sleepers {
             self.wake(&gateway, sleeper).await;

@@ -10,8 +10,8 @@ use portway_domain::ids::{SessionId, SnapshotId};
 use portway_ports::sandboxes::{SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
 use portway_ports::system::Clock;
 
-/// Sandboxes of a backend, whose end nobody waits for: that would keep an instance at work for as long as a sandbox
-/// lives. A session finds out by its runner, who does not come back.
+/// Sandboxes of a backend, whose end nobody waits for all the time: that would keep an instance at work for as long as a
+/// sandbox lives.
 struct Unwatched(HttpSandboxes);
 
 /// No backend was named.
@@ -51,8 +51,12 @@ impl Sandboxes for Unwatched {
         self.0.stay_with_node()
     }
 
-    async fn ended(&self, _: &SandboxRef) -> String {
-        future::pending().await
+    fn are_watched(&self) -> bool {
+        false
+    }
+
+    async fn ended(&self, sandbox: &SandboxRef) -> String {
+        self.0.ended(sandbox).await
     }
 }
 

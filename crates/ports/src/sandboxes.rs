@@ -171,6 +171,12 @@ pub trait Sandboxes: Send + Sync {
         self.is_alive(sandbox).await.unwrap_or(false)
     }
 
+    /// Whether somebody waits for the end of each sandbox for as long as it lives. Where that costs too much, one is asked
+    /// about while its runner is away.
+    fn are_watched(&self) -> bool {
+        true
+    }
+
     /// Returns when the sandbox is no more, with how it ended in words; at once if it does not exist. May be dropped
     /// early.
     async fn ended(&self, sandbox: &SandboxRef) -> String;

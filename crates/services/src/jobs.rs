@@ -244,6 +244,9 @@ impl Services {
 
     /// Tells the session when its sandbox is no more.
     pub(crate) fn watch_sandbox(self: &Arc<Self>, sandbox: SandboxRef) {
+        if !self.ports.sandboxes.are_watched() {
+            return;
+        }
         let services = self.clone();
         self.ports.spawner.spawn(Box::pin(async move {
             let detail = services.ports.sandboxes.ended(&sandbox).await;

@@ -162,7 +162,7 @@ impl Services {
     }
 }
 
-fn sandbox_of(engine: &Engine) -> SandboxRef {
+pub(crate) fn sandbox_of(engine: &Engine) -> SandboxRef {
     let runner = &engine.runner;
     SandboxRef { session: engine.session.clone(), generation: runner.generation, id: runner.sandbox.clone() }
 }

@@ -1,12 +1,16 @@
 //! The runner's side of a session.
 
-use portway_domain::engine::{Engine, Event, Refusal, RunnerHello, RunnerReport};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_domain::engine::{Engine, Event, Link, Refusal, RunnerHello, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::tokens::TokenHash;
 use portway_ports::sessions::PendingCommand;
 
 use crate::Services;
 use crate::error::Error;
+use crate::recovery::sandbox_of;
 
 /// Most commands that are read at once for a runner.
 const COMMAND_PAGE: u32 = 64;
@@ -113,11 +117,44 @@ impl Services {
     }
 
     /// A connection of a runner was lost.
-    pub async fn runner_disconnected(&self, id: &SessionId, generation: u32, connection: String) {
+    pub async fn runner_disconnected(self: &Arc<Self>, id: &SessionId, generation: u32, connection: String) {
         let event = Event::RunnerDisconnected { generation, connection };
-        if let Err(error) = self.apply(id, vec![event], Vec::new(), self.moment()).await {
-            tracing::warn!(session = %id, generation, %error, "the loss of a runner's connection could not be recorded");
+        match self.apply(id, vec![event], Vec::new(), self.moment()).await {
+            Ok(stepped) => self.ask_while_lost(&stepped.engine),
+            Err(error) => {
+                tracing::warn!(session = %id, generation, %error, "the loss of a runner's connection could not be recorded");
+            }
         }
+    }
+
+    /// The host has lost whatever connections the session had: its runner has so long to come back by itself, and counts as
+    /// disconnected after that.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn await_runner(self: &Arc<Self>, id: &SessionId, patience: Duration) -> Result<(), Error> {
+        let Some((_, engine)) = self.ports.store.engine(id).await? else { return Ok(()) };
+        let Link::Connected { connection } = engine.value.runner.link else { return Ok(()) };
+        self.ports.clock.sleep(patience).await;
+        self.runner_disconnected(id, engine.value.runner.generation, connection).await;
+        Ok(())
+    }
+
+    /// Asks about a sandbox whose runner is away, for as long as that may be.
+    fn ask_while_lost(self: &Arc<Self>, engine: &Engine) {
+        let Link::Lost { deadline } = engine.runner.link else { return };
+        if self.ports.sandboxes.are_watched() {
+            return;
+        }
+        let (services, sandbox) = (self.clone(), sandbox_of(engine));
+        self.ports.spawner.spawn(Box::pin(async move {
+            let clock = &services.ports.clock;
+            let detail = tokio::select! {
+                detail = services.ports.sandboxes.ended(&sandbox) => detail,
+                () = clock.sleep(deadline.since(clock.now())) => return,
+            };
+            services.sandbox_gone(&sandbox.session, sandbox.generation, detail).await;
+        }));
     }
 }
 

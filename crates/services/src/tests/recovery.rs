@@ -273,3 +273,29 @@ async fn a_sandbox_that_all_nodes_reach_is_left_to_the_one_that_started_it() {
     world.services.recover(Tenancy::Shared).await.unwrap();
     assert!(matches!(world.engine(&id).await.runner.link, Link::Lost { .. }));
 }
+
+#[tokio::test]
+async fn a_sandbox_that_nobody_watches_is_asked_about_when_its_runner_is_away() {
+    let world = World::new().await;
+    world.sandboxes.are_unwatched.store(true, Ordering::SeqCst);
+    let id = world.open_ready().await;
+    world.services.prompt(&world.as_owner(), &id, say("go on")).await.unwrap();
+    world.sandboxes.kill(&id, 1);
+    settled().await;
+    assert!(world.engine(&id).await.is_connected(), "nobody knows yet");
+    world.services.runner_disconnected(&id, 1, "connection 1".to_owned()).await;
+    // There is a new one before the time is over that a runner has.
+    world.sandboxes.started(&id, 2).await;
+}
+
+#[tokio::test]
+async fn a_runner_that_does_not_come_back_to_its_host_counts_as_disconnected() {
+    let world = World::new().await;
+    let session = world.open().await;
+    let patience = Duration::from_secs(5);
+    world.services.await_runner(&session.id, patience).await.unwrap();
+    assert!(!matches!(world.engine(&session.id).await.runner.link, Link::Lost { .. }), "there was none");
+    let id = world.open_ready().await;
+    world.services.await_runner(&id, patience).await.unwrap();
+    assert!(matches!(world.engine(&id).await.runner.link, Link::Lost { .. }));
+}

@@ -270,6 +270,8 @@ pub(super) struct FakeSandboxes {
     /// Whether all nodes can reach them, and nobody can ask about them now.
     pub(super) are_elsewhere: AtomicBool,
     pub(super) is_unreachable: AtomicBool,
+    /// Whether nobody waits for their end.
+    pub(super) are_unwatched: AtomicBool,
     /// Those that were stopped or put away, as they were called.
     pub(super) ended: Mutex<Vec<SandboxRef>>,
     /// Sessions whose files were removed.
@@ -377,6 +379,10 @@ impl Sandboxes for FakeSandboxes {
 
     async fn was_here(&self, sandbox: &SandboxRef) -> bool {
         self.known.lock().unwrap().contains(&(sandbox.session.clone(), sandbox.generation))
+    }
+
+    fn are_watched(&self) -> bool {
+        !self.are_unwatched.load(Ordering::SeqCst)
     }
 
     async fn ended(&self, sandbox: &SandboxRef) -> String {
