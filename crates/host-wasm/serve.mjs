@@ -27,6 +27,7 @@ const server = new Miniflare({
   handleRuntimeStdio(stdout, stderr) {
     for (const stream of [stdout, stderr]) stream.pipe(process.stderr);
   },
+  unsafeTriggerHandlers: true,
   workers: [gateway(folder, Object.fromEntries(variables))],
 });
 
@@ -40,10 +41,13 @@ async function stop() {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal).once(signal, stop);
 
 const url = await server.ready;
-const worker = await server.getWorker("portway");
+// Miniflare's own call of the handler blocks this process, and so whatever workerd prints meanwhile, until it is answered:
+// workerd would wait to be read while it is waited for.
+const schedule = new URL(`cdn-cgi/handler/scheduled?cron=${encodeURIComponent(everyMinute)}`, url);
 async function tick() {
   try {
-    await worker.scheduled({ cron: everyMinute });
+    const answer = await fetch(schedule);
+    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   } catch (error) {
     console.error(`the schedule failed: ${error}`);
   }

@@ -1,5 +1,5 @@
-//! Real coding agents as their presets find them: the program on the gateway's `PATH`, the key in its environment, and
-//! nothing in `portway.toml`. Each has a model server of our own.
+//! Real coding agents as their presets find them: the program on the `PATH` of whoever starts them, the key in its
+//! environment, and nothing in `portway.toml`. Each has a model server of our own.
 
 mod claude;
 mod codex;
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use portway_protocol::client::{AnswerValue, ClientFrame};
 use portway_protocol::message::{FinishReason, Part, ToolStatus};
+use serde_json::json;
 
 use crate::fake_model::{Answer, FakeModel, Script, ToolCall};
 use crate::harness::gateway::Gateway;
+use crate::harness::host::is_worker;
 use crate::harness::mirror::Entry;
 use crate::harness::session::Session;
 use crate::harness::socket::ClientSocket;
@@ -141,6 +143,11 @@ impl Installed {
         let rest = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&rest))).unwrap();
         gateway = gateway.with_variable("PATH", path).with_variable("HOME", home);
+        if is_worker() {
+            // It has no programs, so it is told which of them its backend has.
+            let agents = json!({self.agent.preset: {"command": [self.program]}});
+            gateway = gateway.with_variable("PORTWAY_AGENTS", agents.to_string());
+        }
         gateway.launch().await;
         let session = gateway.api().session_with(self.agent.preset).await;
         let socket = session.socket().await;
@@ -279,7 +286,7 @@ impl Stage {
     /// may be done to its home.
     async fn goes_on_after_a_restart(&mut self, meanwhile: impl FnOnce(&Path)) {
         self.ask("My word is zebra").await;
-        self.gateway.stop().await;
+        self.gateway.stop_with_sandbox(&self.session).await;
         meanwhile(&home(&self.gateway));
         self.gateway.launch().await;
         self.socket = self.session.socket().await;

@@ -1,4 +1,4 @@
-//! Gateway, runners, agents and clients are killed again and again while fifty sessions work. Nothing that was acknowledged is lost
+//! Gateway, runners, agents and clients are killed again and again while many sessions work. Nothing that was acknowledged is lost
 //! or done twice, and no session stands still. So it is when one of two gateways dies for good.
 
 mod casualties;
@@ -6,6 +6,7 @@ mod ledger;
 mod person;
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,18 +18,25 @@ use self::person::{Kept, Person};
 use crate::harness::database::allow_sessions;
 use crate::harness::eventually;
 use crate::harness::gateway::Gateway;
+use crate::harness::host::is_worker;
 use crate::harness::postgres::Server;
 use crate::harness::random::Random;
 use crate::trials::Trials;
 
-/// Sessions at once.
-const SESSIONS: usize = 50;
+/// What happens in a round.
+struct Scale {
+    /// Sessions at once.
+    sessions: usize,
+    /// How often the gateway is killed.
+    gateways: usize,
+    /// How many runners are killed, and how many agents and clients, besides those that die while the gateway is gone.
+    others: usize,
+}
 
-/// How often the gateway is killed.
-const GATEWAYS: usize = 8;
+const SCALE: Scale = Scale { sessions: 50, gateways: 8, others: 14 };
 
-/// How many runners are killed, and how many agents and clients, besides those that die while the gateway is gone.
-const OTHERS: usize = 14;
+/// For a host that takes long to start.
+const SMALL_SCALE: Scale = Scale { sessions: 20, gateways: 4, others: 6 };
 
 /// Sessions that are opened on each of two gateways.
 const EACH: usize = 6;
@@ -57,13 +65,14 @@ async fn round(random: &mut Random) {
     let begin = Instant::now();
     let casualties = Arc::new(Casualties::default());
     let (over, is_over) = watch::channel(false);
-    let people: Vec<JoinHandle<Kept>> = (0..SESSIONS)
+    let scale = if is_worker() { SMALL_SCALE } else { SCALE };
+    let people: Vec<JoinHandle<Kept>> = (0..scale.sessions)
         .map(|number| {
             let person = Person::new(number, gateway.api(), gateway.api(), random.split(), Arc::clone(&casualties));
             tokio::spawn(person.talk_until(is_over.clone()))
         })
         .collect();
-    for (number, victim) in plan(random).into_iter().enumerate() {
+    for (number, victim) in plan(&scale, random).into_iter().enumerate() {
         // The first time while sessions are being opened and sandboxes started.
         tokio::time::sleep(random.millis(20, 350)).await;
         match victim {
@@ -127,9 +136,10 @@ pub(crate) async fn one_of_two_gateways_dies(server: Server) {
 }
 
 /// Whom to kill, in an order that begins with the gateway.
-fn plan(random: &mut Random) -> Vec<Victim> {
-    let mut rest = [[Victim::Runner; OTHERS], [Victim::Agent; OTHERS], [Victim::Client; OTHERS]].concat();
-    rest.extend([Victim::Gateway; GATEWAYS - 1]);
+fn plan(scale: &Scale, random: &mut Random) -> Vec<Victim> {
+    let others = [Victim::Runner, Victim::Agent, Victim::Client];
+    let mut rest: Vec<Victim> = others.into_iter().flat_map(|victim| iter::repeat_n(victim, scale.others)).collect();
+    rest.extend(iter::repeat_n(Victim::Gateway, scale.gateways - 1));
     let mut plan = vec![Victim::Gateway];
     while !rest.is_empty() {
         plan.push(rest.swap_remove(random.index(rest.len())));

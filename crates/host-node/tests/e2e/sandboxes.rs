@@ -34,8 +34,7 @@ pub(crate) fn add(trials: &mut Trials) {
 
 /// A gateway that is not started yet, for that backend.
 fn gateway_of(backend: &Backend, config: &str) -> Gateway {
-    let (url, token) = (backend.url(), backend.token_file());
-    Gateway::prepared(config).with_arguments(&["--sandbox-url", &url, "--sandbox-token-file", &token])
+    Gateway::prepared(config).on_backend(&backend.url(), &backend.token())
 }
 
 async fn running(config: &str) -> (Backend, Gateway) {
@@ -65,10 +64,7 @@ async fn agents_of_a_backend_answer(agent: Agent) {
 
 async fn a_wrong_token_fails_the_session() {
     let backend = Backend::start("").await;
-    let url = backend.url();
-    let mut gateway = Gateway::prepared("")
-        .with_arguments(&["--sandbox-url", &url])
-        .with_variable("PORTWAY_SANDBOX_TOKEN", "0123456789abcdef0123456789abcdef");
+    let mut gateway = Gateway::prepared("").on_backend(&backend.url(), "0123456789abcdef0123456789abcdef");
     gateway.launch().await;
     let session = gateway.api().demo_session().await;
     let detail = session.reaches("error").await;
@@ -198,7 +194,11 @@ async fn a_dead_runner_is_replaced() {
 }
 
 async fn a_stopped_gateway_leaves_nothing() {
-    let (backend, mut gateway) = running("").await;
+    let backend = Backend::start("").await;
+    let (url, token) = (backend.url(), backend.token_file());
+    let arguments = ["--sandbox-url", &url, "--sandbox-token-file", &token];
+    let mut gateway = Gateway::prepared("").with_arguments(&arguments);
+    gateway.launch().await;
     let session = gateway.api().demo_session().await;
     backend.runner(&session.id).await;
     session.reaches("running").await;

@@ -1,5 +1,6 @@
 //! A sandbox backend as a process.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use super::{PATIENCE, eventually, processes};
 pub(crate) struct Backend {
     scratch: TempDir,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, OsString)>,
     address: Option<SocketAddr>,
     child: Option<Child>,
     may_leave: bool,
@@ -33,12 +35,18 @@ impl Backend {
             std::fs::create_dir(scratch.path().join(folder)).unwrap();
         }
         std::fs::write(scratch.path().join("data/portway.toml"), config).unwrap();
-        Self { scratch, arguments: Vec::new(), address: None, child: None, may_leave: false }
+        Self { scratch, arguments: Vec::new(), variables: Vec::new(), address: None, child: None, may_leave: false }
     }
 
     /// The same with further arguments.
     pub(crate) fn with_arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// The same with further variables in its environment, which its agents get.
+    pub(crate) fn with_variables(mut self, variables: impl IntoIterator<Item = (&'static str, OsString)>) -> Self {
+        self.variables.extend(variables);
         self
     }
 
@@ -71,6 +79,7 @@ impl Backend {
         if !self.arguments.iter().any(|argument| argument == "--listen") {
             command.args(["--listen", &listen.to_string()]);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env("TMPDIR", self.mark()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let (sender, first) = oneshot::channel();
@@ -107,10 +116,14 @@ impl Backend {
         self.scratch.path().join("tmp")
     }
 
+    /// Its token.
+    pub(crate) fn token(&self) -> String {
+        std::fs::read_to_string(self.token_file()).unwrap().trim().to_owned()
+    }
+
     /// Calls it with its token.
     pub(crate) async fn call(&self, label: &str, body: &Value) -> Reply {
-        let token = std::fs::read_to_string(self.token_file()).unwrap();
-        self.call_with(token.trim(), label, body).await
+        self.call_with(&self.token(), label, body).await
     }
 
     /// Calls it with some token.

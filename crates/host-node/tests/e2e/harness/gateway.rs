@@ -12,18 +12,23 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use portway::agents::PRESETS;
+use reqwest::Method;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::agents::Agent;
-use super::api::Api;
+use super::api::{Api, send};
 use super::backend::Backend;
-use super::host::{WorkerFiles, free_address};
+use super::host::{WorkerFiles, free_address, is_worker};
 use super::postgres::{Schema, Server};
+use super::session::Session;
 use super::{PATIENCE, eventually, processes};
 
 /// The first administrator's key.
 pub(crate) const KEY: &str = "sk_test_0123456789abcdef0123456789abcdef";
+
+/// The variable that names the backend for agents.
+const BACKEND: &str = "PORTWAY_SANDBOX_URL";
 
 /// How much of each log a failed test shows, in bytes.
 const SHOWN: usize = 6_000;
@@ -107,6 +112,11 @@ impl Gateway {
     pub(crate) fn without_variable(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| *known != name);
         self
+    }
+
+    /// The same with its agents on that backend.
+    pub(crate) fn on_backend(self, url: &str, token: &str) -> Self {
+        self.with_variable(BACKEND, url).with_variable("PORTWAY_SANDBOX_TOKEN", token)
     }
 
     /// The same with its database in a file, whatever the other gateways use.
@@ -201,15 +211,16 @@ impl Gateway {
     }
 
     async fn worker_command(&mut self, files: &WorkerFiles) -> Command {
-        if self.backend.is_none() {
+        let has_backend = self.backend.is_some() || self.variables.iter().any(|(name, _)| *name == BACKEND);
+        if !has_backend {
             let config = std::fs::read_to_string(self.data().join("portway.toml")).unwrap();
-            let mut backend = Backend::prepared(&config).of_a_worker();
+            let of_agents = self.variables.iter().filter(|(name, _)| !name.starts_with("PORTWAY_")).cloned();
+            let mut backend = Backend::prepared(&config).of_a_worker().with_variables(of_agents);
             backend.launch().await;
             self.backend = Some(backend);
         }
         let address = *self.address.get_or_insert_with(free_address);
-        let backend = self.backend.as_ref().expect("it was started");
-        let mut command = files.command(&self.data(), address, backend);
+        let mut command = files.command(&self.data(), address, self.backend.as_ref());
         if let Some(key) = &self.key {
             command.env("PORTWAY_BOOTSTRAP_KEY", key);
         }
@@ -319,8 +330,9 @@ impl Gateway {
     pub(crate) fn descendants(&self) -> Vec<i32> {
         let own = self.both().into_iter().flat_map(Self::own_descendants);
         match &self.backend {
-            // What is below the process of a Worker is part of it.
             Some(backend) => backend.descendants(),
+            // What is below the process of a Worker is part of it.
+            None if is_worker() => Vec::new(),
             None => own.collect(),
         }
     }
@@ -372,7 +384,7 @@ impl Gateway {
     pub(crate) async fn kill9(&mut self) {
         self.running.as_mut().expect("it runs").child.kill().unwrap();
         self.ended().await;
-        if self.backend.is_some() {
+        if is_worker() {
             processes::kill_marked(&self.mark());
         }
     }
@@ -399,6 +411,15 @@ impl Gateway {
     fn assert_nothing_left(&self) {
         let left: Vec<String> = self.own_descendants().into_iter().map(processes::describe).collect();
         assert!(left.is_empty(), "left behind by the gateway: {left:#?}");
+    }
+
+    /// Stops it, and with it the sandbox of that session, which a Worker would leave alone.
+    pub(crate) async fn stop_with_sandbox(&mut self, session: &Session) {
+        if is_worker() {
+            send(session.api.request(Method::POST, &session.path("/hibernate"))).await.expect(200);
+            session.reaches("hibernated").await;
+        }
+        self.stop().await;
     }
 
     /// Stops it and starts it again.

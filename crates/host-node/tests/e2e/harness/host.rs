@@ -11,7 +11,10 @@ use super::backend::Backend;
 
 /// What a Worker lacks, and the tests that need it, by the beginnings of their names.
 const LACKING: &[(&str, &[&str])] = &[
-    ("a program with a command line", &["agents_command::", "db::", "doctor::", "starting::", "sandboxes::"]),
+    (
+        "a program with a command line",
+        &["agents_command::", "db::", "doctor::", "starting::", "sandboxes::mistakes", "sandboxes::the_doctor"],
+    ),
     (
         "an HTTP server of its own",
         &[
@@ -38,35 +41,32 @@ const LACKING: &[(&str, &[&str])] = &[
         ],
     ),
     ("objects that can be made older", &["attachments::what_a_crash"]),
-    ("another database", &["postgres::", "neighbours::", "resuming::another"]),
+    ("another database", &["postgres::", "neighbours::", "resuming::another", "sandboxes::gateways_share"]),
     (
         "an end that puts sandboxes away",
         &[
             "broken_agents::the_agent_is_no_longer",
             "event_streams::end_when_the_gateway_stops",
-            "kills::",
-            "stopping::",
-        ],
-    ),
-    (
-        "arguments that name another backend",
-        &["legacy_runner::", "claude::", "codex::", "gemini::", "goose::", "opencode::"],
-    ),
-    (
-        "settings for times and numbers",
-        &[
-            "aborts::a_runner_that_hangs",
-            "broken_agents::the_command_never_speaks",
-            "children::all_children_end",
-            "children::children_are_listed",
-            "children::what_a_killed",
+            "sandboxes::a_stopped_gateway",
+            "stopping::a_long_turn",
+            "stopping::a_short_turn",
+            "stopping::clients_are_told",
+            "stopping::sessions_go_on",
+            "stopping::what_waits",
         ],
     ),
 ];
 
+/// Whether gateways are Workers.
+pub(crate) fn is_worker() -> bool {
+    std::env::var("PORTWAY_TEST_HOST").is_ok_and(|host| host == "worker")
+}
+
 /// What the Worker lacks for that test, if anything.
 pub(crate) fn lacking(test: &str) -> Option<&'static str> {
-    WorkerFiles::find()?;
+    if !is_worker() {
+        return None;
+    }
     let needs = |(_, tests): &&(&str, &[&str])| tests.iter().any(|name| test.starts_with(name));
     LACKING.iter().find(needs).map(|(what, _)| *what)
 }
@@ -81,7 +81,7 @@ pub(crate) struct WorkerFiles {
 impl WorkerFiles {
     /// Those of the Worker that the tests are about, if they are about one.
     pub(crate) fn find() -> Option<Self> {
-        if std::env::var("PORTWAY_TEST_HOST").ok()? != "worker" {
+        if !is_worker() {
             return None;
         }
         let path = |name: &str| {
@@ -95,8 +95,8 @@ impl WorkerFiles {
         })
     }
 
-    /// Serves it at that address, with its agents on the backend.
-    pub(crate) fn command(&self, data: &Path, address: SocketAddr, backend: &Backend) -> Command {
+    /// Serves it at that address, with its agents on the backend if it is given one.
+    pub(crate) fn command(&self, data: &Path, address: SocketAddr, backend: Option<&Backend>) -> Command {
         let mut command = Command::new("node");
         command.arg(&self.script).arg(&self.miniflare).arg(&self.worker).arg(data).arg(address.port().to_string());
         for (name, value) in variables(data, address, backend) {
@@ -107,14 +107,13 @@ impl WorkerFiles {
 }
 
 /// Variables that say what `portway.toml` says to the native host.
-fn variables(data: &Path, address: SocketAddr, backend: &Backend) -> Vec<(&'static str, OsString)> {
-    let token = std::fs::read_to_string(backend.token_file()).unwrap();
+fn variables(data: &Path, address: SocketAddr, backend: Option<&Backend>) -> Vec<(&'static str, OsString)> {
     let config: toml::Table = std::fs::read_to_string(data.join("portway.toml")).unwrap().parse().unwrap();
-    let mut variables = vec![
-        ("PORTWAY_SANDBOX_URL", backend.url().into()),
-        ("PORTWAY_SANDBOX_TOKEN", token.trim().into()),
-        ("PORTWAY_SANDBOX_GATEWAY_URL", format!("ws://{address}").into()),
-    ];
+    let mut variables = vec![("PORTWAY_SANDBOX_GATEWAY_URL", format!("ws://{address}").into())];
+    if let Some(backend) = backend {
+        variables.push(("PORTWAY_SANDBOX_URL", backend.url().into()));
+        variables.push(("PORTWAY_SANDBOX_TOKEN", backend.token().into()));
+    }
     for (key, value) in config {
         match (key.as_str(), value) {
             ("agents", toml::Value::Table(agents)) => {
@@ -122,10 +121,28 @@ fn variables(data: &Path, address: SocketAddr, backend: &Backend) -> Vec<(&'stat
                 variables.push(("PORTWAY_AGENTS", serde_json::to_string(&agents).unwrap().into()));
             }
             ("default_agent", toml::Value::String(name)) => variables.push(("PORTWAY_DEFAULT_AGENT", name.into())),
+            ("max_children", toml::Value::Integer(count)) => {
+                variables.push(("PORTWAY_MAX_CHILDREN", count.to_string().into()));
+            }
+            ("timeouts", toml::Value::Table(timeouts)) => {
+                variables.extend(timeouts.iter().map(|(name, seconds)| (timeout(name), seconds.to_string().into())));
+            }
             (key, _) => panic!("a Worker cannot be told {key}: put the test among those that it lacks something for"),
         }
     }
     variables
+}
+
+/// The variable for a key of `[timeouts]`.
+fn timeout(name: &str) -> &'static str {
+    match name {
+        "start" => "PORTWAY_TIMEOUT_START",
+        "ready" => "PORTWAY_TIMEOUT_READY",
+        "reconnect" => "PORTWAY_TIMEOUT_RECONNECT",
+        "abort" => "PORTWAY_TIMEOUT_ABORT",
+        "silence" => "PORTWAY_TIMEOUT_SILENCE",
+        other => panic!("there is no timeout {other}"),
+    }
 }
 
 /// Ports below those that systems give to whoever asks for none: no connection takes one of them by chance.

@@ -67,7 +67,9 @@ fn check_transcript<'k>(transcript: &[Entry], kept: &'k Kept, losses: Losses) ->
     let is_pause = |entry: &&Entry| entry.content.starts_with("Error: The runner was lost too often");
     let told: Vec<&Entry> = of(MessageRole::System).filter(|entry| !is_pause(entry)).collect();
     assert!(told.iter().all(|entry| entry.content.starts_with("Error: ")), "session {id}: {told:#?}");
-    assert_eq!(told.len(), broken.len(), "the errors of session {id}: {told:#?} for {broken:?}");
+    // One that died between the end of its message and that of its turn is told as well.
+    let most = losses.runners + losses.agents;
+    assert!((broken.len()..=most).contains(&told.len()), "the errors of session {id}: {told:#?} for {broken:?}");
     broken
 }
 

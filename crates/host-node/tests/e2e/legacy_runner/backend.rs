@@ -68,7 +68,7 @@ impl Backend {
     /// The same before it is started.
     pub(super) fn prepared(&self, config: &str) -> Gateway {
         let url = format!("http://{}", self.address);
-        Gateway::prepared(config).with_arguments(&["--sandbox-url", &url]).with_variable("PORTWAY_SANDBOX_TOKEN", TOKEN)
+        Gateway::prepared(config).on_backend(&url, TOKEN)
     }
 
     /// Waits until a sandbox of that generation is ordered.
