@@ -71,6 +71,10 @@ impl Nodes for ObjectNodes {
     async fn interrupt(&self) -> bool {
         false
     }
+
+    fn read_ahead(&self) -> bool {
+        true
+    }
 }
 
 struct Node {

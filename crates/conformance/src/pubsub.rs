@@ -29,6 +29,11 @@ pub trait Nodes: Send + Sync {
 
     /// Breaks every connection that hints take, once; answers whether there are any.
     async fn interrupt(&self) -> bool;
+
+    /// Whether hints that a watcher has not read may already be on their way to it, out of reach of who tells them.
+    fn read_ahead(&self) -> bool {
+        false
+    }
 }
 
 /// A case that runs.
@@ -288,7 +293,10 @@ async fn a_slow_watcher_misses(nodes: Arc<dyn Nodes>) -> Outcome {
         one.publish(&topic, title(version));
     }
     // Somebody who does not read misses some; one whose hints come from afar may just get them all.
-    check!(read_until_missed(here.as_mut(), MANY).await?);
+    match nodes.read_ahead() {
+        true => check!(read_until_missed(here.as_mut(), MANY).await?),
+        false => check!(matches!(here.next().await, Some(Delivery::Missed))),
+    }
     read_until_missed(there.as_mut(), MANY).await.map(drop)
 }
 

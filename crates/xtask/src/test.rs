@@ -39,7 +39,7 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
             stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
-        stages.run("port suites on D1 and R2", || {
+        stages.run("port suites on D1, R2 and Durable Objects", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
         })?;
         stages.run("end-to-end in workerd", || {

@@ -32,7 +32,7 @@ pub(crate) enum Action {
         #[arg(long, default_value = "portway-data/worker")]
         data: PathBuf,
     },
-    /// Run the conformance suites on D1 and R2 inside workerd
+    /// Run the conformance suites on D1, R2 and Durable Objects inside workerd
     Test {
         /// Only the trials whose names contain this
         filter: Option<String>,

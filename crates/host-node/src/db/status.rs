@@ -14,7 +14,7 @@ use crate::gateway;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
-    kind: &'static str,
+    kind: Kind,
     /// Where it is, without a password.
     place: String,
     /// Number of the last migration that the database ran; 0 for none.
@@ -28,6 +28,15 @@ struct Status {
     /// Not known of a Worker's.
     bytes: Option<u64>,
     tables: Vec<TableStatus>,
+}
+
+/// What a database is.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Sqlite,
+    Postgres,
+    Worker,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,9 +74,9 @@ impl Status {
         let tables = counts(&*driver, schema.min(known_schema)).await?;
         Ok(Self {
             kind: match database {
-                Database::Own(gateway::Database::Sqlite(_)) => "sqlite",
-                Database::Own(gateway::Database::Postgres(_)) => "postgres",
-                Database::Worker(_) => "worker",
+                Database::Own(gateway::Database::Sqlite(_)) => Kind::Sqlite,
+                Database::Own(gateway::Database::Postgres(_)) => Kind::Postgres,
+                Database::Worker(_) => Kind::Worker,
             },
             place: place.name(database).await?,
             schema,
@@ -81,9 +90,9 @@ impl Status {
 
     fn text(&self) -> String {
         let kind = match self.kind {
-            "sqlite" => "SQLite",
-            "postgres" => "Postgres",
-            _ => "D1 of the Worker",
+            Kind::Sqlite => "SQLite",
+            Kind::Postgres => "Postgres",
+            Kind::Worker => "D1 of the Worker",
         };
         let size = self.bytes.map(|bytes| format!(", {} KiB", bytes >> 10)).unwrap_or_default();
         let mut text = format!("database  {kind}, {}{size}\n", self.place);

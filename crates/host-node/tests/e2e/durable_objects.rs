@@ -71,6 +71,8 @@ async fn work_is_begun_by_the_queue() {
     let mut gateway = Gateway::prepared("").with_variable("PORTWAY_TEST_SCHEDULE", "once");
     gateway.launch().await;
     let session = gateway.api().demo_session().await;
+    // Nobody asks for anything meanwhile: whoever is asked would do what is due as well.
+    gateway.runner(&session.id).await;
     let mut socket = session.socket().await;
     let prompt = socket.prompt("/say one", None).await;
     assert_eq!(socket.answer_to(&prompt).await.content, "one");

@@ -65,7 +65,9 @@ async fn what_is_busy_stays() {
     let question = socket.question().await;
     assert_eq!(post(&session, "/hibernate").await["status"], "running");
     socket.answer(&question.id, AnswerValue::Flag(true)).await;
-    assert_eq!(socket.answer_to(&prompt).await.finish(), Some(FinishReason::EndTurn));
+    let answer = socket.answer_to(&prompt).await;
+    assert!(answer.content.starts_with("something: "), "{}", answer.content);
+    assert_eq!(answer.finish(), Some(FinishReason::EndTurn));
 }
 
 /// What `/refresh` of clients does: the session stops and comes back, and neither does harm when it is asked for twice.
