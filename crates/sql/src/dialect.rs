@@ -2,12 +2,14 @@
 
 use portway_domain::time::Timestamp;
 use sea_query::{
-    BinOper, Expr, ExprTrait, Func, PostgresQueryBuilder, Query, QueryStatementWriter, SchemaStatementBuilder,
-    SelectStatement, SqliteQueryBuilder, Value,
+    BinOper, Expr, ExprTrait, Func, Query, QueryStatementWriter, SchemaStatementBuilder, SelectStatement,
+    SqliteQueryBuilder, Value,
 };
-use time::OffsetDateTime;
+#[cfg(feature = "postgres")]
+use {sea_query::PostgresQueryBuilder, time::OffsetDateTime};
 
 use crate::driver::Statement;
+#[cfg(feature = "postgres")]
 use crate::subquery::scalar;
 
 /// The SQL that a driver speaks.
@@ -15,7 +17,8 @@ use crate::subquery::scalar;
 pub enum Dialect {
     /// SQLite and its kin (Cloudflare D1, Durable Object storage).
     Sqlite,
-    /// PostgreSQL.
+    /// PostgreSQL, where the crate has the feature for it.
+    #[cfg(feature = "postgres")]
     Postgres,
 }
 
@@ -25,6 +28,7 @@ impl Dialect {
     pub fn statement(self, query: &impl QueryStatementWriter) -> Statement {
         let (text, values) = match self {
             Self::Sqlite => query.build(SqliteQueryBuilder),
+            #[cfg(feature = "postgres")]
             Self::Postgres => query.build(PostgresQueryBuilder),
         };
         Statement { text: text.into(), args: values.0 }
@@ -44,6 +48,7 @@ impl Dialect {
     pub fn optional_time(self, time: Option<Timestamp>) -> Value {
         match self {
             Self::Sqlite => Value::BigInt(time.map(Timestamp::as_micros)),
+            #[cfg(feature = "postgres")]
             Self::Postgres => Value::TimeDateTimeWithTimeZone(time.map(moment)),
         }
     }
@@ -52,6 +57,7 @@ impl Dialect {
     pub(crate) fn clock(self) -> Expr {
         match self {
             Self::Sqlite => Expr::cust("CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000"),
+            #[cfg(feature = "postgres")]
             Self::Postgres => Expr::cust("CURRENT_TIMESTAMP"),
         }
     }
@@ -67,6 +73,7 @@ impl Dialect {
                 column.binary(BinOper::In, items)
             }
             // As an array the items are looked up in the index of the column, however few they are thought to be.
+            #[cfg(feature = "postgres")]
             Self::Postgres => {
                 let items = "ARRAY (SELECT jsonb_array_elements_text($1))";
                 column.eq(Func::cust("ANY").arg(Expr::cust_with_values(items, [Value::from(list)])))
@@ -79,6 +86,7 @@ impl Dialect {
     pub(crate) fn among(self, column: Expr, choice: SelectStatement) -> Expr {
         match self {
             Self::Sqlite => column.in_subquery(choice),
+            #[cfg(feature = "postgres")]
             Self::Postgres => column.eq(Func::cust("ANY").arg(Expr::cust_with_expr("ARRAY $1", scalar(choice)))),
         }
     }
@@ -94,6 +102,7 @@ impl Dialect {
     pub(crate) fn json_rows(self, columns: impl IntoIterator<Item = (&'static str, &'static str)>) -> Expr {
         let (array, row) = match self {
             Self::Sqlite => ("json_group_array", "json_array"),
+            #[cfg(feature = "postgres")]
             Self::Postgres => ("json_agg", "json_build_array"),
         };
         let row = Func::cust(row).args(columns.into_iter().map(Expr::col));
@@ -117,6 +126,7 @@ impl Dialect {
     fn items(self) -> &'static str {
         match self {
             Self::Sqlite => "json_each",
+            #[cfg(feature = "postgres")]
             Self::Postgres => "jsonb_array_elements",
         }
     }
@@ -129,6 +139,7 @@ impl Dialect {
                 .expr_as(Expr::col("name").count().gt(0), "found")
                 .from("sqlite_schema")
                 .and_where(Expr::col("name").eq(name)),
+            #[cfg(feature = "postgres")]
             Self::Postgres => select.expr_as(Expr::from(Func::cust("to_regclass").arg(name)).is_not_null(), "found"),
         };
         self.statement(&select)
@@ -138,37 +149,45 @@ impl Dialect {
     pub(crate) fn schema(self, change: &impl SchemaStatementBuilder) -> Statement {
         let text = match self {
             Self::Sqlite => change.build(SqliteQueryBuilder),
+            #[cfg(feature = "postgres")]
             Self::Postgres => change.build(PostgresQueryBuilder),
         };
         Statement { text: text.into(), args: Vec::new() }
     }
 
     /// Moves the counter of a column with row numbers behind those that are there. SQLite does that by itself.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite does it by itself"))]
     pub(crate) fn count_on(self, table: &'static str, column: &'static str) -> Option<Statement> {
-        if self == Self::Sqlite {
-            return None;
+        match self {
+            Self::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => Some(self.statement(&count_on(table, column))),
         }
-        let constant = |text: &str| Expr::Constant(Value::from(text));
-        let counter = Func::cust("pg_get_serial_sequence").args([constant(table), constant(column)]);
-        let counter = Expr::from(counter).cast_as("regclass");
-        let highest = Expr::col(column).max();
-        let one = Expr::Constant(Value::BigInt(Some(1)));
-        let next = Func::coalesce([highest.clone(), one]);
-        let set = Func::cust("setval").args([counter, Expr::from(next), highest.is_not_null()]);
-        Some(self.statement(&Query::select().expr_as(Expr::from(set), "counter").from(table).take()))
     }
 
     /// The text of a member of the JSON object in `column`; `NULL` when it is missing. Only for members that are text:
     /// the databases disagree on how a boolean looks as text.
     #[must_use]
     pub fn json_text(self, column: Expr, member: &'static str) -> Expr {
-        match self {
-            Self::Sqlite | Self::Postgres => column.binary(BinOper::Custom("->>"), Expr::Constant(Value::from(member))),
-        }
+        column.binary(BinOper::Custom("->>"), Expr::Constant(Value::from(member)))
     }
 }
 
+/// Moves the counter behind the highest number.
+#[cfg(feature = "postgres")]
+fn count_on(table: &'static str, column: &'static str) -> SelectStatement {
+    let constant = |text: &str| Expr::Constant(Value::from(text));
+    let counter = Func::cust("pg_get_serial_sequence").args([constant(table), constant(column)]);
+    let counter = Expr::from(counter).cast_as("regclass");
+    let highest = Expr::col(column).max();
+    let one = Expr::Constant(Value::BigInt(Some(1)));
+    let next = Func::coalesce([highest.clone(), one]);
+    let set = Func::cust("setval").args([counter, Expr::from(next), highest.is_not_null()]);
+    Query::select().expr_as(Expr::from(set), "counter").from(table).take()
+}
+
 /// Both types have the years up to 9999, so every time has its counterpart.
+#[cfg(feature = "postgres")]
 fn moment(time: Timestamp) -> OffsetDateTime {
     let nanos = i128::from(time.as_micros()) * 1_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -19,6 +19,7 @@ use sea_query::{BinOper, Expr, ExprTrait, Func, Order, Query, SelectStatement, V
 
 use crate::dialect::Dialect;
 use crate::shape::Parameter;
+#[cfg(feature = "postgres")]
 use crate::subquery::scalar;
 
 pub(crate) use self::terms::{Matching, expression, stored};
@@ -33,6 +34,7 @@ const NEWEST: &str = "newest";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index {
     /// The table of the rows.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "for PostgreSQL"))]
     rows: &'static str,
     /// Where SQLite keeps their words.
     entries: &'static str,
@@ -51,6 +53,7 @@ impl Index {
         let sought = with_scope(user, sought);
         let mut hits = match dialect {
             Dialect::Sqlite => self.ranked_entries(sought),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => self.ranked_documents(sought),
         };
         hits.order_by("score", Order::Desc)
@@ -75,6 +78,7 @@ impl Index {
 
     /// The newest rows that fit, with their scores. Documents are fetched after the newest are known: a sort that
     /// carries those of all that fit goes through the disk.
+    #[cfg(feature = "postgres")]
     fn ranked_documents(self, sought: Expr) -> SelectStatement {
         let sought = scalar(Query::select().expr(sought.cast_as("tsquery")).take());
         // Ordered by the column alone, the server might walk through its index and look at every row.
@@ -97,12 +101,14 @@ impl Index {
 }
 
 /// How well a document of PostgreSQL fits.
+#[cfg(feature = "postgres")]
 fn rank(sought: Expr) -> Expr {
     let flags = Expr::Constant(Value::Int(Some(RANK_FLAGS)));
     Expr::from(Func::cust("ts_rank_cd").args([Expr::col("document"), sought, flags])).cast_as("double precision")
 }
 
 /// PostgreSQL divides a rank by the logarithm of the length of the text, then maps it into 0 to 1.
+#[cfg(feature = "postgres")]
 const RANK_FLAGS: i32 = 1 | 32;
 
 /// The score of a hit, from what [`Index::hits`] answers.
@@ -110,6 +116,7 @@ pub(crate) fn score(dialect: Dialect, score: f64) -> Score {
     match dialect {
         // A sum over the terms, without an upper bound.
         Dialect::Sqlite => Score::new(score / (1.0 + score)),
+        #[cfg(feature = "postgres")]
         Dialect::Postgres => Score::new(score),
     }
 }

@@ -25,6 +25,7 @@ const MAX_PARAMETERS: u64 = 255;
 /// ```
 pub(crate) struct Shape {
     sqlite: OnceLock<Rendered>,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "for PostgreSQL"))]
     postgres: OnceLock<Rendered>,
 }
 
@@ -120,6 +121,7 @@ impl Shape {
     fn cell(&self, dialect: Dialect) -> &OnceLock<Rendered> {
         match dialect {
             Dialect::Sqlite => &self.sqlite,
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => &self.postgres,
         }
     }

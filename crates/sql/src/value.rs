@@ -83,6 +83,7 @@ impl<T: Serialize> IntoValue for Json<T> {
     fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
         let value = match dialect {
             Dialect::Sqlite => serde_json::to_string(&self.0).map(Value::from),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => serde_json::to_value(&self.0).map(Value::from),
         };
         value.map_err(|error| SqlError::Rejected(format!("cannot be written as JSON: {error}")))
@@ -91,6 +92,7 @@ impl<T: Serialize> IntoValue for Json<T> {
     fn null(dialect: Dialect) -> Value {
         match dialect {
             Dialect::Sqlite => Value::String(None),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => Value::Json(None),
         }
     }

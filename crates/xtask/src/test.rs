@@ -45,6 +45,9 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         stages.run("end-to-end in workerd", || {
             if worker_tools(workspace)? { worker::end_to_end(workspace, None, &agents) } else { Ok(()) }
         })?;
+        stages.run("size of the Worker", || {
+            if worker_tools(workspace)? { worker::check_size(workspace) } else { Ok(()) }
+        })?;
         stages.run("simulation", || simulate::run(workspace, Seeds::Range { from: 0, count: simulation_seeds() }))?;
         stages.run("fuzz", || fuzz::run(workspace, fuzz_seconds()))?;
         stages.run("examples outside the workspace", || {

@@ -31,6 +31,7 @@ pub(crate) enum Matching {
 }
 
 /// The words of a text as the table of an index keeps them.
+#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite counts the places itself"))]
 pub(crate) fn stored(dialect: Dialect, document: &Document, session: Option<&SessionId>) -> String {
     let stems = document.stems().iter().zip(1..).map(|(stem, place)| (STEM, stem.as_str(), place));
     let forms = document.forms().map(|form| (FORM, form, NO_PLACE));
@@ -44,9 +45,13 @@ pub(crate) fn stored(dialect: Dialect, document: &Document, session: Option<&Ses
         text.push_str(SCOPE);
         text.push(kind);
         text.push_str(word);
-        if dialect == Dialect::Postgres {
-            text.push(':');
-            text.push_str(&place.to_string());
+        match dialect {
+            Dialect::Sqlite => {}
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => {
+                text.push(':');
+                text.push_str(&place.to_string());
+            }
         }
     }
     text
@@ -87,6 +92,7 @@ impl Syntax {
     fn of(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Sqlite => Self { dialect, and: " AND ", or: " OR ", and_not: " NOT " },
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => Self { dialect, and: " & ", or: " | ", and_not: " & !" },
         }
     }
@@ -101,6 +107,7 @@ impl Syntax {
             Term::Prefix(prefix) => {
                 let beginning = match self.dialect {
                     Dialect::Sqlite => "*",
+                    #[cfg(feature = "postgres")]
                     Dialect::Postgres => ":*",
                 };
                 let of = |kind| self.words(kind, [prefix]) + beginning;
@@ -114,7 +121,9 @@ impl Syntax {
         let words: Vec<String> = words.into_iter().map(|word| format!("{SCOPE}{kind}{}", word.as_ref())).collect();
         match self.dialect {
             Dialect::Sqlite => format!("\"{}\"", words.join(" ")),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres if words.len() == 1 => words.concat(),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => format!("({})", words.join(" <-> ")),
         }
     }
