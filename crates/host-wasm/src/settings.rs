@@ -9,9 +9,14 @@ use portway_adapters_http::{BackendUrl, HttpSandboxOptions, RunnerUrl};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
+use portway_domain::jobs::LEASE;
 use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::AgentCommand;
+
+/// From the order of a sandbox to its runner's first word. A job of an instance that is gone is done by another one when
+/// its lease is over, and the session must still want it then.
+const START: Duration = LEASE.saturating_mul(2);
 
 /// The agent that every backend of ours knows.
 const DEMO_AGENT: &str = "demo";
@@ -146,7 +151,7 @@ impl Reader<'_> {
         let usual = Timeouts::default();
         let mut span = |name: &'static str, usual: Duration| self.made(name, seconds).unwrap_or(usual);
         Timeouts {
-            start: span("PORTWAY_TIMEOUT_START", usual.start),
+            start: span("PORTWAY_TIMEOUT_START", START),
             ready: span("PORTWAY_TIMEOUT_READY", usual.ready),
             reconnect: span("PORTWAY_TIMEOUT_RECONNECT", usual.reconnect),
             abort: span("PORTWAY_TIMEOUT_ABORT", usual.abort),
@@ -253,8 +258,12 @@ mod tests {
             ("PORTWAY_MAX_CHILDREN", "3"),
         ])
         .unwrap();
-        let timeouts =
-            Timeouts { abort: Duration::from_secs(7), silence: Duration::from_secs(1), ..Timeouts::default() };
+        let timeouts = Timeouts {
+            start: Duration::from_secs(120),
+            abort: Duration::from_secs(7),
+            silence: Duration::from_secs(1),
+            ..Timeouts::default()
+        };
         assert_eq!((settings.timeouts, settings.max_children), (timeouts, 3));
         assert_eq!(settings.transfer_key, Some(TokenHash::of("abcdef0123456789abcdef0123456789")));
         assert_eq!(settings.allowed_hosts, ["a.example", "*.b.example"]);
