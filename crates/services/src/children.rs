@@ -13,7 +13,7 @@ use portway_ports::pages::{MAX_PAGE, PageRequest};
 
 use crate::error::Error;
 use crate::locks::SessionLock;
-use crate::sessions::{Fresh, NewSession, check_directory};
+use crate::sessions::{Fresh, NewSession};
 use crate::steps::{MAX_ATTEMPTS, Moment, contended, session_not_found};
 use crate::{Context, Services};
 
@@ -65,7 +65,7 @@ impl Services {
             if let Some(session) = context.replay::<Session>(state.remembered.as_ref())? {
                 return Ok(session);
             }
-            check_directory(&context, &principal, &new)?;
+            self.check_directory(&context, &principal, &new)?;
             let family = self.family(id, None, &(&context).into()).await?;
             let parent = &state.access.session;
             let birth = Birth { parent, family: &family, opener: Some(&principal), new: new.clone() };

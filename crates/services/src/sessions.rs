@@ -31,7 +31,8 @@ pub struct NewSession {
     pub title: Option<String>,
     /// Name of a configured agent; the default one if absent.
     pub agent: Option<String>,
-    /// A folder of this machine to work in; only for administrators on this machine.
+    /// A folder to work in, of the machine that sandboxes run on; only for administrators, and on this machine only for
+    /// those whose request comes from it.
     pub directory: Option<String>,
     /// What the agent is told first.
     pub initial_prompt: Option<String>,
@@ -138,7 +139,7 @@ impl Services {
             if let Some(session) = context.replay::<Session>(opening.remembered.as_ref())? {
                 return Ok(session);
             }
-            check_directory(context, &principal, &new)?;
+            self.check_directory(context, &principal, &new)?;
             check_quota(&opening)?;
             let (session, engine, set) = self.opened(context, &opening, agent.clone(), new.clone())?;
             match self.commit(set).await {
@@ -396,6 +397,32 @@ impl Services {
         }
         Err(contended())
     }
+
+    /// Whether the caller may name that folder: administrators may. Where sandboxes are processes of this machine, their
+    /// request has to come from it as well; a backend knows itself which of its folders it lets agents work in.
+    pub(crate) fn check_directory(
+        &self,
+        context: &Context,
+        principal: &Principal,
+        new: &NewSession,
+    ) -> Result<(), Error> {
+        let Some(directory) = &new.directory else {
+            return Ok(());
+        };
+        if principal.role != Role::Admin {
+            return Err(Error::Forbidden("Only an administrator may name a folder"));
+        }
+        if !context.local && self.ports.sandboxes.stay_with_node() {
+            return Err(Error::Forbidden("Only a caller on the gateway's own machine may name a folder of it"));
+        }
+        if !directory.starts_with('/') || directory.contains('\0') {
+            return Err(Error::Invalid {
+                field: "directory".to_owned(),
+                message: "expected an absolute path".to_owned(),
+            });
+        }
+        Ok(())
+    }
 }
 
 fn admitted(context: &Context, seen: Seen<Option<Opening>>) -> Result<(Principal, Opening), Error> {
@@ -407,17 +434,4 @@ fn admitted(context: &Context, seen: Seen<Option<Opening>>) -> Result<(Principal
 fn check_quota(opening: &Opening) -> Result<(), Error> {
     let (active, limit) = (opening.active, opening.user.session_limit());
     if active >= limit { Err(Error::SessionQuota { active, limit }) } else { Ok(()) }
-}
-
-pub(crate) fn check_directory(context: &Context, principal: &Principal, new: &NewSession) -> Result<(), Error> {
-    let Some(directory) = &new.directory else {
-        return Ok(());
-    };
-    if !context.local || principal.role != Role::Admin {
-        return Err(Error::Forbidden("Only an administrator on the gateway's own machine may name a folder"));
-    }
-    if !directory.starts_with('/') || directory.contains('\0') {
-        return Err(Error::Invalid { field: "directory".to_owned(), message: "expected an absolute path".to_owned() });
-    }
-    Ok(())
 }

@@ -138,7 +138,8 @@ async fn where_it_began_outlives_the_runner() {
     session.prompt("/tally one").await;
     lists(&session, &[r#""tally.log" "added" +1 -0"#]).await;
     checkout.commit();
-    gateway.restart().await;
+    gateway.stop_with_sandbox(&session).await;
+    gateway.launch().await;
     let session = Session::new(gateway.api(), &session.id);
     session.prompt("/tally two").await;
     lists(&session, &[r#""tally.log" "added" +2 -0"#]).await;

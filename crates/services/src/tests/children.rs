@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use portway_domain::access::{Permission, Role};
+use portway_domain::access::Permission;
 use portway_domain::children::ParentStop;
 use portway_domain::engine::{Event, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId};
 use portway_domain::messages::{Message, MessageRole, Part};
 use portway_domain::sessions::{QueueMode, Session, SessionStatus};
-use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
-use portway_domain::users::User;
+use portway_domain::tokens::TokenSecret;
 use portway_ports::children::ChildFilter;
-use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::pages::PageRequest;
 use portway_ports::sessions::MessageRange;
 
@@ -68,21 +66,7 @@ impl World {
 
     /// The only session of somebody else, with the secret of its owner.
     async fn somebody_elses(&self) -> (SessionId, TokenSecret) {
-        let mut moment = self.services.moment();
-        let secret = TokenSecret::runner([9; 32]);
-        let user = User::new(moment.ids.draw(), "eve@example.org".to_owned(), Role::Member, moment.now);
-        let token = AccessToken {
-            hash: secret.hash(),
-            id: moment.ids.draw(),
-            user: user.id.clone(),
-            kind: TokenKind::Api,
-            name: "eve".to_owned(),
-            prefix: secret.prefix(),
-            created_at: moment.now,
-            expires_at: None,
-        };
-        let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
-        assert_eq!(self.store.commit(set).await, Ok(Commit::Done));
+        let secret = self.somebody_else().await;
         let context = self.services.context(&secret, Permission::SignedIn);
         let new = NewSession { workspace: "hers".to_owned(), ..NewSession::default() };
         (self.services.open_session(&context, new).await.unwrap().id, secret)

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use portway_domain::access::{Permission, Role, SessionRole};
+use portway_domain::access::{Permission, SessionRole};
 use portway_domain::attachments::MediaType;
 use portway_domain::engine::Notice;
 use portway_domain::ids::SessionId;
 use portway_domain::jobs::{Job, MAX_ATTEMPTS, Work};
 use portway_domain::sharing::ParticipantRole;
-use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
-use portway_domain::users::User;
-use portway_ports::commit::{ChangeSet, Commit, Write};
+use portway_ports::commit::{ChangeSet, Write};
 use portway_ports::objects::{ObjectKey, ObjectStore};
 use portway_ports::pubsub::{Hint, Topic};
 use portway_ports::sandboxes::SandboxError;
@@ -131,30 +129,11 @@ async fn watchers_look_when_nobody_knows_whether_it_is_gone() {
     assert_eq!(world.hints.missed().first(), Some(&Topic::Session(session)));
 }
 
-/// Somebody else, signed in.
-async fn somebody_else(world: &World) -> Context {
-    let (mut moment, secret) = (world.services.moment(), TokenSecret::runner([9; 32]));
-    let user = User::new(moment.ids.draw(), "eve@example.org".to_owned(), Role::Member, moment.now);
-    let token = AccessToken {
-        id: moment.ids.draw(),
-        user: user.id.clone(),
-        kind: TokenKind::Api,
-        name: "eve".to_owned(),
-        prefix: secret.prefix(),
-        hash: secret.hash(),
-        created_at: moment.now,
-        expires_at: None,
-    };
-    let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
-    assert_eq!(world.store.commit(set).await, Ok(Commit::Done));
-    world.services.context(&secret, Permission::SignedIn)
-}
-
 #[tokio::test]
 async fn only_ones_own_are_deleted() {
     let world = World::new().await;
     let own = world.open().await;
-    let hers = somebody_else(&world).await;
+    let hers = world.services.context(&world.somebody_else().await, Permission::SignedIn);
     let new = || NewSession { workspace: "hers".to_owned(), ..NewSession::default() };
     let foreign = world.services.open_session(&hers, new()).await.unwrap().id;
     let shared = world.services.open_session(&hers, new()).await.unwrap().id;

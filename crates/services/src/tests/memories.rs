@@ -1,12 +1,9 @@
 use std::time::Duration;
 
-use portway_domain::access::Role;
+use portway_domain::access::Permission;
 use portway_domain::ids::MemoryId;
 use portway_domain::memories::{MAX_MEMORIES, MAX_MEMORY_CHARS, MemoryCategory, Relevance};
 use portway_domain::search::Query;
-use portway_domain::tokens::{AccessToken, TokenKind, TokenSecret};
-use portway_domain::users::User;
-use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::memories::MemoryFilter;
 
 use super::world::{Fault, World, faulty};
@@ -115,21 +112,7 @@ async fn a_memory_is_written_once_whatever_the_store_answers() {
 async fn nobody_reaches_the_memories_of_another() {
     let world = World::new().await;
     let memory = world.services.remember(&world.signed_in(), note("hers")).await.unwrap();
-    let (mut context, secret) = (world.signed_in(), TokenSecret::runner([5; 32]));
-    let user = User::new(context.ids.draw(), "bob@example.org".to_owned(), Role::Member, context.now);
-    let token = AccessToken {
-        id: context.ids.draw(),
-        user: user.id.clone(),
-        kind: TokenKind::Api,
-        name: "key".to_owned(),
-        prefix: secret.prefix(),
-        hash: secret.hash(),
-        created_at: context.now,
-        expires_at: None,
-    };
-    let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
-    assert_eq!(world.store.commit(set).await, Ok(Commit::Done));
-    context.credential = Some(secret.hash());
+    let mut context = world.services.context(&world.somebody_else().await, Permission::SignedIn);
     assert_eq!(world.services.memories(&context, &all()).await.unwrap(), []);
     assert_eq!(world.services.recall_memories(&context, &all()).await.unwrap(), []);
     let refused = world.services.forget_memory(&context, &memory.id).await;

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use futures_util::future::join_all;
 use portway_domain::access::{Permission, SessionRole};
 use portway_domain::sessions::SessionStatus;
@@ -75,6 +77,19 @@ async fn only_a_local_administrator_names_a_folder() {
     let refused = world.services.open_session(&world.signed_in(), relative).await;
     assert!(matches!(refused, Err(Error::Invalid { field, .. }) if field == "directory"));
     assert!(world.services.open_session(&world.signed_in(), new).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_sandboxes_are_elsewhere_administrators_anywhere_name_folders() {
+    let world = World::new().await;
+    world.sandboxes.are_elsewhere.store(true, Ordering::SeqCst);
+    let new = NewSession { directory: Some("/tmp".to_owned()), ..new_session() };
+    let mut far = world.signed_in();
+    far.local = false;
+    assert!(world.services.open_session(&far, new.clone()).await.is_ok());
+    let member = world.services.context(&world.somebody_else().await, Permission::SignedIn);
+    let refused = world.services.open_session(&member, new).await;
+    assert!(matches!(refused, Err(Error::Forbidden(_))));
 }
 
 #[tokio::test]

@@ -9,14 +9,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
-use portway_domain::access::{Permission, SessionRole};
+use portway_domain::access::{Permission, Role, SessionRole};
 use portway_domain::engine::{Engine, RunnerHello, RunnerReport, Timeouts};
 use portway_domain::ids::{NodeId, SandboxId, SessionId};
 use portway_domain::sandbox_tokens::SandboxKey;
 use portway_domain::sessions::Session;
 use portway_domain::time::Timestamp;
-use portway_domain::tokens::{TokenHash, TokenSecret};
+use portway_domain::tokens::{AccessToken, TokenHash, TokenKind, TokenSecret};
 use portway_domain::tunnels::SandboxUrls;
+use portway_domain::users::User;
+use portway_ports::commit::{ChangeSet, Commit, Write};
 use portway_ports::health::Health;
 use portway_ports::pubsub::{Delivery, Hint, PubSub, SharedHint, Subscription, Topic};
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
@@ -137,6 +139,25 @@ impl World {
 
     pub(super) fn signed_in(&self) -> Context {
         self.context(Permission::SignedIn)
+    }
+
+    /// The key of somebody else, a member.
+    pub(super) async fn somebody_else(&self) -> TokenSecret {
+        let (mut moment, secret) = (self.services.moment(), TokenSecret::runner([9; 32]));
+        let user = User::new(moment.ids.draw(), "eve@example.org".to_owned(), Role::Member, moment.now);
+        let token = AccessToken {
+            id: moment.ids.draw(),
+            user: user.id.clone(),
+            kind: TokenKind::Api,
+            name: "eve".to_owned(),
+            prefix: secret.prefix(),
+            hash: secret.hash(),
+            created_at: moment.now,
+            expires_at: None,
+        };
+        let set = ChangeSet::new().with(Write::AddUser(user)).with(Write::AddToken(token));
+        assert_eq!(self.store.commit(set).await, Ok(Commit::Done));
+        secret
     }
 
     pub(super) fn as_owner(&self) -> Context {

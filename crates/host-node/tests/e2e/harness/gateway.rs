@@ -215,7 +215,10 @@ impl Gateway {
         if !has_backend {
             let config = std::fs::read_to_string(self.data().join("portway.toml")).unwrap();
             let of_agents = self.variables.iter().filter(|(name, _)| !name.starts_with("PORTWAY_")).cloned();
-            let mut backend = Backend::prepared(&config).of_a_worker().with_variables(of_agents);
+            let folders = std::env::temp_dir();
+            let folders = ["--allow-folder", folders.to_str().expect("its name is text")];
+            let mut backend =
+                Backend::prepared(&config).of_a_worker().with_arguments(&folders).with_variables(of_agents);
             backend.launch().await;
             self.backend = Some(backend);
         }

@@ -27,19 +27,7 @@ const LACKING: &[(&str, &[&str])] = &[
         ],
     ),
     ("a log in a file", &["logs::"]),
-    (
-        "callers on its own machine",
-        &[
-            "broken_agents::the_folder_is_gone",
-            "metrics::",
-            "requests::the_description",
-            "sessions::work_in_a_folder",
-            "wire::files",
-            "workspaces::watchers_are_told",
-            "workspaces::what_a_session_changed",
-            "workspaces::where_it_began",
-        ],
-    ),
+    ("callers on its own machine", &["metrics::", "requests::the_description"]),
     ("objects that can be made older", &["attachments::what_a_crash"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another", "sandboxes::gateways_share"]),
     (
