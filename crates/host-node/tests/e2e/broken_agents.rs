@@ -97,7 +97,7 @@ async fn the_agent_is_no_longer_configured() {
     let mut socket = session.socket().await;
     let prompt = socket.prompt("/say here", None).await;
     socket.answer_to(&prompt).await;
-    gateway.stop().await;
+    gateway.stop_with_sandbox(&session).await;
     std::fs::write(gateway.data().join("portway.toml"), "").unwrap();
     gateway.launch().await;
     session.prompt("/say gone").await;

@@ -27,13 +27,12 @@ const LACKING: &[(&str, &[&str])] = &[
         ],
     ),
     ("a log in a file", &["logs::"]),
-    ("callers on its own machine", &["metrics::", "requests::the_description"]),
+    ("callers on its own machine", &["metrics::"]),
     ("objects that can be made older", &["attachments::what_a_crash"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another", "sandboxes::gateways_share"]),
     (
         "an end that puts sandboxes away",
         &[
-            "broken_agents::the_agent_is_no_longer",
             "event_streams::end_when_the_gateway_stops",
             "sandboxes::a_stopped_gateway",
             "stopping::a_long_turn",
