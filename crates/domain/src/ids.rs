@@ -59,6 +59,15 @@ impl IdStream {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
     }
 
+    /// A number that only this stream has, and whoever repeats it.
+    #[must_use]
+    pub fn nonce(&self) -> u64 {
+        let digest = Sha256::new().chain_update(self.seed).chain_update("nonce").finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        u64::from_be_bytes(first)
+    }
+
     /// The next id of kind `T`.
     pub fn draw<T: Id>(&mut self) -> T {
         T::from_new(self.draw_text())
@@ -203,6 +212,8 @@ mod tests {
         let (mut first, mut second) = (stream(), stream());
         assert_eq!(first.draw::<SessionId>(), second.draw::<SessionId>());
         assert_eq!(first.draw_text().as_bytes()[14], b'7');
+        assert_eq!(first.nonce(), stream().nonce());
+        assert_ne!(first.nonce(), IdStream::new(Timestamp::from_millis(1_771_927_200_000), [8; 32]).nonce());
     }
 
     #[test]

@@ -171,6 +171,7 @@ impl Services {
             lock.keep(stored);
             return Ok(Some(Stepped { engine, refused, is_written: false }));
         }
+        engine.nonce = moment.ids.nonce();
         let set = change_set(&stored, &engine, &effects.changes, more, moment.now, &mut ids);
         let unpublished = Unpublished::begin(&self.ports, &engine.session);
         let is_committed = self.commit_step(set, &engine, stored.version).await;
@@ -190,7 +191,7 @@ impl Services {
     }
 
     /// Commits a step. `false` when the race was lost. A commit whose outcome is unknown is looked up: the step
-    /// happened if and only if the stored state is the one that it would have left.
+    /// happened if and only if the stored state has its nonce: another node's step may have left the same state otherwise.
     async fn commit_step(&self, set: ChangeSet, engine: &Engine, version: u64) -> Result<bool, Error> {
         match self.commit(set).await {
             Ok(Commit::Done) => Ok(true),
@@ -199,7 +200,7 @@ impl Services {
                 let found = self.load_engine(&engine.session).await;
                 // Nobody publishes what nobody knows of, so whoever watches has to look.
                 let found = found.inspect_err(|_| self.ports.pubsub.missed(&Topic::Session(engine.session.clone())))?;
-                Ok(found.version == version + 1 && found.value == *engine)
+                Ok(found.version == version + 1 && found.value.nonce == engine.nonce)
             }
             Err(error) => Err(error.into()),
         }

@@ -167,6 +167,10 @@ pub struct Engine {
     pub last_activity: Timestamp,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// Tells the step that left this state from any other that would leave the same; 0 before the first one. Whoever makes
+    /// a step and does not know whether it was stored looks for its nonce.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nonce: u64,
     /// The message that the agent is writing. Its text is stored as rows, so it is no part of the stored state.
     #[serde(skip)]
     pub open: Option<OpenMessage>,
@@ -313,6 +317,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Engine {
     /// The state of a session that was just opened and has no sandbox yet.
     #[must_use]
@@ -353,6 +362,7 @@ impl Engine {
             cooling: None,
             last_activity: now,
             timeouts: Timeouts::default(),
+            nonce: 0,
             open: None,
         }
     }

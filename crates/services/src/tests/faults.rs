@@ -2,7 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use portway_domain::children::ParentStop;
+use portway_domain::engine::Event;
 use portway_domain::ids::SessionId;
+use portway_domain::jobs::{Job, Work};
+use portway_ports::commit::Write;
 use portway_ports::pubsub::Topic;
 use portway_ports::sessions::MessageRange;
 
@@ -27,6 +31,24 @@ async fn a_lost_answer_is_looked_up_and_a_lost_race_repeated() {
         assert_eq!(prompts(&world, &id).await, 1, "{fault:?}");
         assert_eq!(world.engine(&id).await.runner.last_command, 1, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn the_same_step_of_another_node_is_not_taken_for_ones_own() {
+    let (world, faults) = faulty().await;
+    let id = world.open_ready().await;
+    let neighbour = world.neighbour().services;
+    let mut lock = world.services.locks.lock(&id).await;
+    let (_, before) = world.store.engine(&id).await.unwrap().unwrap();
+    let stop = [Event::StoppedByParent { reason: ParentStop::ParentEnded }];
+    neighbour.apply(&id, stop.to_vec(), Vec::new(), neighbour.moment()).await.unwrap();
+    let moment = world.services.moment();
+    let work = Work::DeleteSession { session: id.clone() };
+    let job = Job { id: moment.ids.clone().draw(), work, node: None, attempts: 0, run_at: moment.now };
+    faults.send(Fault::LostRequest).unwrap();
+    let more = [Write::AddJob(job)];
+    let attempted = world.services.attempt(&mut lock, before, &stop, &more, &moment).await.unwrap();
+    assert!(attempted.is_none(), "its job is not there");
 }
 
 #[tokio::test]
