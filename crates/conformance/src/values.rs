@@ -93,6 +93,7 @@ pub(crate) async fn large_numbers_are_read_back(f: Fixture) -> Outcome {
     engine.seq = LARGEST;
     engine.runner.generation = u32::MAX;
     engine.runner.last_frame = u64::MAX;
+    engine.nonce = u64::MAX;
     f.done([Write::SetEngine { engine: engine.clone(), version: 1 }]).await?;
     check_eq!(f.engine(&session.id).await?.value, engine);
     let user = User { idle_timeout_seconds: u32::MAX, max_active_sessions: Some(0), ..ada.user };
