@@ -230,8 +230,8 @@ struct CreateSession {
     /// Name of a configured agent; the default one if left out.
     #[garde(length(chars, min = 1, max = 100))]
     agent: Option<String>,
-    /// A folder to work in, of the machine that sandboxes run on. Only for administrators, and on that machine where it
-    /// is the gateway's own.
+    /// A folder to work in, of the machine that sandboxes run on. Only for administrators; where that is the gateway's own
+    /// machine, only for requests from it.
     #[garde(length(min = 1, max = 4096))]
     directory: Option<String>,
     /// What the agent is told first.
