@@ -7,6 +7,7 @@
 
 mod document;
 mod fold;
+mod marks;
 mod query;
 mod snippet;
 mod stem;

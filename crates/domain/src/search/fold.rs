@@ -1,7 +1,8 @@
 //! Making words equal that people take for equal: case, width, ligatures, accents.
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
-use unicode_normalization::char::is_combining_mark;
+
+use super::marks::is_combining_mark;
 
 /// The word in lower case and compatibility form, without accents. Case, width and accents are all that it loses:
 /// marks that make another letter, such as the vowels of Thai and Hindi, stay.

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use unicode_normalization::char::is_combining_mark;
-
 use super::fold::{fold, is_invisible};
+use super::marks::is_combining_mark;
 
 /// Longest word, in characters; of a longer one only the beginning counts.
 pub const MAX_WORD_CHARS: usize = 64;
