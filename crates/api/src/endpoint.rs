@@ -39,6 +39,8 @@ pub(crate) enum Kind<S> {
     Docs,
     /// The numbers of the running gateway.
     Metrics,
+    /// Operations, called by JSON-RPC.
+    Rpc,
 }
 
 /// One endpoint, over the application state `S`.

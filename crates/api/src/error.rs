@@ -247,6 +247,12 @@ impl ApiError {
         }
     }
 
+    /// When to try again, in seconds, where a response says so.
+    pub(crate) fn seconds_to_wait(&self) -> Option<u32> {
+        let must_wait = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        self.retry_after.or(must_wait.then_some(1))
+    }
+
     /// Writes what only the log is told, if anything, together with the id of the request.
     pub fn log(&self, request_id: &str) {
         if let Some(reason) = &self.internal {
@@ -266,8 +272,7 @@ impl ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        let must_wait = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        if let Some(seconds) = self.retry_after.or(must_wait.then_some(1)) {
+        if let Some(seconds) = self.seconds_to_wait() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         response

@@ -3,7 +3,8 @@
 //! Every use case is one row of the [`OperationTable`]: name, method, path, permission, rate class, surfaces, input
 //! and output types and a handler. What is no plain call (sockets, event streams, raw bodies) is a row of the
 //! [`EndpointTable`]. [`router`] serves both over HTTP and publishes them as OpenAPI 3.1 under `/openapi.json`, with a
-//! page to read it under `/docs`, and metrics for Prometheus under `/metrics`. The crate is generic over the application
+//! page to read it under `/docs`, and metrics for Prometheus under `/metrics`; the operations are also called by JSON-RPC 2.0
+//! under `/rpc`. The crate is generic over the application
 //! state `S` that handlers work on, depends on no runtime and compiles to WebAssembly.
 //!
 //! The feature `schemas`, which is on by default, makes that description from the tables. Without it a program brings one
@@ -76,6 +77,7 @@ mod rate;
 mod refused;
 mod rest;
 mod row;
+mod rpc;
 mod socket;
 mod sockets;
 mod surfaces;
@@ -88,7 +90,7 @@ pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable};
 pub use operations::operations;
-pub use options::{ApiOptions, DEFAULT_BODY_BYTES, Fallback, Peer};
+pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, Peer};
 pub use rate::RateClass;
 pub use refused::Refused;
 pub use rest::{

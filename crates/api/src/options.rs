@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::request::Parts;
+use http::{Method, Request};
 use portway_ports::system::{Clock, Entropy};
 
 use crate::metrics::MetricsOptions;
@@ -18,6 +21,13 @@ const DEFAULT_BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answers requests for paths that are in no table, such as the files of a web console; `None` means *not found*.
 pub type Fallback = Arc<dyn Fn(&Parts) -> Option<Response> + Send + Sync>;
+
+/// Has another instance of the gateway answer a request; `None` if it does not, or with another status than 200.
+pub type Ask = Box<dyn FnOnce(Request<String>) -> BoxFuture<'static, Option<Bytes>> + Send>;
+
+/// Finds the instance that answers requests with a method and a path, where that has to be a particular other one. A host
+/// sends it what comes over REST by itself; calls of other surfaces are sent by the api.
+pub type Elsewhere = Arc<dyn Fn(&Method, &str) -> Option<Ask> + Send + Sync>;
 
 /// Put by the host on each request as an extension: who is at the other end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +69,8 @@ pub struct ApiOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Who answers for paths that are in no table.
     pub fallback: Option<Fallback>,
+    /// Which other instance answers a call; `None` where every instance answers all.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl ApiOptions {
@@ -80,6 +92,7 @@ impl ApiOptions {
             clock,
             entropy,
             fallback: None,
+            elsewhere: None,
         }
     }
 }

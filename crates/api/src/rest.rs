@@ -2,6 +2,7 @@
 
 mod access_log;
 mod body;
+mod call;
 mod caught;
 mod credential;
 mod draw;
@@ -10,6 +11,7 @@ mod headers;
 mod idempotency;
 mod limits;
 mod metrics;
+mod rpc;
 mod serve;
 
 use std::collections::BTreeMap;
@@ -80,20 +82,20 @@ pub fn router<S: Send + Sync + 'static>(
 }
 
 /// The rows of the api itself.
-pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 3] {
-    let row = |name, path| {
-        Endpoint::<S>::new(name, Method::GET, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
+pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 4] {
+    let row = |name, method, path| {
+        Endpoint::<S>::new(name, method, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
     };
     [
-        row("system.openapi", "/openapi.json")
+        row("system.openapi", Method::GET, "/openapi.json")
             .summary("This description, as OpenAPI 3.1")
             .produces("application/json")
             .complete::<NoInput>(Kind::OpenApi),
-        row("system.docs", "/docs")
+        row("system.docs", Method::GET, "/docs")
             .summary("This description, as a page")
             .produces("text/html")
             .complete::<NoInput>(Kind::Docs),
-        row("system.metrics", "/metrics")
+        row("system.metrics", Method::GET, "/metrics")
             .summary("Metrics for Prometheus")
             .describe(
                 "In the OpenMetrics text format. Only for callers on the gateway's own machine unless it is \
@@ -103,6 +105,17 @@ pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 3] {
             .any_host()
             .quiet()
             .complete::<NoInput>(Kind::Metrics),
+        row("system.rpc", Method::POST, "/rpc")
+            .summary("Every operation, by JSON-RPC 2.0")
+            .describe(
+                "One call, or a batch of up to 50, which are carried out one after the other. A method is the name of an \
+                 operation, and its parameters, by name, are all that the operation takes from path, query and body. The \
+                 method `rpc.discover` describes them all. Calls of what changes something have an id. `Idempotency-Key` \
+                 goes with a single call; `idempotencyKey` beside `method` with any.",
+            )
+            .consumes("application/json")
+            .produces("application/json")
+            .complete::<NoInput>(Kind::Rpc),
     ]
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use http::Method;
 use portway_domain::access::{Permission, SessionRole};
+use serde_json::{Map, Value};
 
 use crate::path::Template;
 use crate::rate::RateClass;
@@ -47,6 +48,21 @@ impl Row {
             any_host: false,
             quiet: false,
         }
+    }
+
+    /// The path of a request with that input, as far as it can be told: none if a name of the template has no text in it, or
+    /// one that is no segment.
+    pub(crate) fn path_of(&self, input: &Map<String, Value>) -> Option<String> {
+        let mut path = String::with_capacity(self.path.len() + 32);
+        for segment in self.path.split('/').skip(1) {
+            let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+            path.push('/');
+            path.push_str(match name {
+                Some(name) => input.get(name)?.as_str().filter(|text| !text.is_empty() && !text.contains('/'))?,
+                None => segment,
+            });
+        }
+        Some(path)
     }
 
     /// Whether requests of this row have no body.

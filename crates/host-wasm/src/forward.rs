@@ -1,13 +1,17 @@
 //! Has a Durable Object answer a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::StatusCode;
 use http::header::UPGRADE;
 use http::request::Parts;
-use portway_adapters_cloudflare::{ObjectName, WorkerClock, WorkerEntropy};
-use portway_api::{ApiError, ErrorCode};
+use portway_adapters_cloudflare::{ObjectName, Objects, WorkerClock, WorkerEntropy};
+use portway_api::{ApiError, Elsewhere, ErrorCode};
 use portway_ports::system::{Clock, Entropy};
-use worker::{Env, Request, Response, Result};
+use worker::send::IntoSendFuture;
+use worker::{Env, Error, Request, Response, Result};
 
 use crate::gateway::objects;
 use crate::routing::Destination;
@@ -20,11 +24,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn object_for(request: &Parts) -> Option<ObjectName> {
     let asked = request.headers.get(UPGRADE);
     let is_upgrade = asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    match Destination::of(request.method.as_str(), request.uri.path(), is_upgrade) {
+    object_of(Destination::of(request.method.as_str(), request.uri.path(), is_upgrade))
+}
+
+fn object_of(destination: Destination) -> Option<ObjectName> {
+    match destination {
         Destination::Here => None,
         Destination::Session(id) => Some(ObjectName::Session(id)),
         Destination::Users => Some(ObjectName::Users),
     }
+}
+
+/// Sends calls that come by other surfaces than REST to the objects that answer them.
+pub(crate) fn elsewhere(objects: Objects) -> Elsewhere {
+    Arc::new(move |method, path| {
+        let object = object_of(Destination::of(method.as_str(), path, false))?;
+        let objects = objects.clone();
+        Some(Box::new(move |request| Box::pin(call(objects, object, request).into_send())))
+    })
+}
+
+/// The answer of an object with the status 200, if it gives one.
+async fn call(objects: Objects, object: ObjectName, request: http::Request<String>) -> Option<Bytes> {
+    let answer = async {
+        let (parts, body) = request.into_parts();
+        let request = web::request(&parts, body)?;
+        let mut answer = objects.ask(&object, request, PATIENCE).await?;
+        let is_answer = answer.status_code() == StatusCode::OK;
+        Ok::<_, Error>(is_answer.then_some(answer.bytes().await?))
+    };
+    let answer = answer.await.inspect_err(|error| tracing::error!(?object, %error, "an object does not answer"));
+    answer.ok().flatten().map(Bytes::from)
 }
 
 /// Has an object answer.

@@ -14,7 +14,7 @@ use portway_adapters_cloudflare::{
     D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkQueue, WorkerClock, WorkerEntropy,
     WorkerSpawner,
 };
-use portway_api::{ApiError, ApiOptions, BuildError, ErrorCode};
+use portway_api::{ApiError, ApiOptions, BuildError, Elsewhere, ErrorCode};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -28,6 +28,7 @@ use tower::ServiceExt;
 use worker::Env;
 use worker::send::IntoSendFuture;
 
+use crate::forward;
 use crate::health::D1Health;
 use crate::sandboxes;
 use crate::settings::Settings;
@@ -143,7 +144,9 @@ impl Gateway {
         here: Option<ObjectName>,
         alarm: Option<Arc<ObjectAlarm>>,
     ) -> Result<Self, StartError> {
-        let pubsub = ObjectPubSub::new(here.clone(), objects(env)?);
+        let objects = objects(env)?;
+        let elsewhere = here.is_none().then(|| forward::elsewhere(objects.clone()));
+        let pubsub = ObjectPubSub::new(here.clone(), objects);
         let ports = ports(env, settings, database, pubsub.clone())?;
         let mut services = Services::new(ports, options(settings))
             .as_node(NodeId::parse(NODE)?)
@@ -158,7 +161,7 @@ impl Gateway {
             services = services.with_alarm(Arc::new(tell));
         }
         let services = Arc::new(services);
-        Ok(Self { router: router(&services, settings)?, services, pubsub, queue: None })
+        Ok(Self { router: router(&services, settings, elsewhere)?, services, pubsub, queue: None })
     }
 
     /// Answers a request, and starts work that it orders.
@@ -324,13 +327,14 @@ fn options(settings: &Settings) -> Options {
     }
 }
 
-fn router(services: &Arc<Services>, settings: &Settings) -> Result<Router, BuildError> {
+fn router(services: &Arc<Services>, settings: &Settings, elsewhere: Option<Elsewhere>) -> Result<Router, BuildError> {
     let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
     options.description = Some(DESCRIPTION);
     options.public_url.clone_from(&settings.public_url);
     options.allowed_hosts.clone_from(&settings.allowed_hosts);
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
+    options.elsewhere = elsewhere;
     options.metrics.sources = vec![services.clone()];
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))

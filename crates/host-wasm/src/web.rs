@@ -14,7 +14,7 @@ use worker::js_sys::Uint8Array;
 use worker::send::IntoSendFuture;
 use worker::wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Error, IntoResponse, Result, WebSocket, web_sys};
+use worker::{Error, Headers, IntoResponse, Method, RequestInit, Result, WebSocket, web_sys};
 
 /// A body up to this size is taken in one piece, in bytes. For larger ones the router decides how much it takes.
 const MAX_PIECE: u64 = 1024 * 1024;
@@ -65,6 +65,22 @@ fn piece(request: web_sys::Request) -> Body {
         Ok::<_, Error>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
     };
     Body::from_stream(stream::once(read.into_send()))
+}
+
+/// A request as the platform takes it.
+///
+/// # Errors
+/// Of the platform.
+pub(crate) fn request(parts: &Parts, body: String) -> Result<worker::Request> {
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            headers.append(name.as_str(), value)?;
+        }
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::from(parts.method.to_string())).with_headers(headers).with_body(Some(body.into()));
+    worker::Request::new_with_init(&parts.uri.to_string(), &init)
 }
 
 /// The answer as the platform takes it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use axum::response::Response;
 use http::request::Parts;
-use http::{Method, Uri};
-use portway_services::context::CallerSlot;
+use http::{Method, StatusCode, Uri};
+use portway_services::context::{CallerSlot, Context};
 
 use super::draw::Draw;
 use crate::refused::Refused;
@@ -70,6 +70,19 @@ impl<'a> Visit<'a> {
             line!(tracing::Level::INFO);
         }
     }
+}
+
+/// Writes a line for a call that came with others, or on another surface, in a request that has its own line.
+pub(super) fn log_call(row: &Row, context: &Context, status: StatusCode, duration: Duration) {
+    tracing::info!(
+        target: "portway::access",
+        request_id = context.request_id,
+        route = row.name,
+        status = status.as_u16(),
+        duration_ms = duration.as_micros() as f64 / 1_000.0,
+        caller = context.caller.get().map(|user| user.as_str()),
+        "call"
+    );
 }
 
 fn shortened(path: &str) -> &str {

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName};
 use portway_domain::tokens::hex;
+use portway_services::context::IdempotencyKey;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
@@ -15,36 +17,52 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// The key that the request carries, if any.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let bytes = value.as_bytes();
-    let printable = bytes.iter().all(|b| matches!(b, 0x20..=0x7e));
-    match value.to_str() {
-        Ok(key) if printable && (1..=MAX_KEY_BYTES).contains(&bytes.len()) && values.next().is_none() => {
-            Ok(Some(key.to_owned()))
-        }
-        _ => Err(ApiError::invalid_request(
-            "Idempotency-Key must be given once, with 1 to 255 printable ASCII characters",
-        )),
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => checked(value.as_bytes()).map(Some),
+        (Some(_), Some(_)) => Err(unusable()),
     }
 }
 
-/// What the key stands for: operation, path, parameters and body. Each part is preceded by its length, so that no two
-/// requests run together into the same bytes.
-pub(super) fn digest(operation: &str, path: &str, pairs: &[Pair<'_>], body: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    part(operation.as_bytes());
-    part(path.as_bytes());
-    for (name, value) in pairs {
-        part(name.as_bytes());
-        part(value.as_bytes());
+/// The key, if it can be one.
+pub(super) fn checked(key: &[u8]) -> Result<String, ApiError> {
+    let is_printable = key.iter().all(|b| matches!(b, 0x20..=0x7e));
+    match str::from_utf8(key) {
+        Ok(key) if is_printable && (1..=MAX_KEY_BYTES).contains(&key.len()) => Ok(key.to_owned()),
+        _ => Err(unusable()),
     }
-    part(body);
+}
+
+fn unusable() -> ApiError {
+    ApiError::invalid_request("an idempotency key must be given once, with 1 to 255 printable ASCII characters")
+}
+
+/// The key with what it stands for: the operation and its input, whichever surface they come by.
+pub(super) fn of(key: String, operation: &str, pairs: &[Pair<'_>], body: &[u8]) -> IdempotencyKey {
+    IdempotencyKey { key, digest: digest(operation, pairs, body) }
+}
+
+/// Each part is preceded by its length, so that no two requests run together into the same bytes. Path and query have their
+/// values as text, so numbers and booleans count as what they are written as.
+fn digest(operation: &str, pairs: &[Pair<'_>], body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    part(operation);
+    // What is no object is refused before anything is done.
+    let mut input: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    for (name, value) in pairs {
+        input.insert(name.to_string(), value.as_ref().into());
+    }
+    for (name, value) in &input {
+        part(name);
+        match value {
+            Value::String(text) => part(text),
+            other => part(&other.to_string()),
+        }
+    }
     hex(&hash.finalize())
 }
 
@@ -71,19 +89,31 @@ mod tests {
         assert!(key(&twice).is_err());
     }
 
+    fn pair(name: &'static str, value: &'static str) -> Pair<'static> {
+        (name.into(), value.into())
+    }
+
     #[test]
     fn every_part_counts() {
-        let pair = |name: &'static str, value: &'static str| (name.into(), value.into());
         let digests = [
-            digest("a", "/a", &[], b""),
-            digest("b", "/a", &[], b""),
-            digest("a", "/b", &[], b""),
-            digest("a", "/a", &[pair("x", "y")], b""),
-            digest("a", "/a", &[pair("xy", "")], b""),
-            digest("a", "/a", &[], b"xy"),
+            digest("a", &[], b""),
+            digest("b", &[], b""),
+            digest("a", &[pair("x", "y")], b""),
+            digest("a", &[pair("xy", "")], b""),
+            digest("a", &[], br#"{"x":"z"}"#),
+            digest("a", &[], br#"{"x":null}"#),
+            digest("a", &[], br#"{"x":["y"]}"#),
+            digest("a", &[], br#"{"x":{"y":"z"}}"#),
         ];
         let distinct: std::collections::HashSet<_> = digests.iter().collect();
         assert_eq!(distinct.len(), digests.len());
         assert_eq!(digests[0].len(), 64);
+    }
+
+    #[test]
+    fn the_way_and_the_writing_do_not_count() {
+        let whole = digest("a", &[], br#"{"id":"1","n":7,"on":true,"body":{"b":1,"a":[2]}}"#);
+        let split = [pair("n", "7"), pair("on", "true"), pair("id", "1")];
+        assert_eq!(digest("a", &split, br#" { "body": {"a": [2], "b": 1} }"#), whole);
     }
 }

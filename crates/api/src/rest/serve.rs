@@ -11,7 +11,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use portway_domain::access::Permission;
-use portway_services::context::{Context, IdempotencyKey};
+use portway_services::context::Context;
 
 use super::access_log::Visit;
 use super::caught::caught;
@@ -27,19 +27,21 @@ use crate::options::{ApiOptions, Peer};
 use crate::refused::Refused;
 use crate::row::Row;
 use crate::socket::Upgrade;
-use crate::{description, docs};
+use crate::surfaces::Surfaces;
+use crate::{description, docs, rpc};
 
 /// Both tables with all that serving them takes.
 pub(super) struct Api<S> {
-    operations: OperationTable<S>,
+    pub(super) operations: OperationTable<S>,
     endpoints: EndpointTable<S>,
-    state: Arc<S>,
-    options: ApiOptions,
+    pub(super) state: Arc<S>,
+    pub(super) options: ApiOptions,
     guard: Guard,
     upgrade: Arc<dyn Upgrade>,
     document: OnceLock<Option<Bytes>>,
+    discovery: OnceLock<Bytes>,
     page: OnceLock<docs::Page>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -59,6 +61,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             options,
             upgrade,
             document: OnceLock::new(),
+            discovery: OnceLock::new(),
             page: OnceLock::new(),
             metrics,
         })
@@ -166,8 +169,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         if operation.is_idempotent_by_key()
             && let Some(key) = idempotency::key(&parts.headers)?
         {
-            let digest = idempotency::digest(row.name, parts.uri.path(), &pairs, &body);
-            context.idempotency = Some(IdempotencyKey { key, digest });
+            context.idempotency = Some(idempotency::of(key, row.name, &pairs, &body));
         }
         let state = Arc::clone(&self.state);
         let answer = operation.invoke(state, context, &pairs, &body).await?;
@@ -215,11 +217,29 @@ impl<S: Send + Sync + 'static> Api<S> {
             }
             Kind::OpenApi => match self.document() {
                 Some(document) => Ok(content(StatusCode::OK, "application/json", document.clone())),
-                None => Err(ApiError::new(ErrorCode::NotFound, "this gateway has no description of itself")),
+                None => Err(no_description()),
             },
             Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
             Kind::Metrics => self.metrics.page().await,
+            Kind::Rpc => self.rpc(&parts, context, body).await,
         }
+    }
+
+    /// The methods of JSON-RPC, described.
+    pub(super) fn discovery(&self) -> Result<&Bytes, ApiError> {
+        if let Some(discovery) = self.discovery.get() {
+            return Ok(discovery);
+        }
+        let document = self.document().ok_or_else(no_description)?;
+        let document = serde_json::from_slice(document).map_err(|error| ApiError::internal(error.to_string()))?;
+        let is_method = |name: &str| self.method(name).is_some();
+        let discovery = rpc::describe(&document, is_method).to_string();
+        Ok(self.discovery.get_or_init(|| discovery.into()))
+    }
+
+    /// The operation of that name, if it is offered by JSON-RPC.
+    pub(super) fn method(&self, name: &str) -> Option<&Operation<S>> {
+        self.operations.get(name).filter(|operation| operation.surfaces().contains(Surfaces::RPC))
     }
 
     fn document(&self) -> Option<&Bytes> {
@@ -252,6 +272,10 @@ impl<S: Send + Sync + 'static> Api<S> {
             caller: draw.caller,
         })
     }
+}
+
+fn no_description() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "this gateway has no description of itself")
 }
 
 fn is_local(parts: &Parts) -> bool {
@@ -288,7 +312,7 @@ fn split_parameters<'a>(
     Ok((pairs, token))
 }
 
-fn empty(status: StatusCode) -> Response {
+pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response

@@ -98,7 +98,7 @@ async fn the_idempotency_key_stands_for_the_whole_request() {
     assert_eq!(digest(&format!("/api/notes/n1?token={TOKEN}"), r#"{"title":"a"}"#).await, first);
     assert_ne!(digest("/api/notes/n2", r#"{"title":"a"}"#).await, first);
     assert_ne!(digest("/api/notes/n1", r#"{"title":"b"}"#).await, first);
-    assert_ne!(digest("/api/notes/n1?title=a", "").await, first);
+    assert_eq!(digest("/api/notes/n1?title=a", "").await, first, "where the input stands does not count");
 }
 
 #[tokio::test]

@@ -10,4 +10,5 @@ mod limits;
 mod logs;
 mod metrics;
 mod origins;
+mod rpc;
 mod sockets;

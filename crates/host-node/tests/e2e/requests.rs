@@ -14,7 +14,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 54] = [
+const ROUTES: [&str; 55] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -69,6 +69,7 @@ const ROUTES: [&str; 54] = [
     "post /api/sessions/{id}/start",
     "post /api/sessions/{id}/stop",
     "post /api/sessions/{id}/wake",
+    "post /rpc",
 ];
 
 pub(crate) fn add(trials: &mut Trials) {

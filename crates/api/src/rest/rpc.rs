@@ -1,0 +1,131 @@
+//! Requests of JSON-RPC.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use portway_services::context::Context;
+use serde_json::{Map, Value};
+
+use super::serve::{Api, content, empty};
+use super::{body, idempotency};
+use crate::error::{ApiError, ErrorCode};
+use crate::options::Ask;
+use crate::row::Row;
+use crate::rpc::{Call, DISCOVER, Fault, Message, failure, read, success};
+
+/// Most bytes of the answers to a batch, after which its other calls are not carried out any more.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// What all calls of a request have in common.
+struct Caller<'a> {
+    parts: &'a Parts,
+    context: &'a Context,
+    /// The idempotency key of the request, or what is wrong with it.
+    key: Result<Option<String>, ApiError>,
+}
+
+impl<S: Send + Sync + 'static> Api<S> {
+    /// Answers a request. Whatever becomes of its calls, the status is 200, or 204 where no call has an answer.
+    ///
+    /// # Errors
+    /// Of a body that is too large or does not arrive.
+    pub(super) async fn rpc(&self, parts: &Parts, context: Context, body: Body) -> Result<Response, ApiError> {
+        let bytes = body::read_body(body, self.options.max_body_bytes).await?;
+        let caller = Caller { parts, context: &context, key: idempotency::key(&parts.headers) };
+        let answer = match read(&bytes) {
+            Ok(Message::One(call)) => self.answer(&caller, call).await,
+            Ok(Message::Batch(_)) if parts.headers.contains_key(idempotency::IDEMPOTENCY_KEY) => {
+                let fault = Fault::no_call("the key of a request is for one call: give each its own idempotencyKey");
+                Some(failure(&fault, &context.request_id))
+            }
+            Ok(Message::Batch(calls)) => self.answer_all(&caller, calls).await,
+            Err(fault) => Some(failure(&fault, &context.request_id)),
+        };
+        Ok(match answer {
+            Some(answer) => content(StatusCode::OK, "application/json", answer.into()),
+            None => empty(StatusCode::NO_CONTENT),
+        })
+    }
+
+    async fn answer_all(&self, caller: &Caller<'_>, calls: Vec<Result<Call<'_>, Fault>>) -> Option<Vec<u8>> {
+        let mut answers = vec![b'['];
+        for call in calls {
+            let call = if answers.len() > MAX_ANSWER_BYTES { call.and_then(left_out) } else { call };
+            if let Some(answer) = self.answer(caller, call).await {
+                if answers.len() > 1 {
+                    answers.push(b',');
+                }
+                answers.extend_from_slice(&answer);
+            }
+        }
+        answers.push(b']');
+        (answers.len() > 2).then_some(answers)
+    }
+
+    /// The answer to one call; a notification has none.
+    async fn answer(&self, caller: &Caller<'_>, call: Result<Call<'_>, Fault>) -> Option<Vec<u8>> {
+        let answered = match call {
+            Ok(call) => self.carry_out(caller, &call).await.map_err(|fault| fault.with_id(call.id)),
+            Err(fault) => Err(fault),
+        };
+        answered.unwrap_or_else(|fault| {
+            let request_id = &caller.context.request_id;
+            fault.error.log(request_id);
+            Some(failure(&fault, request_id))
+        })
+    }
+
+    async fn carry_out(&self, caller: &Caller<'_>, call: &Call<'_>) -> Result<Option<Vec<u8>>, Fault> {
+        let operation = self.method(&call.method);
+        let Some(id) = call.id else {
+            return match operation {
+                Some(operation) if !operation.row().is_bodyless() => {
+                    Err(Fault::no_call("what changes something is no notification: give it an id"))
+                }
+                // Nobody would hear what came of it.
+                _ => Ok(None),
+            };
+        };
+        let Some(operation) = operation else {
+            return match &*call.method {
+                DISCOVER => self.discovery().map(|methods| Some(success(id, methods))).map_err(Fault::of),
+                unknown => Err(Fault::no_method(unknown)),
+            };
+        };
+        if let Some(ask) = self.elsewhere(operation.row(), call) {
+            return asked(ask, caller.parts, call).await.map(Some).map_err(Fault::of);
+        }
+        let of_request = caller.key.as_ref().map_err(|error| Fault::of(error.clone()))?;
+        let key = call.idempotency_key.as_deref().or(of_request.as_deref());
+        let result = self.call(operation, caller.context, key, call.params).await.map_err(Fault::of)?;
+        Ok(Some(success(id, &result)))
+    }
+
+    /// Who answers the call, if that is another instance.
+    fn elsewhere(&self, row: &Row, call: &Call<'_>) -> Option<Ask> {
+        let find = self.options.elsewhere.as_ref()?;
+        let input: Map<String, Value> = serde_json::from_str(call.params).ok()?;
+        find(&row.method, &row.path_of(&input)?)
+    }
+}
+
+/// A call that comes after answers that are large enough already.
+fn left_out(call: Call<'_>) -> Result<Call<'_>, Fault> {
+    let message = "the answers to the calls before are too large: this one was not carried out, so send it again";
+    Err(Fault::of(ApiError::new(ErrorCode::PayloadTooLarge, message)).with_id(call.id))
+}
+
+/// Has another instance answer one call.
+async fn asked(ask: Ask, parts: &Parts, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+    let mut request = Request::new(call.text.to_owned());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = parts.headers.clone();
+    request.headers_mut().insert(CONTENT_LENGTH, call.text.len().into());
+    match ask(request).await {
+        Some(answer) => Ok(answer.into()),
+        None => Err(ApiError::new(ErrorCode::Unavailable, "the session cannot be reached at the moment: try again")),
+    }
+}
