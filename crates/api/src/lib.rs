@@ -8,7 +8,8 @@
 //! state `S` that handlers work on, depends on no runtime and compiles to WebAssembly.
 //!
 //! The feature `schemas`, which is on by default, makes that description from the tables. Without it a program brings one
-//! that was made beforehand, in [`ApiOptions::description`].
+//! that was made beforehand, in [`ApiOptions::description`]. The feature `metrics`, which is on by default too, counts requests;
+//! without it nothing is told under `/metrics`.
 //!
 //! # Adding an operation
 //!

@@ -49,7 +49,12 @@ struct Kind {
     kind: &'static str,
 }
 
-pub(super) struct Metrics {
+/// Whether anything is counted.
+const HAS_METRICS: bool = cfg!(feature = "metrics");
+
+pub(super) struct Metrics(Option<Counters>);
+
+struct Counters {
     registry: Registry,
     requests: Family<Outcome, Counter<u64, AtomicU64>>,
     durations: Family<Route, Histogram>,
@@ -58,7 +63,40 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new(sources: Vec<Arc<dyn MetricsSource>>) -> Self {
+    pub(super) fn new(sources: &[Arc<dyn MetricsSource>]) -> Self {
+        Self(HAS_METRICS.then(|| Counters::new(sources.to_vec())))
+    }
+
+    fn counters(&self) -> Option<&Counters> {
+        if HAS_METRICS { self.0.as_ref() } else { None }
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn answered(&self, row: Option<&Row>, status: StatusCode, began: Timestamp, ended: Timestamp) {
+        if let Some(counters) = self.counters() {
+            counters.answered(row, status, began, ended);
+        }
+    }
+
+    /// The same socket, counted for as long as it is open.
+    pub(super) fn counted(&self, row: &Row, serve: ServeSocket) -> ServeSocket {
+        match self.counters() {
+            Some(counters) => counters.counted(row, serve),
+            None => serve,
+        }
+    }
+
+    /// The page.
+    pub(super) async fn page(&self) -> Result<Response, ApiError> {
+        match self.counters() {
+            Some(counters) => counters.page().await,
+            None => Err(ApiError::not_found()),
+        }
+    }
+}
+
+impl Counters {
+    fn new(sources: Vec<Arc<dyn MetricsSource>>) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let requests = Family::default();
         registry.register("http_requests", "Requests by operation and class of the status", requests.clone());
@@ -70,15 +108,13 @@ impl Metrics {
         Self { registry, requests, durations, sockets, sources }
     }
 
-    /// Counts a request that was answered.
-    pub(super) fn answered(&self, row: Option<&Row>, status: StatusCode, began: Timestamp, ended: Timestamp) {
+    fn answered(&self, row: Option<&Row>, status: StatusCode, began: Timestamp, ended: Timestamp) {
         let operation = row.map_or(NO_OPERATION, |row| row.name);
         self.requests.get_or_create(&Outcome { operation, class: class(status) }).inc();
         self.durations.get_or_create(&Route { operation }).observe(ended.since(began).as_secs_f64());
     }
 
-    /// The same socket, counted for as long as it is open.
-    pub(super) fn counted(&self, row: &Row, serve: ServeSocket) -> ServeSocket {
+    fn counted(&self, row: &Row, serve: ServeSocket) -> ServeSocket {
         let open = self.sockets.get_or_create_owned(&Kind { kind: row.name });
         serve_socket(move |socket| async move {
             let _open = Open::count(open);
@@ -86,8 +122,7 @@ impl Metrics {
         })
     }
 
-    /// The page.
-    pub(super) async fn page(&self) -> Result<Response, ApiError> {
+    async fn page(&self) -> Result<Response, ApiError> {
         let collected = join_all(self.sources.iter().map(|source| source.metrics())).await;
         let mut there = Registry::with_prefix(PREFIX);
         there.register_collector(Box::new(Collected(collected.into_iter().flatten().collect())));

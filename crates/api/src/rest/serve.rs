@@ -52,7 +52,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         options: ApiOptions,
         upgrade: Arc<dyn Upgrade>,
     ) -> Result<Self, OptionsError> {
-        let metrics = Metrics::new(options.metrics.sources.clone());
+        let metrics = Metrics::new(&options.metrics.sources);
         Ok(Self {
             guard: Guard::new(&options)?,
             operations,
