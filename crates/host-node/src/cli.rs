@@ -1,19 +1,23 @@
 //! The command line of the binary `portway`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `portway chat` has more, see [`crate::chat`].
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `portway chat` and `portway api` have more, see [`crate::chat`] and
+//! [`crate::call`].
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::agents::AgentsArgs;
+use crate::call::ApiArgs;
 use crate::chat::ChatArgs;
 use crate::config::ServeArgs;
 use crate::db::DbArgs;
 use crate::doctor::DoctorArgs;
 use crate::runtime::{run_alone, run_parallel};
 use crate::sandbox::SandboxArgs;
-use crate::{agents, chat, child, db, doctor, logging, sandbox, serve};
+use crate::{agents, call, chat, child, db, doctor, logging, sandbox, serve};
 
 /// The portable gateway for coding-agent sessions.
 #[derive(Debug, Parser)]
@@ -31,6 +35,13 @@ enum Command {
     Serve(ServeArgs),
     /// Talk to an agent in this terminal.
     Chat(ChatArgs),
+    /// Call an operation of a gateway.
+    Api(ApiArgs),
+    /// Print a script that completes this command line in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// List the agents, what they lack and how to get it.
     Agents(AgentsArgs),
     /// Look for trouble with a gateway's data, database, agents and work, and say what to do about it.
@@ -57,6 +68,8 @@ pub fn main() -> ExitCode {
         None => run_serve(cli.serve),
         Some(Command::Serve(args)) => run_serve(args),
         Some(Command::Chat(args)) => run_alone(chat::run(args)),
+        Some(Command::Api(args)) => run_alone(call::run(args)),
+        Some(Command::Completions { shell }) => complete(shell),
         Some(Command::Agents(args)) => agents::run(args),
         Some(Command::Doctor(args)) => run_alone(doctor::run(args)),
         Some(Command::Db(args)) => run_alone(db::run(args)),
@@ -71,6 +84,18 @@ fn run_serve(args: ServeArgs) -> ExitCode {
     run_parallel(serve::run(args))
 }
 
+fn complete(shell: Shell) -> ExitCode {
+    let mut command = Cli::command();
+    // The commands of operations are made when they are needed.
+    command.build();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    // Whoever reads may stop reading.
+    let _ = std::io::stdout().lock().write_all(&script);
+    ExitCode::SUCCESS
+}
+
 fn run_sandbox(args: SandboxArgs) -> ExitCode {
     logging::start(logging::Form::for_terminal());
     run_parallel(sandbox::run(args))
@@ -79,7 +104,6 @@ fn run_sandbox(args: SandboxArgs) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

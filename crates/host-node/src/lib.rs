@@ -117,9 +117,11 @@
 //! * [`cli`], [`config`], [`serve`], [`sandbox`], [`chat`], [`data_folder`], [`logging`]: the binary `portway`.
 
 pub mod agents;
+pub mod call;
 pub mod chat;
 mod child;
 pub mod cli;
+mod client;
 pub mod config;
 mod connection;
 pub mod data_folder;
@@ -136,6 +138,7 @@ mod runtime;
 pub mod sandbox;
 mod secret_file;
 pub mod serve;
+mod terminal_text;
 mod web_socket;
 mod wire;
 

@@ -1,26 +1,16 @@
 //! The REST calls of the chat.
 
-mod error;
-
 use std::time::Duration;
 
 use portway_domain::ids::SessionId;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(super) use self::error::ApiError;
-
-use self::error::{of_session, refused, unreachable, unreadable};
-use super::key::Key;
-use super::server::Server;
-
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a whole request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::client::Connection;
+use crate::client::error::{ApiError, of_session, refused, unreadable};
+use crate::client::key::Key;
+use crate::client::server::Server;
 
 /// How long ending a session may take: somebody waits to get away.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,11 +53,7 @@ pub(super) struct ListedSession {
 
 /// The gateway, as one key sees it.
 #[derive(Debug, Clone)]
-pub(super) struct Api {
-    http: Client,
-    server: Server,
-    key: Key,
-}
+pub(super) struct Api(Connection);
 
 #[derive(Deserialize)]
 struct Created {
@@ -91,22 +77,19 @@ struct Accepted {
 }
 
 impl Api {
-    /// A client of that gateway.
-    ///
-    /// # Errors
-    /// [`ApiError::Unreadable`] when the system's certificates cannot be used.
-    pub(super) fn new(server: Server, key: Key) -> Result<Self, ApiError> {
-        Ok(Self { http: client(&server)?, server, key })
+    /// Over that connection.
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(connection)
     }
 
     /// The address of the gateway.
     pub(super) fn server(&self) -> &Server {
-        &self.server
+        self.0.server()
     }
 
     /// The key.
     pub(super) fn key(&self) -> &Key {
-        &self.key
+        self.0.key()
     }
 
     /// Opens a session.
@@ -136,9 +119,9 @@ impl Api {
     pub(super) async fn active_sessions(&self) -> Result<Vec<ListedSession>, ApiError> {
         let mut active = Vec::new();
         for status in ACTIVE {
-            let mut url = self.server.path(&["api", "sessions"]);
+            let mut url = self.server().path(&["api", "sessions"]);
             url.set_query(Some(&format!("ownership=mine&status={status}&limit={MAX_LISTED}")));
-            let listed: Listed = self.call(self.request_to(Method::GET, url)?).await?;
+            let listed: Listed = self.call(self.0.request(Method::GET, url)?).await?;
             active.extend(listed.sessions);
         }
         Ok(active)
@@ -166,77 +149,16 @@ impl Api {
     }
 
     fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, ApiError> {
-        self.request_to(method, self.server.path(path))
-    }
-
-    fn request_to(&self, method: Method, url: Url) -> Result<RequestBuilder, ApiError> {
-        let mut key = HeaderValue::from_str(&self.key.header())
-            .map_err(|_| ApiError::Unauthorized { server: self.server.to_string() })?;
-        key.set_sensitive(true);
-        Ok(self.http.request(method, url).header(AUTHORIZATION, key))
+        self.0.request(method, self.server().path(path))
     }
 
     async fn call<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ApiError> {
-        let response = request.send().await.map_err(|error| unreachable(&self.server, &error))?;
+        let response = self.0.send(request).await?;
         let status = response.status();
-        let body = self.body(response).await?;
+        let body = self.0.body(response, MAX_ANSWER).await?;
         if !status.is_success() {
-            return Err(refused(&self.server, status, &body));
+            return Err(refused(self.server(), status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| unreadable(&self.server, &error.to_string()))
-    }
-
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, ApiError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&self.server, &error))? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(unreadable(&self.server, "it is too long"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
-}
-
-/// Whether a gateway answers at all.
-///
-/// # Errors
-/// [`ApiError::Unreachable`] when none does.
-pub(super) async fn probe(server: &Server) -> Result<(), ApiError> {
-    client(server)?.get(server.path(&["health"])).send().await.map(|_| ()).map_err(|error| unreachable(server, &error))
-}
-
-fn client(server: &Server) -> Result<Client, ApiError> {
-    // An error means that a provider is there already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if !server.is_encrypted() {
-        // A machine without any certificates must do for this.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| unreadable(server, &error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::exit::Exit;
-
-    #[tokio::test]
-    async fn a_silent_address_is_no_gateway() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let server = Server::parse(&format!("http://{free}")).unwrap();
-        let error = probe(&server).await.unwrap_err();
-        assert_eq!(error.exit(), Exit::Unreachable);
-        assert!(error.is_passing());
-        let text = error.to_string();
-        assert!(
-            text.starts_with(&format!("No gateway answers at http://{free}. Start one with `portway serve`")),
-            "{text}"
-        );
+        serde_json::from_slice(&body).map_err(|error| unreadable(self.server(), &error.to_string()))
     }
 }

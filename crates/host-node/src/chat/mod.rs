@@ -6,17 +6,13 @@
 mod activity;
 mod api;
 mod backoff;
-mod exit;
 mod input;
-mod key;
 mod outbox;
 mod questions;
 mod quota;
 mod screen;
-mod server;
 mod socket;
 mod talk;
-mod text;
 
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,25 +23,22 @@ use portway_adapters_system::SystemClock;
 use portway_domain::ids::SessionId;
 use portway_ports::system::Clock as _;
 
-use self::api::{Api, ApiError, NewSession};
-use self::exit::Exit;
-use self::key::{Key, KeyError};
+use self::api::{Api, NewSession};
 use self::outbox::Outbox;
 use self::questions::Policy;
 use self::screen::{Manner, Screen, Style};
-use self::server::Server;
 use self::socket::Socket;
 use self::talk::{Fate, PATIENCE, Plan, Talk};
-use self::text::clean;
+use crate::client::error::ApiError;
+use crate::client::exit::Exit;
+use crate::client::{ConnectError, Connection, GatewayArgs};
+use crate::terminal_text::clean;
 
 /// Name of a workspace that is no folder.
 const WORKSPACE: &str = "chat";
 
 /// Most characters of a workspace's name.
 const MAX_WORKSPACE: usize = 100;
-
-/// The gateway's data folder unless another one is named.
-const DATA: &str = "./portway-data";
 
 /// Arguments of `portway chat`.
 #[derive(Debug, Clone, Args)]
@@ -62,12 +55,9 @@ pub struct ChatArgs {
     /// A folder of this machine for the agent to work in; one of its own if absent
     #[arg(long, value_name = "PATH", conflicts_with = "session")]
     pub dir: Option<PathBuf>,
-    /// Address of the gateway
-    #[arg(long, value_name = "URL", env = "PORTWAY_SERVER", default_value = "http://127.0.0.1:8787")]
-    pub server: String,
-    /// The gateway's data folder, where its key is found unless PORTWAY_KEY is set [default: ./portway-data]
-    #[arg(long, value_name = "DIR", env = "PORTWAY_DATA")]
-    pub data: Option<PathBuf>,
+    /// The gateway.
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
     /// Leave after the answer to one prompt: PROMPT, or else all of the standard input. Ends the session it opened
     #[arg(long)]
     pub once: bool,
@@ -88,7 +78,7 @@ enum Failure {
     #[error(transparent)]
     Api(#[from] ApiError),
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Connect(#[from] ConnectError),
     #[error("{error}\n{advice}")]
     Quota { error: ApiError, advice: String },
     #[error("{0}")]
@@ -99,7 +89,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Api(error) | Self::Quota { error, .. } => error.exit(),
-            Self::Key(_) => Exit::BadKey,
+            Self::Connect(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,
         }
     }
@@ -133,7 +123,7 @@ pub async fn run(args: ChatArgs) -> ExitCode {
 
 async fn chat(args: ChatArgs, terminals: Terminals) -> Result<Exit, Failure> {
     let (plan, manner) = arrange(&args, terminals)?;
-    let api = connect(&args).await?;
+    let api = Api::new(Connection::find(&args.gateway).await?);
     let session = match &args.session {
         Some(id) => {
             let id = SessionId::parse(id).map_err(|error| Failure::Usage(format!("--session {id}: {error}")))?;
@@ -218,25 +208,6 @@ fn style(terminal: bool) -> Style {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let dumb = set("TERM").is_some_and(|term| term == "dumb");
     Style { colour: terminal && !dumb && set("NO_COLOR").is_none() }
-}
-
-/// The gateway and the key for it.
-async fn connect(args: &ChatArgs) -> Result<Api, Failure> {
-    let server = Server::parse(&args.server)?;
-    let data = args.data.clone().unwrap_or_else(|| PathBuf::from(DATA));
-    let trusted = server.is_local() || args.data.is_some();
-    let key = match Key::find(std::env::var("PORTWAY_KEY").ok(), &data, trusted) {
-        Ok(key) => key,
-        Err(error) => {
-            // Where no gateway was ever started there is no key either, and the first is what to say.
-            api::probe(&server).await?;
-            return Err(error.into());
-        }
-    };
-    if server.is_open() {
-        report(&format!("warning: {server} is not encrypted; others on the way can read the key"));
-    }
-    Ok(Api::new(server, key)?)
 }
 
 fn new_session(args: &ChatArgs) -> Result<NewSession, Failure> {

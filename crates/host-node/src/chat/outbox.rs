@@ -8,8 +8,9 @@ use portway_ports::system::{Clock as _, Entropy as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::api::{Api, ApiError};
+use super::api::Api;
 use super::backoff::Backoff;
+use crate::client::error::ApiError;
 
 /// Most prompts that wait to be sent.
 const MAX_WAITING: usize = 64;

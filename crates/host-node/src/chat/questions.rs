@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use portway_protocol::client::AnswerValue;
 use portway_protocol::message::{Choice, ChoiceKind};
 
-use super::text::{clean, clean_line};
+use crate::terminal_text::{clean, clean_line};
 
 /// Most characters of a choice's label.
 const MAX_LABEL: usize = 160;

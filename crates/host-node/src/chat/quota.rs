@@ -5,7 +5,7 @@ use std::time::Duration;
 use portway_domain::time::Timestamp;
 
 use super::api::ListedSession;
-use super::text::clean_line;
+use crate::terminal_text::clean_line;
 
 /// Most sessions that are listed.
 const MAX_LINES: usize = 10;

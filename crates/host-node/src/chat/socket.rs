@@ -18,8 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::api::{Api, ApiError};
+use super::api::Api;
 use super::backoff::Backoff;
+use crate::client::error::ApiError;
 
 /// Largest frame that is read, in bytes. The first one holds the whole transcript.
 const MAX_FRAME: usize = 256 * 1024 * 1024;

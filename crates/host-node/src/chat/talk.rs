@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use portway_protocol::client::ClientFrame;
 
-use super::exit::Exit;
 use super::input::{Interrupts, Lines, Meaning, Presses, Said, Typed};
 use super::outbox::{Outbox, Posted};
 use super::screen::{Print, Screen, Tone};
 use super::socket::{Socket, SocketEvent};
+use crate::client::exit::Exit;
 
 /// How long a single prompt waits for a gateway that went away.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

@@ -47,6 +47,7 @@ mod shared_objects;
 mod sharing;
 mod starting;
 mod stopping;
+mod surfaces;
 mod termination;
 mod trials;
 mod wire;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
     db::add(&mut trials);
     add_talks(&mut trials);
     stopping::add(&mut trials);
+    surfaces::add(&mut trials);
     children::add_alone(&mut trials);
     event_streams::add_alone(&mut trials);
     sandboxes::add(&mut trials);

@@ -44,11 +44,11 @@ pub(crate) async fn gateway_with(members: &[&str]) -> Gateway {
 }
 
 /// The session as somebody else reaches it.
-fn seen_by(session: &Session, name: &str) -> Session {
+pub(crate) fn seen_by(session: &Session, name: &str) -> Session {
     Session { api: session.api.with_key(&key(name)), id: session.id.clone() }
 }
 
-async fn let_in(session: &Session, name: &str, role: &str) {
+pub(crate) async fn let_in(session: &Session, name: &str, role: &str) {
     let invitation = json!({"email": format!("{name}@localhost"), "role": role});
     session.api.post(&session.path("/participants"), &invitation).await.expect(200);
 }

@@ -7,7 +7,7 @@ use super::Screen;
 use super::page::Tone;
 use super::tools::{ToolNow, plan_lines};
 use super::transcript::{News, PartSeen, is_finished};
-use crate::chat::text::{brief, clean_line};
+use crate::terminal_text::{brief, clean_line};
 
 /// How many messages of a joined session are shown.
 const RECENT: usize = 10;

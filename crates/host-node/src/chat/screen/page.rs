@@ -1,6 +1,6 @@
 //! What is to be printed, and where the cursor stands.
 
-use crate::chat::text::clean;
+use crate::terminal_text::clean;
 
 /// Something to print. The order of prints is that of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]

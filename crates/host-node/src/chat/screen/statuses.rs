@@ -5,7 +5,7 @@ use portway_protocol::server::StatusData;
 use super::Screen;
 use super::page::Tone;
 use crate::chat::questions::Closed;
-use crate::chat::text::clean_line;
+use crate::terminal_text::clean_line;
 
 /// Most characters of an answer that somebody else gave.
 const MAX_ANSWER: usize = 160;

@@ -4,7 +4,7 @@ use portway_protocol::message::{PlanEntry, ToolStatus};
 use serde_json::Value;
 
 use super::page::Tone;
-use crate::chat::text::clean_line;
+use crate::terminal_text::clean_line;
 
 /// Most characters of a tool's name, of what it works on, and of why it failed.
 const MAX_CHARS: usize = 160;

@@ -4,8 +4,9 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
-use crate::chat::key::Key;
-use crate::chat::server::Server;
+use crate::client::Connection;
+use crate::client::key::Key;
+use crate::client::server::Server;
 
 type Peer = WebSocketStream<TcpStream>;
 
@@ -13,7 +14,7 @@ async fn gateway() -> (TcpListener, Api, SessionId) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let key = Key::find(Some("k1".to_owned()), std::path::Path::new("/"), false).unwrap();
-    (listener, Api::new(server, key).unwrap(), SessionId::parse("s1").unwrap())
+    (listener, Api::new(Connection::new(server, key).unwrap()), SessionId::parse("s1").unwrap())
 }
 
 #[expect(clippy::result_large_err, reason = "the type is that of the library")]

@@ -513,7 +513,7 @@ pub(crate) fn gateways_are_two() -> bool {
 }
 
 /// The program without any of its variables.
-pub(super) fn bare_command() -> Command {
+pub(crate) fn bare_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PORTWAY_") {

@@ -1,13 +1,13 @@
-//! How the program ends.
+//! How programs end that talk to a gateway.
 
 use std::process::ExitCode;
 
-/// How a chat ended, for whoever started it.
+/// How it ended, for whoever started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     /// As wanted.
     Done,
-    /// The turn or the session failed, or the gateway refused something.
+    /// The gateway refused something or failed, or what was to come of it did.
     Failed,
     /// The command line cannot be followed.
     Usage,
@@ -15,17 +15,20 @@ pub(super) enum Exit {
     Unreachable,
     /// The gateway does not know the key, or there is none.
     BadKey,
+    /// What was asked about is not there for this key.
+    NotFound,
 }
 
 impl Exit {
     /// The code for the shell.
-    pub(super) fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::BadKey => 4,
+            Self::NotFound => 5,
         }
     }
 }

@@ -9,12 +9,12 @@ const BRIEF_CHARS: usize = 500;
 /// The text without anything that a terminal would obey: control characters but newline and tab are dropped, and so
 /// are the marks that reorder text on the screen. Works on any piece of a text: pieces cleaned one by one read like
 /// the whole cleaned at once.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().filter(|symbol| is_harmless(*symbol)).collect()
 }
 
 /// The text on one line of at most `most` characters.
-pub(super) fn clean_line(text: &str, most: usize) -> String {
+pub(crate) fn clean_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for word in clean(text).split_whitespace() {
         if !line.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn clean_line(text: &str, most: usize) -> String {
 }
 
 /// The beginning of a message.
-pub(super) fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     let cleaned = clean(text.trim());
     let lines: Vec<&str> = cleaned.lines().collect();
     let shown = lines.get(..BRIEF_LINES).unwrap_or(&lines).join("\n");

@@ -4,15 +4,15 @@ use portway_domain::ids::SessionId;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::chat::exit::Exit;
-use crate::chat::server::Server;
+use crate::client::exit::Exit;
+use crate::client::server::Server;
 
 /// The code of a gateway that opens no more sessions for a user.
 const QUOTA: &str = "SESSION_QUOTA_EXCEEDED";
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::chat) enum ApiError {
+pub(crate) enum ApiError {
     /// Nothing answers, or not in time.
     #[error("No gateway answers at {server}. Start one with `portway serve`, or name another with --server ({detail})")]
     Unreachable {
@@ -57,7 +57,7 @@ pub(in crate::chat) enum ApiError {
 
 impl ApiError {
     /// How the program ends with this error.
-    pub(in crate::chat) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Unauthorized { .. } => Exit::BadKey,
@@ -68,7 +68,7 @@ impl ApiError {
     }
 
     /// Whether the same request may work in a moment.
-    pub(in crate::chat) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused { status, .. } => is_passing(*status),
@@ -77,7 +77,7 @@ impl ApiError {
     }
 
     /// Whether the user has as many sessions as the gateway allows.
-    pub(in crate::chat) fn is_quota(&self) -> bool {
+    pub(crate) fn is_quota(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == QUOTA)
     }
 }
@@ -94,7 +94,7 @@ struct Refusal {
 }
 
 /// Nothing answers; the deepest cause says why best.
-pub(super) fn unreachable(server: &Server, error: &reqwest::Error) -> ApiError {
+pub(crate) fn unreachable(server: &Server, error: &reqwest::Error) -> ApiError {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
@@ -103,12 +103,12 @@ pub(super) fn unreachable(server: &Server, error: &reqwest::Error) -> ApiError {
 }
 
 /// The answer makes no sense.
-pub(super) fn unreadable(server: &Server, detail: &str) -> ApiError {
+pub(crate) fn unreadable(server: &Server, detail: &str) -> ApiError {
     ApiError::Unreadable { server: server.to_string(), detail: detail.to_owned() }
 }
 
 /// What a response that is no success means.
-pub(super) fn refused(server: &Server, status: StatusCode, body: &[u8]) -> ApiError {
+pub(crate) fn refused(server: &Server, status: StatusCode, body: &[u8]) -> ApiError {
     if status == StatusCode::UNAUTHORIZED {
         return ApiError::Unauthorized { server: server.to_string() };
     }
@@ -128,7 +128,7 @@ pub(super) fn refused(server: &Server, status: StatusCode, body: &[u8]) -> ApiEr
 }
 
 /// What a failure means where a session was asked for.
-pub(super) fn of_session(error: ApiError, id: &SessionId) -> ApiError {
+pub(crate) fn of_session(error: ApiError, id: &SessionId) -> ApiError {
     match error {
         ApiError::Refused { status: 404, .. } => ApiError::NoSession(id.to_string()),
         other => other,

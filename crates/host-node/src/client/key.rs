@@ -12,11 +12,11 @@ const KEY_FILE: &str = "bootstrap-key";
 
 /// A key. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Key(String);
+pub(crate) struct Key(String);
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyError {
+pub(crate) enum KeyError {
     /// There is no file and no variable.
     #[error("No key: set PORTWAY_KEY, or name the gateway's data folder with --data ({} does not exist)", .0.display())]
     Missing(PathBuf),
@@ -42,7 +42,7 @@ impl Key {
     ///
     /// # Errors
     /// [`KeyError`] says what to do.
-    pub(super) fn find(variable: Option<String>, data: &Path, trusted: bool) -> Result<Self, KeyError> {
+    pub(crate) fn find(variable: Option<String>, data: &Path, trusted: bool) -> Result<Self, KeyError> {
         if let Some(key) = variable.filter(|key| !key.trim().is_empty()) {
             return Self::parse(&key).ok_or_else(|| KeyError::Malformed("PORTWAY_KEY".to_owned()));
         }
@@ -58,7 +58,7 @@ impl Key {
     }
 
     /// The value of the `Authorization` header.
-    pub(super) fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }
 

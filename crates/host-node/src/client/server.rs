@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use portway_domain::ids::SessionId;
 use reqwest::Url;
 
-use super::api::ApiError;
+use super::error::ApiError;
 
 /// The address of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Server(Url);
+pub(crate) struct Server(Url);
 
 impl Server {
     /// An address as it is typed.
     ///
     /// # Errors
     /// [`ApiError::Address`] for anything but `http` and `https`, and for one with a user, a query or a fragment.
-    pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let refuse = || ApiError::Address(text.to_owned());
         let url = Url::parse(text.trim().trim_end_matches('/')).map_err(|_| refuse())?;
         let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
@@ -25,23 +25,23 @@ impl Server {
     }
 
     /// Whether it is on this machine.
-    pub(super) fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// Whether what is sent can be read on the way.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.is_encrypted() && !self.is_local()
     }
 
     /// Whether it is spoken to over TLS.
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.0.scheme() == "https"
     }
 
     /// The address of a session's socket.
-    pub(super) fn socket(&self, session: &SessionId) -> String {
+    pub(crate) fn socket(&self, session: &SessionId) -> String {
         let mut url = self.path(&["api", "sessions", session.as_str(), "ws"]);
         url.set_query(Some("role=client"));
         let rest = url.as_str().trim_start_matches("https").trim_start_matches("http");
@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// The address of a path.
-    pub(super) fn path(&self, segments: &[&str]) -> Url {
+    pub(crate) fn path(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -67,7 +67,7 @@ impl std::fmt::Display for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::exit::Exit;
+    use crate::client::exit::Exit;
 
     #[test]
     fn addresses_are_checked() {
