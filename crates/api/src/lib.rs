@@ -68,6 +68,8 @@ mod docs;
 mod endpoint;
 mod error;
 mod input;
+#[cfg(test)]
+mod matrix;
 mod metrics;
 mod openapi;
 mod operation;

@@ -32,7 +32,10 @@ pub fn document<S: Send + Sync + 'static>(
 }
 
 /// The description of both tables, of no gateway in particular.
-fn of_tables<S: Send + Sync + 'static>(operations: &OperationTable<S>, endpoints: &EndpointTable<S>) -> Value {
+pub(crate) fn of_tables<S: Send + Sync + 'static>(
+    operations: &OperationTable<S>,
+    endpoints: &EndpointTable<S>,
+) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     let mut tags: Vec<&'static str> = Vec::new();

@@ -15,6 +15,9 @@ use crate::world::{AccessLog, People, World};
 /// Connections of the cases that measure processor time.
 const CONNECTIONS: usize = 16;
 
+/// Clients that call at the same time.
+const CALLING_CLIENTS: usize = 32;
+
 /// Clients that insert at the same time.
 const INSERTING_CLIENTS: usize = 32;
 
@@ -65,6 +68,8 @@ pub(crate) enum Group {
     ManySockets,
     /// Reads next to the floor.
     Reads,
+    /// JSON-RPC next to REST.
+    Calls,
     /// Lists beside sessions of other people.
     Crowd,
     /// What the access log costs.
@@ -89,6 +94,7 @@ impl Group {
         Self::Sockets,
         Self::FanOut,
         Self::Reads,
+        Self::Calls,
         Self::Crowd,
         Self::Log,
         Self::Inserts,
@@ -114,6 +120,7 @@ pub(crate) async fn run(world: &World, effort: Effort, groups: &[Group]) -> Resu
             Group::FanOut => fan_out::beside_the_floor(world, effort, &mut report).await?,
             Group::Soak => fan_out::soak(world, effort, &mut report).await?,
             Group::Reads => bench.reads().await?,
+            Group::Calls => bench.calls().await?,
             Group::Crowd => bench.crowd().await?,
             Group::Log => bench.access_log().await?,
             Group::Inserts => bench.inserts().await?,
@@ -179,9 +186,19 @@ impl Bench<'_> {
         load: &Load,
         servers: [(&'static str, &Server); 2],
     ) -> Result<[Sample; 2], Failure> {
+        self.alternate_loads(case, [load, load], servers).await
+    }
+
+    /// The same with a load for each server.
+    async fn alternate_loads(
+        &mut self,
+        case: &'static str,
+        loads: [&Load; 2],
+        servers: [(&'static str, &Server); 2],
+    ) -> Result<[Sample; 2], Failure> {
         let mut samples = [Vec::new(), Vec::new()];
         for round in 0..=self.effort.rounds {
-            for ((_, server), samples) in servers.iter().zip(&mut samples) {
+            for (((_, server), load), samples) in servers.iter().zip(loads).zip(&mut samples) {
                 let sample = load::run(server, load).await?;
                 // The first round fills caches.
                 if round > 0 {
@@ -224,6 +241,24 @@ impl Bench<'_> {
             self.cpu(case, "floor", figures, bar);
         }
         floor.stop()?;
+        portway.stop()
+    }
+
+    async fn calls(&mut self) -> Result<(), Failure> {
+        let case = "one session by JSON-RPC, 32 clients";
+        let portway = self.world.portway(People::Alone, AccessLog::Off)?.start()?;
+        let load = |request| Load { connections: CALLING_CLIENTS, ..self.load(request, 1) };
+        let (rest, rpc) = (load(self.world.one()), load(self.world.one_by_rpc()));
+        let servers = [("Portway, REST", &portway), ("Portway, JSON-RPC", &portway)];
+        let figures = self.alternate_loads(case, [&rest, &rpc], servers).await?;
+        self.cpu(case, "REST", figures, Bar::RatioAtMost(1.1));
+        self.report.rows.push(Row {
+            case: "one session by JSON-RPC, 95 of 100 within",
+            unit: Unit::Millis,
+            against: Some(("REST", figures[0].p95)),
+            portway: figures[1].p95,
+            bar: Bar::ValueAtMost(5.0),
+        });
         portway.stop()
     }
 

@@ -81,9 +81,19 @@ impl World {
 
     /// The session in the middle, which has a transcript.
     pub(crate) fn one(&self) -> Request {
+        Request::get(&format!("/api/sessions/{}", self.middle())).by(&self.seeded.token)
+    }
+
+    /// The same session, by JSON-RPC.
+    pub(crate) fn one_by_rpc(&self) -> Request {
+        let id = self.middle();
+        let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"sessions.get","params":{{"id":"{id}"}}}}"#);
+        Request::post("/rpc", &call).by(&self.seeded.token)
+    }
+
+    fn middle(&self) -> &str {
         let middle = self.seeded.sessions.get(self.seeded.sessions.len() / 2);
-        let id = middle.map(|id| id.as_str()).unwrap_or_default();
-        Request::get(&format!("/api/sessions/{id}")).by(&self.seeded.token)
+        middle.map(|id| id.as_str()).unwrap_or_default()
     }
 
     /// A prompt in each of the user's sessions, in a number of them that `clients` divides.
