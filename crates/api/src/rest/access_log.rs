@@ -72,17 +72,30 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// Writes a line for a call that came with others, or on another surface, in a request that has its own line.
-pub(super) fn log_call(row: &Row, context: &Context, status: StatusCode, duration: Duration) {
-    tracing::info!(
-        target: "portway::access",
-        request_id = context.request_id,
-        route = row.name,
-        status = status.as_u16(),
-        duration_ms = duration.as_micros() as f64 / 1_000.0,
-        caller = context.caller.get().map(|user| user.as_str()),
-        "call"
-    );
+/// A call that came on another surface than REST, perhaps with others in one request, which has a line of its own.
+pub(super) struct CallVisit<'a> {
+    row: &'a Row,
+    request_id: String,
+    caller: CallerSlot,
+}
+
+impl<'a> CallVisit<'a> {
+    pub(super) fn begin(row: &'a Row, context: &Context) -> Self {
+        Self { row, request_id: context.request_id.clone(), caller: context.caller.clone() }
+    }
+
+    /// Writes the line.
+    pub(super) fn log(&self, status: StatusCode, duration: Duration) {
+        tracing::info!(
+            target: "portway::access",
+            request_id = self.request_id,
+            route = self.row.name,
+            status = status.as_u16(),
+            duration_ms = duration.as_micros() as f64 / 1_000.0,
+            caller = self.caller.get().map(|user| user.as_str()),
+            "call"
+        );
+    }
 }
 
 fn shortened(path: &str) -> &str {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use portway_domain::access::Permission;
 use portway_services::context::Context;
 
-use super::access_log::log_call;
+use super::access_log::CallVisit;
 use super::caught::caught;
 use super::idempotency;
 use super::serve::Api;
@@ -13,30 +13,35 @@ use crate::error::ApiError;
 use crate::operation::Operation;
 
 impl<S: Send + Sync + 'static> Api<S> {
-    /// Calls an operation with a JSON object that has all of its input. `request` is what the call came with; time and ids
-    /// are the call's own.
+    /// Calls an operation with a JSON object that has all of its input. The context is that of the call alone, but for the
+    /// permission, which is the operation's.
     ///
     /// # Errors
     /// As the operation has them, and what is refused on the way to it.
     pub(super) async fn call(
         &self,
         operation: &Operation<S>,
-        request: &Context,
+        mut context: Context,
         key: Option<&str>,
         input: &str,
     ) -> Result<Bytes, ApiError> {
         let row = operation.row();
-        let began = self.options.clock.now();
-        let ids = self.options.entropy.ids(began);
-        let context = Context { permission: row.permission, now: began, ids, ..request.clone() };
+        context.permission = row.permission;
+        let (began, visit) = (context.now, self.options.access_log.then(|| CallVisit::begin(row, &context)));
         let outcome = caught(self.admitted(operation, context, key, input)).await;
         let status = outcome.as_ref().map_or_else(|error| error.status, |_| operation.status());
         let ended = self.options.clock.now();
         self.metrics.answered(Some(row), status, began, ended);
-        if self.options.access_log {
-            log_call(row, request, status, ended.since(began));
+        if let Some(visit) = visit {
+            visit.log(status, ended.since(began));
         }
         outcome
+    }
+
+    /// The context for another call of the same request: with a time and ids of its own.
+    pub(super) fn renewed(&self, context: &Context) -> Context {
+        let now = self.options.clock.now();
+        Context { now, ids: self.options.entropy.ids(now), ..context.clone() }
     }
 
     async fn admitted(

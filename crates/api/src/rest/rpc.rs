@@ -21,7 +21,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// What all calls of a request have in common.
 struct Caller<'a> {
     parts: &'a Parts,
-    context: &'a Context,
+    request_id: &'a str,
     /// The idempotency key of the request, or what is wrong with it.
     key: Result<Option<String>, ApiError>,
 }
@@ -33,15 +33,16 @@ impl<S: Send + Sync + 'static> Api<S> {
     /// Of a body that is too large or does not arrive.
     pub(super) async fn rpc(&self, parts: &Parts, context: Context, body: Body) -> Result<Response, ApiError> {
         let bytes = body::read_body(body, self.options.max_body_bytes).await?;
-        let caller = Caller { parts, context: &context, key: idempotency::key(&parts.headers) };
+        let request_id = context.request_id.clone();
+        let caller = Caller { parts, request_id: &request_id, key: idempotency::key(&parts.headers) };
         let answer = match read(&bytes) {
-            Ok(Message::One(call)) => self.answer(&caller, call).await,
+            Ok(Message::One(call)) => self.answer(&caller, context, call).await,
             Ok(Message::Batch(_)) if parts.headers.contains_key(idempotency::IDEMPOTENCY_KEY) => {
                 let fault = Fault::no_call("the key of a request is for one call: give each its own idempotencyKey");
-                Some(failure(&fault, &context.request_id))
+                Some(failure(&fault, &request_id))
             }
-            Ok(Message::Batch(calls)) => self.answer_all(&caller, calls).await,
-            Err(fault) => Some(failure(&fault, &context.request_id)),
+            Ok(Message::Batch(calls)) => self.answer_all(&caller, &context, calls).await,
+            Err(fault) => Some(failure(&fault, &request_id)),
         };
         Ok(match answer {
             Some(answer) => content(StatusCode::OK, "application/json", answer.into()),
@@ -49,11 +50,16 @@ impl<S: Send + Sync + 'static> Api<S> {
         })
     }
 
-    async fn answer_all(&self, caller: &Caller<'_>, calls: Vec<Result<Call<'_>, Fault>>) -> Option<Vec<u8>> {
+    async fn answer_all(
+        &self,
+        caller: &Caller<'_>,
+        context: &Context,
+        calls: Vec<Result<Call<'_>, Fault>>,
+    ) -> Option<Vec<u8>> {
         let mut answers = vec![b'['];
         for call in calls {
             let call = if answers.len() > MAX_ANSWER_BYTES { call.and_then(left_out) } else { call };
-            if let Some(answer) = self.answer(caller, call).await {
+            if let Some(answer) = self.answer(caller, self.renewed(context), call).await {
                 if answers.len() > 1 {
                     answers.push(b',');
                 }
@@ -65,19 +71,23 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 
     /// The answer to one call; a notification has none.
-    async fn answer(&self, caller: &Caller<'_>, call: Result<Call<'_>, Fault>) -> Option<Vec<u8>> {
+    async fn answer(&self, caller: &Caller<'_>, context: Context, call: Result<Call<'_>, Fault>) -> Option<Vec<u8>> {
         let answered = match call {
-            Ok(call) => self.carry_out(caller, &call).await.map_err(|fault| fault.with_id(call.id)),
+            Ok(call) => self.carry_out(caller, context, &call).await.map_err(|fault| fault.with_id(call.id)),
             Err(fault) => Err(fault),
         };
         answered.unwrap_or_else(|fault| {
-            let request_id = &caller.context.request_id;
-            fault.error.log(request_id);
-            Some(failure(&fault, request_id))
+            fault.error.log(caller.request_id);
+            Some(failure(&fault, caller.request_id))
         })
     }
 
-    async fn carry_out(&self, caller: &Caller<'_>, call: &Call<'_>) -> Result<Option<Vec<u8>>, Fault> {
+    async fn carry_out(
+        &self,
+        caller: &Caller<'_>,
+        context: Context,
+        call: &Call<'_>,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         let operation = self.method(&call.method);
         let Some(id) = call.id else {
             return match operation {
@@ -99,7 +109,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         }
         let of_request = caller.key.as_ref().map_err(|error| Fault::of(error.clone()))?;
         let key = call.idempotency_key.as_deref().or(of_request.as_deref());
-        let result = self.call(operation, caller.context, key, call.params).await.map_err(Fault::of)?;
+        let result = self.call(operation, context, key, call.params).await.map_err(Fault::of)?;
         Ok(Some(success(id, &result)))
     }
 

@@ -1,6 +1,7 @@
 //! What callers send: one call, or several in a batch.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -62,13 +63,18 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// # Errors
 /// What the whole body is answered with: it is no JSON, or a batch of none or of too many.
 pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Fault> {
-    let whole: &RawValue = serde_json::from_slice(body).map_err(|error| {
-        Fault::unreadable(ApiError::invalid_request(format!("the body is not valid JSON: {error}")))
-    })?;
-    if !whole.get().starts_with('[') {
-        return Ok(Message::One(call(whole.get())));
+    let text = str::from_utf8(body).map_err(|error| unreadable(&error))?;
+    if !text.trim_ascii_start().starts_with('[') {
+        return match call(text) {
+            // Only what is read again tells what is no call from what is no JSON.
+            Err(fault) => match serde_json::from_str::<&RawValue>(text) {
+                Ok(_) => Ok(Message::One(Err(fault))),
+                Err(error) => Err(unreadable(&error)),
+            },
+            call => Ok(Message::One(call)),
+        };
     }
-    let calls: Vec<&RawValue> = serde_json::from_str(whole.get()).unwrap_or_default();
+    let calls: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     if calls.is_empty() {
         return Err(Fault::no_call("a batch has at least one call"));
     }
@@ -76,6 +82,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Fault> {
         return Err(Fault::no_call(format!("a batch has at most {MAX_CALLS} calls")));
     }
     Ok(Message::Batch(calls.into_iter().map(|text| call(text.get())).collect()))
+}
+
+fn unreadable(error: &dyn fmt::Display) -> Fault {
+    Fault::unreadable(ApiError::invalid_request(format!("the body is not valid JSON: {error}")))
 }
 
 fn call(text: &str) -> Result<Call<'_>, Fault> {
@@ -118,6 +128,8 @@ mod tests {
         let call = one(text).unwrap();
         assert_eq!((call.id, &*call.method, call.params), (Some(r#""a\u0062""#), "sessions.list", r#"{"limit": 1}"#));
         assert_eq!(call.text, text);
+        assert_eq!(code("{\"a\":\"\u{fffd}\"}"), -32600);
+        assert_eq!(read(b"{\"a\":\"\xff\"}").unwrap_err().code, -32700);
         assert_eq!(one(r#" {"jsonrpc":"2.0","id":1.5,"method":"a"} "#).unwrap().params, "{}");
     }
 
