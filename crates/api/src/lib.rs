@@ -68,6 +68,7 @@ mod docs;
 mod endpoint;
 mod error;
 mod input;
+mod kept_answers;
 #[cfg(test)]
 mod matrix;
 mod metrics;
@@ -89,6 +90,7 @@ pub use described::SchemaFn;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointTable};
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FieldError, Quota};
 pub use input::{NoInput, Pair, decode};
+pub use kept_answers::KeptAnswers;
 pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable};

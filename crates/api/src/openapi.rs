@@ -55,6 +55,16 @@ pub(crate) fn of_tables<S: Send + Sync + 'static>(
         "tags": tags,
         "paths": paths,
         "components": {
+            "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": false,
+                    "description": "Does it at most once: a repeated request with the same key gets the first answer, for 24 \
+                                    hours.",
+                    "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+                },
+            },
             "responses": responses,
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer" },
@@ -119,13 +129,7 @@ fn describe_operation<S: Send + Sync + 'static>(operation: &Operation<S>, schema
     let in_query = row.is_bodyless() || row.method == Method::DELETE;
     let mut parameters = Parameters::split(row.path, &input, in_query);
     if operation.is_idempotent_by_key() {
-        parameters.list.push(json!({
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": false,
-            "description": "Does it at most once: a repeated request with the same key gets the first answer.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
-        }));
+        parameters.list.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
     }
     let content = operation.output_schema(&mut schemas.output).map(|schema| ("application/json", schema.to_value()));
     let mut entry = describe_row(row);

@@ -30,12 +30,25 @@ type Handler<S> =
 /// Lets a caller in, or says why not.
 type Admit<S> = Box<dyn Fn(Arc<S>, Context) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
+/// What an operation does with an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    /// Nothing: to repeat it does no harm.
+    Ignored,
+    /// It commits its result together with the key.
+    Own,
+    /// The api keeps its answer.
+    Kept,
+    /// The api keeps that it was done, but not the answer, which is a secret.
+    KeptUntold,
+}
+
 /// One use case, over the application state `S`.
 pub struct Operation<S> {
     row: Row,
     status: StatusCode,
     surfaces: Surfaces,
-    idempotent: bool,
+    idempotency: Idempotency,
     body_limit: Option<usize>,
     admit: Option<Admit<S>>,
     /// Whether it answers with nothing.
@@ -51,11 +64,12 @@ impl<S: Send + Sync + 'static> Operation<S> {
     /// [`RateClass::Standard`], unless said otherwise.
     #[expect(clippy::new_ret_no_self, reason = "a row is complete only with its handler")]
     pub fn new(name: &'static str, method: Method, path: &'static str, permission: Permission) -> OperationBuilder<S> {
+        let row = Row::new(name, method, path, permission);
         OperationBuilder {
-            row: Row::new(name, method, path, permission),
+            idempotency: if row.is_bodyless() { Idempotency::Ignored } else { Idempotency::Kept },
+            row,
             status: StatusCode::OK,
             surfaces: Surfaces::ALL,
-            idempotent: false,
             body_limit: None,
             admit: None,
         }
@@ -79,10 +93,15 @@ impl<S: Send + Sync + 'static> Operation<S> {
         self.surfaces
     }
 
-    /// Whether it accepts an `Idempotency-Key`.
+    /// Whether it accepts an `Idempotency-Key`: everything does that changes something.
     #[must_use]
     pub fn is_idempotent_by_key(&self) -> bool {
-        self.idempotent
+        self.idempotency != Idempotency::Ignored
+    }
+
+    /// What it does with an idempotency key.
+    pub(crate) fn idempotency(&self) -> Idempotency {
+        self.idempotency
     }
 
     /// Most bytes of its body, where that differs from the general limit.
@@ -133,7 +152,7 @@ pub struct OperationBuilder<S> {
     row: Row,
     status: StatusCode,
     surfaces: Surfaces,
-    idempotent: bool,
+    idempotency: Idempotency,
     body_limit: Option<usize>,
     admit: Option<Admit<S>>,
 }
@@ -153,9 +172,22 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
         self
     }
 
-    /// Accepts an `Idempotency-Key`.
-    pub fn idempotent_by_key(mut self) -> Self {
-        self.idempotent = true;
+    /// Commits its result together with the idempotency key, and gives it again by itself.
+    pub fn keeps_result(mut self) -> Self {
+        self.idempotency = Idempotency::Own;
+        self
+    }
+
+    /// Has no use for an idempotency key, as it does the same however often it is asked.
+    pub fn takes_no_key(mut self) -> Self {
+        self.idempotency = Idempotency::Ignored;
+        self
+    }
+
+    /// Answers with a secret, which is told once only: a request that is repeated with the same idempotency key does nothing,
+    /// and is told so.
+    pub fn answers_once(mut self) -> Self {
+        self.idempotency = Idempotency::KeptUntold;
         self
     }
 
@@ -190,7 +222,7 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
             row: self.row,
             status: self.status,
             surfaces: self.surfaces,
-            idempotent: self.idempotent,
+            idempotency: self.idempotency,
             body_limit: self.body_limit,
             admit: self.admit,
             is_empty,
@@ -318,7 +350,7 @@ mod tests {
     fn a_row_is_readable() {
         let row = row("sessions.create", Method::POST, "/api/sessions")
             .rate(RateClass::Agent)
-            .idempotent_by_key()
+            .keeps_result()
             .surfaces(Surfaces::REST);
         let table = OperationTable::new([row.handler(one)]).unwrap();
         let operation = table.get("sessions.create").unwrap();

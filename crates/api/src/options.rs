@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{Method, Request};
 use portway_ports::system::{Clock, Entropy};
 
+use crate::kept_answers::KeptAnswers;
 use crate::metrics::MetricsOptions;
 
 /// Body limit of operations that set none, in bytes.
@@ -69,6 +70,8 @@ pub struct ApiOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Who answers for paths that are in no table.
     pub fallback: Option<Fallback>,
+    /// Where answers are kept under idempotency keys; without it, only operations that keep their results take them.
+    pub kept_answers: Option<Arc<dyn KeptAnswers>>,
     /// Which other instance answers a call; `None` where every instance answers all.
     pub elsewhere: Option<Elsewhere>,
 }
@@ -92,6 +95,7 @@ impl ApiOptions {
             clock,
             entropy,
             fallback: None,
+            kept_answers: None,
             elsewhere: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Results under idempotency keys.
 
+use portway_domain::tokens::TokenHash;
 use portway_ports::commit::{Remembered, Write};
 
 use crate::failure::Outcome;
@@ -73,4 +74,34 @@ pub(crate) async fn a_key_needs_its_user(f: Fixture) -> Outcome {
     let ada = f.person("ada").await?;
     let orphan = Remembered { user: f.id(), ..remembered(&ada, "key", 0, 60) };
     f.refused(Write::Remember(orphan)).await
+}
+
+pub(crate) async fn a_held_key_is_settled_once(f: Fixture) -> Outcome {
+    let ada = f.person("ada").await?;
+    let hold = remembered(&ada, "key", 0, 60);
+    f.done([Write::Remember(hold.clone())]).await?;
+    let settle = |result: &str, hold: &str| Write::Settle {
+        remembered: Remembered { result: result.to_owned(), expires_at: at(600), ..remembered(&ada, "key", 0, 60) },
+        hold: hold.to_owned(),
+    };
+    f.refused(settle("\"mine\"", "\"another\"")).await?;
+    f.done([settle("\"mine\"", &hold.result)]).await?;
+    f.refused(settle("\"late\"", &hold.result)).await?;
+    let found = f.store.remembered(ada.hash(), "key", at(599)).await?;
+    check_eq!(found.caller.map(|caller| caller.user), Some(ada.user.id.clone()));
+    let kept = found.value.map(|kept| (kept.digest, kept.result, kept.expires_at));
+    check_eq!(kept, Some((hold.digest, "\"mine\"".to_owned(), at(600))));
+    check_eq!(f.store.remembered(ada.hash(), "key", at(600)).await?.value, None);
+    Ok(())
+}
+
+pub(crate) async fn the_keys_of_others_are_not_seen(f: Fixture) -> Outcome {
+    let (ada, bob) = (f.person("ada").await?, f.person("bob").await?);
+    f.done([Write::Remember(remembered(&ada, "key", 0, 60))]).await?;
+    check_eq!(f.store.remembered(bob.hash(), "key", at(5)).await?.value, None);
+    let unknown = f.store.remembered(&TokenHash::of("sk_test_unknown"), "key", at(5)).await?;
+    check_eq!((unknown.caller, unknown.value), (None, None));
+    let settle =
+        Write::Settle { remembered: remembered(&bob, "key", 0, 60), hold: remembered(&ada, "key", 0, 60).result };
+    f.refused(settle).await
 }

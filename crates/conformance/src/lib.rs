@@ -294,6 +294,8 @@ pub fn cases() -> Vec<Case> {
             a_live_key_is_not_taken_over,
             an_expired_key_is_used_again,
             a_key_needs_its_user,
+            a_held_key_is_settled_once,
+            the_keys_of_others_are_not_seen,
         ]
         durable = false search: [
             what_was_said_is_found,

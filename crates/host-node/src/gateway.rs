@@ -250,6 +250,7 @@ fn router(services: &Arc<Services>, builder: GatewayBuilder) -> Result<Router, B
     options.allowed_hosts.extend(builder.allowed_hosts);
     options.allowed_origins.extend(builder.allowed_origins);
     options.access_log = !builder.without_access_log;
+    options.kept_answers = Some(services.clone());
     options.metrics.public = builder.public_metrics;
     options.metrics.sources = vec![services.clone(), Arc::new(ProcessMetrics::new())];
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);

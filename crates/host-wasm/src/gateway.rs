@@ -335,6 +335,7 @@ fn router(services: &Arc<Services>, settings: &Settings, elsewhere: Option<Elsew
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
     options.elsewhere = elsewhere;
+    options.kept_answers = Some(services.clone());
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))
 }

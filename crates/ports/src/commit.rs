@@ -176,6 +176,14 @@ pub enum Write {
     },
     /// The result of an operation that carried an idempotency key. Guard: the user has no such key, or it has expired.
     Remember(Remembered),
+    /// What became of an operation whose key was held with another result before it was carried out. Guard: the key still
+    /// has that result.
+    Settle {
+        /// What takes its place.
+        remembered: Remembered,
+        /// The result that the key was held with.
+        hold: String,
+    },
     /// The words of a message that is older than the search index. Guard: the message is not in the index yet.
     IndexMessage {
         /// The session.

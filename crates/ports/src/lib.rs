@@ -101,6 +101,7 @@ pub mod commit;
 pub mod diagnosis;
 pub mod error;
 pub mod health;
+pub mod idempotency;
 pub mod memories;
 pub mod models;
 pub mod nodes;
@@ -147,6 +148,7 @@ pub trait Store:
     + children::ChildStore
     + commit::Committer
     + diagnosis::Diagnosis
+    + idempotency::IdempotencyStore
     + memories::MemoryStore
     + models::ModelStore
     + nodes::NodeStore
@@ -165,6 +167,7 @@ impl<T> Store for T where
         + children::ChildStore
         + commit::Committer
         + diagnosis::Diagnosis
+        + idempotency::IdempotencyStore
         + memories::MemoryStore
         + models::ModelStore
         + nodes::NodeStore

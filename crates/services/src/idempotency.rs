@@ -11,7 +11,7 @@ use crate::Context;
 use crate::error::Error;
 
 /// How long results are kept.
-const KEPT: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 impl Context {
     /// The key under which this request was sent, if any.

@@ -76,6 +76,7 @@ pub mod health;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod kept_answers;
 pub mod legacy_runners;
 mod locks;
 pub mod memories;

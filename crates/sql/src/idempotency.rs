@@ -100,3 +100,25 @@ pub(crate) fn remember(dialect: Dialect, remembered: Remembered) -> Result<Step,
     });
     remember.map(Step::guarded)
 }
+
+/// Puts another result in the place of the one that the key is held with.
+pub(crate) fn settle(dialect: Dialect, remembered: &Remembered, hold: &str) -> Step {
+    static SETTLE: Shape = Shape::new();
+    let values = [
+        remembered.result.as_str().into(),
+        dialect.time(remembered.expires_at),
+        remembered.user.as_str().into(),
+        remembered.key.as_str().into(),
+        hold.into(),
+    ];
+    Step::guarded(SETTLE.fill(dialect, values, |[result, expires_at, user, key, hold]| {
+        Query::update()
+            .table(TABLE)
+            .value("result", result)
+            .value("expires_at", expires_at)
+            .and_where(Expr::col("user_id").eq(user))
+            .and_where(Expr::col("key").eq(key))
+            .and_where(Expr::col("result").eq(hold))
+            .take()
+    }))
+}

@@ -4,6 +4,7 @@ mod attachments;
 mod changes;
 mod children;
 mod diagnosis;
+mod idempotency;
 mod memories;
 mod models;
 mod nodes;

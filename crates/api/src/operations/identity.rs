@@ -41,6 +41,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .describe("The secret is in the answer and is never shown again.")
             .rate(RateClass::Login)
             .status(StatusCode::CREATED)
+            .answers_once()
             .handler(create_key),
         Operation::new("api_keys.revoke", Method::DELETE, "/api/api-keys/{id}", Permission::SignedIn)
             .summary("Revoke a key")

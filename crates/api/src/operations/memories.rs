@@ -34,7 +34,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .summary("Remember something")
             .describe("There are 200 memories at most: the least relevant goes, and never the new one.")
             .status(StatusCode::CREATED)
-            .idempotent_by_key()
+            .keeps_result()
             .handler(create),
         Operation::new("memories.recall", Method::POST, "/api/me/memories/recall", Permission::SignedIn)
             .summary("Read memories to work with them")

@@ -40,7 +40,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .summary("Say something to the agent")
             .describe("The prompt is durable when this answers; `messageId` names it in the transcript.")
             .rate(RateClass::Agent)
-            .idempotent_by_key()
+            .keeps_result()
             .body_limit(MAX_BODY_BYTES)
             .admit_large(|services: State, context| async move { services.principal(&context).await.map(drop) })
             .handler(create),

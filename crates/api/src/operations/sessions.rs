@@ -38,7 +38,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .describe("The session exists at once; its agent is started beside it. Watch it over its socket.")
             .rate(RateClass::Agent)
             .status(StatusCode::CREATED)
-            .idempotent_by_key()
+            .keeps_result()
             .handler(create),
         Operation::new("sessions.get", Method::GET, SESSION, viewer).summary("Look at a session").handler(get),
         Operation::new("sessions.update", Method::PATCH, SESSION, owner)

@@ -4,13 +4,18 @@
 use bytes::Bytes;
 use portway_domain::access::Permission;
 use portway_services::context::Context;
+use portway_services::kept_answers::{Claim, Ended};
 
 use super::access_log::CallVisit;
 use super::caught::caught;
 use super::idempotency;
 use super::serve::Api;
 use crate::error::ApiError;
-use crate::operation::Operation;
+use crate::input::Pair;
+use crate::operation::{Idempotency, Operation};
+
+/// Longest answer that is kept under an idempotency key, in bytes. Those of what changes something are short.
+const MAX_KEPT_BYTES: usize = 256 * 1024;
 
 impl<S: Send + Sync + 'static> Api<S> {
     /// Calls an operation with a JSON object that has all of its input. The context is that of the call alone, but for the
@@ -62,6 +67,40 @@ impl<S: Send + Sync + 'static> Api<S> {
             let key = idempotency::checked(key.as_bytes())?;
             context.idempotency = Some(idempotency::of(key, row.name, &[], input.as_bytes()));
         }
-        operation.invoke(self.state.clone(), context, &[], input.as_bytes()).await
+        self.perform(operation, context, &[], input.as_bytes()).await
+    }
+
+    /// Carries an operation out, at most once if the context has an idempotency key.
+    pub(super) async fn perform(
+        &self,
+        operation: &Operation<S>,
+        mut context: Context,
+        pairs: &[Pair<'_>],
+        body: &[u8],
+    ) -> Result<Bytes, ApiError> {
+        let invoke = |context| operation.invoke(self.state.clone(), context, pairs, body);
+        let is_told = match operation.idempotency() {
+            Idempotency::Ignored | Idempotency::Own => return invoke(context).await,
+            Idempotency::Kept => true,
+            Idempotency::KeptUntold => false,
+        };
+        let Some(answers) = self.options.kept_answers.as_ref().filter(|_| context.idempotency.is_some()) else {
+            return invoke(context).await;
+        };
+        let held = match answers.claim(&context).await? {
+            Claim::Answered(answer) => return Ok(answer.into()),
+            Claim::Held(held) => held,
+        };
+        context.idempotency = None;
+        let outcome = invoke(context).await;
+        let ended = match &outcome {
+            Ok(answer) if is_told && answer.len() <= MAX_KEPT_BYTES => {
+                Ended::Answered(String::from_utf8_lossy(answer).into_owned())
+            }
+            Ok(_) => Ended::Untold,
+            Err(_) => Ended::Failed,
+        };
+        answers.release(held, ended).await;
+        outcome
     }
 }

@@ -171,8 +171,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         {
             context.idempotency = Some(idempotency::of(key, row.name, &pairs, &body));
         }
-        let state = Arc::clone(&self.state);
-        let answer = operation.invoke(state, context, &pairs, &body).await?;
+        let answer = self.perform(operation, context, &pairs, &body).await?;
         if operation.status() == StatusCode::NO_CONTENT {
             return Ok(empty(StatusCode::NO_CONTENT));
         }

@@ -28,7 +28,8 @@ pub(crate) fn describe(openapi: &Value, is_method: impl Fn(&str) -> bool) -> Val
 fn method(entry: &Value) -> Value {
     let mut params: Vec<Value> = Vec::new();
     let parameters = entry["parameters"].as_array().into_iter().flatten();
-    params.extend(parameters.filter(|parameter| parameter["in"] != "header").map(|parameter| {
+    let is_input = |parameter: &&Value| parameter["in"] == "path" || parameter["in"] == "query";
+    params.extend(parameters.filter(is_input).map(|parameter| {
         let required = parameter["required"] == true;
         param(&parameter["name"], required, &parameter["description"], &parameter["schema"])
     }));

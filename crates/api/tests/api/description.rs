@@ -87,7 +87,9 @@ async fn fields_are_split_by_where_they_come_from() {
         edit["parameters"][0],
         json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" }, "description": "The note." })
     );
-    assert_eq!(edit["parameters"][1]["name"], "Idempotency-Key");
+    let key = &edit["parameters"][1]["$ref"];
+    assert_eq!(key, "#/components/parameters/IdempotencyKey");
+    assert_eq!(published.pointer(&key.as_str().unwrap()[1..]).unwrap()["name"], "Idempotency-Key");
     let body = &edit["requestBody"]["content"]["application/json"]["schema"];
     let fields: Vec<&String> = body["properties"].as_object().unwrap().keys().collect();
     assert_eq!(fields, ["style", "title"]);

@@ -212,7 +212,7 @@ pub(crate) fn operations() -> OperationTable<State> {
         Operation::new("notes.edit", Method::PUT, notes, Permission::SignedIn)
             .summary("Change a note")
             .describe("Fields that are left out stay.")
-            .idempotent_by_key()
+            .keeps_result()
             .handler(edit),
         Operation::new("notes.create", Method::POST, "/api/notes", Permission::SignedIn)
             .summary("Make a note")

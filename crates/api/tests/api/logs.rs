@@ -1,7 +1,7 @@
 //! What is written about requests, and what is not.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::body::Body;
 use http::StatusCode;
@@ -38,6 +38,12 @@ impl MakeWriter<'_> for Log {
 
 impl Log {
     fn keep(level: LevelFilter) -> (Self, DefaultGuard) {
+        // What is of no interest to any thread at one moment would be passed over by all of them for a while.
+        static LISTENER: Once = Once::new();
+        LISTENER.call_once(|| {
+            let everything = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(io::sink);
+            tracing::subscriber::set_global_default(everything.finish()).unwrap();
+        });
         let log = Self::default();
         let subscriber =
             tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_writer(log.clone());

@@ -38,7 +38,10 @@ pub(super) fn router(backend: &Arc<Backend>) -> Result<Router, BuildError> {
 fn rows() -> [Operation<Backend>; 7] {
     let row = |name, path| {
         // The token is the guard here: a page of a stranger does not have it, under whatever name it asks.
-        Operation::new(name, Method::POST, path, Permission::SignedIn).surfaces(Surfaces::REST).any_host()
+        Operation::new(name, Method::POST, path, Permission::SignedIn)
+            .surfaces(Surfaces::REST)
+            .any_host()
+            .takes_no_key()
     };
     [
         row("sandboxes.create", "/create-session")

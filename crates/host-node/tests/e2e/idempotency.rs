@@ -15,6 +15,8 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("idempotency::of_saying_something", of_saying_something);
     trials.add("idempotency::eight_at_once_open_one_session", eight_at_once_open_one_session);
     trials.add("idempotency::eight_at_once_say_one_thing", eight_at_once_say_one_thing);
+    trials.add("idempotency::eight_at_once_make_one_key", eight_at_once_make_one_key);
+    trials.add("idempotency::answers_outlive_the_gateway", answers_outlive_the_gateway);
 }
 
 fn open(api: &Api, key: &str, title: &str) -> RequestBuilder {
@@ -92,4 +94,43 @@ async fn eight_at_once_say_one_thing() {
     assert_eq!(session.transcript().await.len(), 2);
     let tally = std::fs::read_to_string(gateway.workspace(&session.id).join("tally.log")).unwrap();
     assert_eq!(tally, "prompt a\n");
+}
+
+async fn eight_at_once_make_one_key() {
+    let gateway = Gateway::start("").await;
+    let api = gateway.api();
+    let count = async || api.get("/api/api-keys").await.expect(200)["keys"].as_array().unwrap().len();
+    let before = count().await;
+    let make = || {
+        let request = api.request(Method::POST, "/api/api-keys").header("Idempotency-Key", "k1");
+        send(request.json(&json!({"name": "once"})))
+    };
+    let replies: Vec<_> = (0..8).map(|_| tokio::spawn(make())).collect();
+    let mut made = 0;
+    for reply in replies {
+        let reply = reply.await.unwrap();
+        if reply.status == 201 {
+            made += 1;
+        } else {
+            reply.refused(409, "CONFLICT");
+        }
+    }
+    assert_eq!((made, count().await), (1, before + 1));
+    make().await.refused(409, "CONFLICT");
+}
+
+async fn answers_outlive_the_gateway() {
+    let mut gateway = Gateway::start("").await;
+    let api = gateway.api();
+    let session = api.demo_session().await;
+    let share = || {
+        let request = api.request(Method::POST, &session.path("/share-link")).header("Idempotency-Key", "k1");
+        send(request.json(&json!({"role": "viewer"})))
+    };
+    let first = share().await.expect(201);
+    gateway.kill9().await;
+    gateway.launch().await;
+    assert_eq!(share().await.expect(201), first);
+    let links = api.get(&session.path("/share-links")).await.expect(200);
+    assert_eq!(links["shareLinks"].as_array().unwrap().len(), 1);
 }

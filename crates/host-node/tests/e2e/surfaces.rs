@@ -22,6 +22,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("surfaces::a_session_from_the_command_line", a_session_from_the_command_line);
     trials.add("surfaces::a_batch_runs_a_session", a_batch_runs_a_session);
     trials.add("surfaces::a_key_counts_on_all_surfaces_together", a_key_counts_on_all_surfaces_together);
+    trials.add("surfaces::every_change_is_made_once", every_change_is_made_once);
 }
 
 /// What became of a call: the code of its error, if it had one.
@@ -34,19 +35,29 @@ const CALLERS: [&str; 4] = ["nobody", "viewer", "member", "admin"];
 struct Caller {
     api: Api,
     has_key: bool,
+    /// The idempotency key of all requests.
+    once: Option<&'static str>,
 }
 
 impl Caller {
+    fn admin(gateway: &Gateway) -> Self {
+        Self { api: gateway.api(), has_key: true, once: None }
+    }
+
     fn of(session: &Session, name: &str) -> Self {
         let api = match name {
             "nobody" | "admin" => session.api.clone(),
             member => seen_by(session, member).api,
         };
-        Self { api, has_key: name != "nobody" }
+        Self { api, has_key: name != "nobody", once: None }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        if self.has_key { self.api.request(method, path) } else { self.api.anonymous(method, path) }
+        let request = if self.has_key { self.api.request(method, path) } else { self.api.anonymous(method, path) };
+        match self.once {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        }
     }
 
     async fn over_rest(&self, row: &Row, input: &Map<String, Value>) -> Outcome {
@@ -230,7 +241,7 @@ async fn compare(gateway: &Gateway, operation: &Operation<Services>) -> usize {
 
 async fn a_session_from_the_command_line() {
     let gateway = Gateway::start("").await;
-    let caller = Caller { api: gateway.api(), has_key: true };
+    let caller = Caller::admin(&gateway);
     let opened = caller.run(&["sessions.create", "--workspace", "w", "--agent", "demo"], "").json();
     let id = opened["session"]["id"].as_str().unwrap();
     caller.run(&["messages.create", "--id", id, "--content", "/say one two"], "").json();
@@ -285,18 +296,44 @@ async fn a_batch_runs_a_session() {
 
 async fn a_key_counts_on_all_surfaces_together() {
     let gateway = Gateway::start("").await;
-    let caller = Caller { api: gateway.api(), has_key: true };
-    let input = json!({ "workspace": "once", "agent": "demo" });
-    let keyed =
-        |path: &str, body: &Value| caller.request(Method::POST, path).header("idempotency-key", "k1").json(body);
-    let opened = send(keyed("/api/sessions", &input)).await.expect(201)["session"]["id"].clone();
-    let call = |input: &Value| json!({ "jsonrpc": "2.0", "id": 1, "method": "sessions.create", "params": input });
-    let called = send(keyed("/rpc", &call(&input))).await.expect(200);
-    assert_eq!(called["result"]["session"]["id"], opened);
-    let run = caller.run(&["sessions.create", "--idempotency-key", "k1"], &input.to_string()).json();
-    assert_eq!(run["session"]["id"], opened);
-    let other = send(keyed("/rpc", &call(&json!({ "workspace": "twice" })))).await.expect(200);
-    assert_eq!(other["error"]["data"]["code"], "IDEMPOTENCY_KEY_REUSED");
+    let table = portway_api::operations().unwrap();
+    let create = table.get("sessions.create").unwrap();
+    let caller = Caller { once: Some("k1"), ..Caller::admin(&gateway) };
+    let input = input(create, "");
+    let opened = caller.over_rest(create.row(), &input).await.unwrap();
+    assert_eq!(caller.over_rpc(create.row(), &input).await, Ok(opened.clone()));
+    let run = caller.run(&["sessions.create", "--idempotency-key", "k1"], &Value::from(input).to_string());
+    assert_eq!(run.json(), opened);
+    let other = Map::from_iter([("workspace".to_owned(), json!("another"))]);
+    assert_eq!(caller.over_rpc(create.row(), &other).await, Err("IDEMPOTENCY_KEY_REUSED".to_owned()));
     let sessions = caller.api.get("/api/sessions").await.expect(200);
     assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1);
+}
+
+async fn every_change_is_made_once() {
+    let gateway = gateway_with(&["viewer"]).await;
+    let table = portway_api::operations().unwrap();
+    let mut repeated = 0;
+    for operation in table.iter().filter(|operation| operation.is_idempotent_by_key()) {
+        let row = operation.row();
+        let session = session(&gateway).await;
+        let mut input = input(operation, &session.id);
+        let caller = Caller { once: Some(row.name), ..Caller::admin(&gateway) };
+        let first = caller.over_rest(row, &input).await;
+        let again = caller.over_rpc(row, &input).await;
+        let is_secret = row.name == "api_keys.create";
+        let expected = if is_secret { Err("CONFLICT".to_owned()) } else { first.clone() };
+        assert_eq!(again, expected, "{}", row.name);
+        if let Ok(answer) = &first {
+            input.insert("more".to_owned(), json!(1));
+            let other = caller.over_rpc(row, &input).await;
+            assert_eq!(other, Err("IDEMPOTENCY_KEY_REUSED".to_owned()), "{}", row.name);
+            repeated += 1;
+            if row.name == "sessions.create" {
+                Session::new(caller.api.clone(), answer["session"]["id"].as_str().unwrap()).terminate().await;
+            }
+        }
+        session.api.delete(&session.path("")).await;
+    }
+    assert!(repeated > 15, "{repeated}");
 }

@@ -6,6 +6,7 @@ mod faults;
 mod hibernation;
 mod identity;
 mod jobs;
+mod kept_answers;
 mod legacy_runners;
 mod memories;
 mod metrics;
