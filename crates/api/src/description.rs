@@ -29,7 +29,8 @@ pub(crate) fn published<S: Send + Sync + 'static>(
 
 /// Says in the document whose it is.
 pub(crate) fn sign(document: &mut Value, options: &ApiOptions) {
-    document["info"] = json!({ "title": options.title, "version": options.version });
+    document["info"]["title"] = json!(options.title);
+    document["info"]["version"] = json!(options.version);
     if let Some(url) = &options.public_url {
         document["servers"] = json!([{ "url": url }]);
     }

@@ -1,8 +1,11 @@
 //! The published description: OpenAPI 3.1, made from both tables.
 
+mod examples;
+mod links;
 mod parameters;
 mod responses;
 mod schemas;
+mod tags;
 
 use http::Method;
 use portway_domain::access::Permission;
@@ -10,6 +13,7 @@ use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use self::parameters::Parameters;
+use self::responses::Asked;
 use self::schemas::Schemas;
 use crate::description::sign;
 use crate::endpoint::{Endpoint, EndpointTable};
@@ -18,6 +22,8 @@ use crate::options::ApiOptions;
 use crate::path::Template;
 use crate::row::{Row, permission_name};
 use crate::surfaces::Surfaces;
+
+const LICENSE: &str = env!("CARGO_PKG_LICENSE");
 
 /// The description of both tables.
 #[must_use]
@@ -38,21 +44,26 @@ pub(crate) fn of_tables<S: Send + Sync + 'static>(
 ) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
-    let mut tags: Vec<&'static str> = Vec::new();
+    let mut groups: Vec<&'static str> = Vec::new();
     for operation in operations.iter().filter(|operation| operation.surfaces().contains(Surfaces::REST)) {
         let entry = describe_operation(operation, &mut schemas);
-        add(&mut paths, &mut tags, operation.row(), entry);
+        add(&mut paths, &mut groups, operation.row(), entry);
     }
     for endpoint in endpoints.iter() {
         let entry = describe_endpoint(endpoint, &mut schemas);
-        add(&mut paths, &mut tags, endpoint.row(), entry);
+        add(&mut paths, &mut groups, endpoint.row(), entry);
     }
+    links::add(&mut paths);
     let responses = responses::shared(&mut schemas);
-    let tags: Vec<Value> = tags.iter().map(|tag| json!({ "name": tag })).collect();
     let mut document = json!({
         "openapi": "3.1.0",
-        "info": {},
-        "tags": tags,
+        "info": {
+            "description": "A gateway for coding-agent sessions.",
+            "license": { "name": LICENSE, "identifier": LICENSE },
+            "contact": { "name": "Portway", "url": env!("CARGO_PKG_REPOSITORY") },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": groups.into_iter().map(tags::object).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "parameters": {
@@ -62,12 +73,16 @@ pub(crate) fn of_tables<S: Send + Sync + 'static>(
                     "required": false,
                     "description": "Does it at most once: a repeated request with the same key gets the first answer, for 24 \
                                     hours.",
-                    "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+                    "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$" },
                 },
             },
             "responses": responses,
             "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer" },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key for programs, or the token of a login.",
+                },
                 "queryToken": {
                     "type": "apiKey",
                     "in": "query",
@@ -113,9 +128,9 @@ pub fn problems<S: Send + Sync + 'static>(operations: &OperationTable<S>, endpoi
     found
 }
 
-fn add(paths: &mut Map<String, Value>, tags: &mut Vec<&'static str>, row: &Row, entry: Value) {
-    if !tags.contains(&row.tag) {
-        tags.push(row.tag);
+fn add(paths: &mut Map<String, Value>, groups: &mut Vec<&'static str>, row: &Row, entry: Value) {
+    if !groups.contains(&row.tag) {
+        groups.push(row.tag);
     }
     let path = row.path.replace("{*", "{");
     let item = paths.entry(path).or_insert_with(|| json!({}));
@@ -127,20 +142,23 @@ fn describe_operation<S: Send + Sync + 'static>(operation: &Operation<S>, schema
     let input = operation.input_schema(&mut schemas.input);
     // A DELETE with a body is read, but hardly any client sends one.
     let in_query = row.is_bodyless() || row.method == Method::DELETE;
+    let names_something = names_something(row, &input);
     let mut parameters = Parameters::split(row.path, &input, in_query);
     if operation.is_idempotent_by_key() {
         parameters.list.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
     }
     let content = operation.output_schema(&mut schemas.output).map(|schema| ("application/json", schema.to_value()));
     let mut entry = describe_row(row);
-    let takes_body = parameters.body.is_some();
+    parameters.add_examples(row.name);
     if let Some(body) = parameters.body {
         entry["requestBody"] = json!({
             "required": body["required"].as_array().is_some_and(|names| !names.is_empty()),
             "content": { "application/json": { "schema": body } },
         });
     }
-    entry["responses"] = responses::of(row, operation.status(), content, takes_body);
+    // Whatever is sent with a change is read, also where nothing is asked for.
+    let asked = Asked { row, has_body: !row.is_bodyless(), names_something, is_socket: false };
+    entry["responses"] = responses::of(&asked, operation.status(), content);
     entry["parameters"] = Value::Array(parameters.list);
     entry
 }
@@ -148,20 +166,31 @@ fn describe_operation<S: Send + Sync + 'static>(operation: &Operation<S>, schema
 fn describe_endpoint<S: Send + Sync + 'static>(endpoint: &Endpoint<S>, schemas: &mut Schemas) -> Value {
     let row = endpoint.row();
     let input = endpoint.input_schema(&mut schemas.input);
-    let parameters = Parameters::split(row.path, &input, true);
+    let mut parameters = Parameters::split(row.path, &input, true);
+    parameters.add_examples(row.name);
     let mut entry = describe_row(row);
     if let Some(media_type) = endpoint.consumes() {
         entry["requestBody"] = json!({ "required": true, "content": { media_type: {} } });
     }
     let content = endpoint.produces().map(|media_type| (media_type, json!({})));
-    let takes_body = endpoint.consumes().is_some();
-    entry["responses"] = responses::of(row, endpoint.status(), content, takes_body);
+    let asked = Asked {
+        row,
+        has_body: endpoint.consumes().is_some(),
+        names_something: names_something(row, &input),
+        is_socket: endpoint.is_socket(),
+    };
+    entry["responses"] = responses::of(&asked, endpoint.status(), content);
     if endpoint.is_socket() {
         entry["x-websocket"] = json!(true);
-        entry["responses"]["426"] = responses::reference("UpgradeRequired");
     }
     entry["parameters"] = Value::Array(parameters.list);
     entry
+}
+
+/// Whether the path names something, or a field of the input does by its id.
+fn names_something(row: &Row, input: &Schema) -> bool {
+    let by_id = |name: &String| name.ends_with("Id");
+    row.path.contains('{') || parameters::properties(input).is_some_and(|fields| fields.keys().any(by_id))
 }
 
 fn describe_row(row: &Row) -> Value {
@@ -197,12 +226,54 @@ mod tests {
     /// Set to write the file.
     const WRITE: &str = "PORTWAY_WRITE_OPENAPI";
 
-    #[test]
-    fn the_file_is_what_the_tables_say() {
+    fn product() -> Value {
         let mut endpoints = crate::endpoints().unwrap();
         own_rows().into_iter().for_each(|row| endpoints.push(row));
-        let mut document = of_tables(&crate::operations().unwrap(), &endpoints);
-        document["info"] = json!({ "title": "Portway", "version": env!("CARGO_PKG_VERSION") });
+        of_tables(&crate::operations().unwrap(), &endpoints)
+    }
+
+    #[test]
+    fn every_link_leads_somewhere() {
+        assert_eq!(links::tests::missing(&product()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn everything_says_what_it_is() {
+        let document = product();
+        let groups = document["tags"].as_array().unwrap();
+        let of_paths =
+            document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+        let silent =
+            groups.iter().chain(of_paths).filter(|thing| thing["description"].as_str().is_none_or(str::is_empty));
+        assert_eq!(silent.collect::<Vec<_>>(), Vec::<&Value>::new());
+    }
+
+    #[test]
+    fn what_has_to_be_sent_has_an_example() {
+        let document = product();
+        let mut lacking = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for entry in item.as_object().unwrap().values() {
+                let parameters = entry["parameters"].as_array().unwrap().iter();
+                let parameters = parameters.filter(|one| one["required"] == true && one.get("example").is_none());
+                lacking.extend(parameters.map(|one| format!("{path} {}", one["name"])));
+                let body = &entry["requestBody"]["content"]["application/json"]["schema"];
+                let fields = body["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let free = |field: &&str| {
+                    let field = &body["properties"][field];
+                    field.get("$ref").is_none() && field.get("examples").is_none()
+                };
+                lacking.extend(fields.filter(free).map(|field| format!("{path} {field}")));
+            }
+        }
+        assert_eq!(lacking, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_file_is_what_the_tables_say() {
+        let mut document = product();
+        document["info"]["title"] = json!("Portway");
+        document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
         let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
         if env::var_os(WRITE).is_some() {
             fs::write(FILE, &text).unwrap();

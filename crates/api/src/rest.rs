@@ -89,10 +89,12 @@ pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 4] {
     [
         row("system.openapi", Method::GET, "/openapi.json")
             .summary("This description, as OpenAPI 3.1")
+            .describe("For programs: clients are made from it.")
             .produces("application/json")
             .complete::<NoInput>(Kind::OpenApi),
         row("system.docs", Method::GET, "/docs")
             .summary("This description, as a page")
+            .describe("For people.")
             .produces("text/html")
             .complete::<NoInput>(Kind::Docs),
         row("system.metrics", Method::GET, "/metrics")

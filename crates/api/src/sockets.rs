@@ -58,6 +58,7 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
             .socket(session_socket),
         Endpoint::new("events.socket", Method::GET, "/api/events/ws", Permission::SignedIn)
             .summary("Everything that happens to one's sessions")
+            .describe("A socket with a frame for each. What happens while it is closed is not told later.")
             .socket(events::open),
         session_events,
         user_events,

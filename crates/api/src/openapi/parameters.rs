@@ -3,6 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
+use super::examples;
 use crate::path::Template;
 
 /// Where the fields of an input come from.
@@ -45,6 +46,16 @@ impl Parameters {
         }
         let body = (!fields.is_empty()).then(|| body(input, fields, &required));
         Self { list, body }
+    }
+
+    /// Gives examples to the parameters and fields of the row with that name.
+    pub(super) fn add_examples(&mut self, row: &str) {
+        for parameter in &mut self.list {
+            examples::add_to_parameter(row, parameter);
+        }
+        if let Some(body) = &mut self.body {
+            examples::add_to_body(row, body);
+        }
     }
 }
 

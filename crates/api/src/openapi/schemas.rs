@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use super::examples;
 
 const INPUTS: &str = "#/inputs/";
 const COMPONENTS: &str = "#/components/schemas/";
@@ -40,6 +42,11 @@ impl Schemas {
         for (name, schema) in inputs {
             let name = rename(&name);
             outputs.entry(name).or_insert(schema);
+        }
+        for (name, schema) in &mut outputs {
+            without_lone_choice(schema);
+            mark_times(schema);
+            examples::add_to_schema(name, schema);
         }
         document["components"]["schemas"] = Value::Object(outputs);
         each_reference(document, &mut |reference| {
@@ -79,6 +86,30 @@ fn unequal(inputs: &Map<String, Value>, outputs: &Map<String, Value>) -> BTreeSe
     }
 }
 
+/// What is one of one thing is that thing.
+fn without_lone_choice(schema: &mut Value) {
+    let lone = schema.get("anyOf").and_then(Value::as_array).and_then(|choices| match choices.as_slice() {
+        [only] => only.as_object().cloned(),
+        _ => None,
+    });
+    if let (Some(only), Some(schema)) = (lone, schema.as_object_mut()) {
+        schema.remove("anyOf");
+        for (key, value) in only {
+            schema.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// Texts that end in `At` are times, as is the one of a probe.
+fn mark_times(schema: &mut Value) {
+    for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let is_text = property["type"] == "string" || property["type"] == json!(["string", "null"]);
+        if is_text && (name.ends_with("At") || name == "timestamp") {
+            property["format"] = json!("date-time");
+        }
+    }
+}
+
 fn refers(schema: &Value, names: &BTreeSet<String>) -> bool {
     let mut found = false;
     each_reference(&mut schema.clone(), &mut |reference| {
@@ -112,7 +143,6 @@ mod tests {
     use super::*;
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
-    use serde_json::json;
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     struct Same {

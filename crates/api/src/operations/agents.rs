@@ -14,6 +14,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
     vec![
         Operation::new("agents.list", Method::GET, "/api/agents", Permission::SignedIn)
             .summary("List the configured agents")
+            .describe("One of them is the default, for sessions that name none.")
             .handler(list),
     ]
 }

@@ -32,6 +32,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
 struct BulkDelete {
     /// Their ids, between 1 and 100 of them.
     #[garde(length(min = 1, max = 100))]
+    #[schemars(extend("items" = { "type": "string", "format": "uuid" }))]
     session_ids: Vec<String>,
 }
 

@@ -17,6 +17,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
     vec![
         Operation::new("health", Method::GET, "/health", Permission::Public)
             .summary("Whether the gateway runs")
+            .describe("It answers as soon as it listens, and asks nothing of the database.")
             .rate(RateClass::Unlimited)
             .surfaces(Surfaces::REST)
             .any_host()

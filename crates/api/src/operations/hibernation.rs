@@ -20,6 +20,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(hibernate),
         Operation::new("sessions.wake", Method::POST, "/api/sessions/{id}/wake", collaborator)
             .summary("Bring back a session that hibernates")
+            .describe("A prompt does so too.")
             .handler(wake),
         Operation::new("sessions.stop", Method::POST, "/api/sessions/{id}/stop", collaborator)
             .summary("Put the sandbox of a session away, to start it anew")

@@ -24,6 +24,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
     vec![
         Operation::new("auth.me", Method::GET, "/api/auth/me", Permission::SignedIn)
             .summary("Who the caller is")
+            .describe("The user whom the presented token belongs to, and their settings.")
             .handler(me),
         Operation::new("auth.update_me", Method::PATCH, "/api/auth/me", Permission::SignedIn)
             .summary("Change one's own profile")
@@ -35,6 +36,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(logout),
         Operation::new("api_keys.list", Method::GET, "/api/api-keys", Permission::SignedIn)
             .summary("List one's own keys")
+            .describe("Newest first, without their secrets.")
             .handler(list_keys),
         Operation::new("api_keys.create", Method::POST, "/api/api-keys", Permission::SignedIn)
             .summary("Make a key")
@@ -45,6 +47,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(create_key),
         Operation::new("api_keys.revoke", Method::DELETE, "/api/api-keys/{id}", Permission::SignedIn)
             .summary("Revoke a key")
+            .describe("One of the caller's own. From now on nobody gets in with it.")
             .handler(revoke_key),
     ]
 }

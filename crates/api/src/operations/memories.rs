@@ -42,6 +42,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(recall),
         Operation::new("memories.delete", Method::DELETE, "/api/me/memories/{id}", Permission::SignedIn)
             .summary("Forget something")
+            .describe("The memory is gone for good.")
             .handler(delete),
     ]
 }
@@ -159,7 +160,7 @@ pub(crate) struct CreateMemory {
 
 /// The memory that was made.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Created {
+struct OnlyMemory {
     memory: MemoryView,
 }
 
@@ -169,8 +170,8 @@ impl From<CreateMemory> for NewMemory {
     }
 }
 
-async fn create(services: State, context: Context, input: CreateMemory) -> Answer<Created> {
-    Ok(Created { memory: services.remember(&context, input.into()).await?.into() })
+async fn create(services: State, context: Context, input: CreateMemory) -> Answer<OnlyMemory> {
+    Ok(OnlyMemory { memory: services.remember(&context, input.into()).await?.into() })
 }
 
 /// A memory.

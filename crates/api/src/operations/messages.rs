@@ -46,6 +46,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(create),
         Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
             .summary("Drop the prompts that wait")
+            .describe("The turn that runs goes on.")
             .handler(clear_queue),
         Operation::new("prompts.withdraw", Method::DELETE, WAITING, collaborator)
             .summary("Take back a prompt that waits")
@@ -53,12 +54,15 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .handler(withdraw),
         Operation::new("prompts.promote", Method::POST, "/api/sessions/{id}/queue/{messageId}/promote", collaborator)
             .summary("Let a prompt that waits go next, and end the turn for it")
+            .describe("The others keep their order behind it.")
             .handler(promote),
         Operation::new("sessions.abort", Method::POST, "/api/sessions/{id}/abort", collaborator)
             .summary("End the turn and drop the prompts that wait")
+            .describe("The session stays open for the next prompt.")
             .handler(abort),
         Operation::new("questions.answer", Method::POST, "/api/sessions/{id}/questions/{questionId}", collaborator)
             .summary("Answer a question of the agent")
+            .describe("The first answer counts.")
             .handler(answer),
     ]
 }

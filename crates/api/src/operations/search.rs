@@ -46,6 +46,7 @@ struct SearchMessages {
     limit: Option<i64>,
     /// Only messages of this session.
     #[garde(skip)]
+    #[schemars(regex(pattern = "^[A-Za-z0-9:_.-]{1,128}$"))]
     session_id: Option<String>,
 }
 

@@ -40,9 +40,13 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .status(StatusCode::CREATED)
             .keeps_result()
             .handler(create),
-        Operation::new("sessions.get", Method::GET, SESSION, viewer).summary("Look at a session").handler(get),
+        Operation::new("sessions.get", Method::GET, SESSION, viewer)
+            .summary("Look at a session")
+            .describe("With what its agent and its sandbox do now.")
+            .handler(get),
         Operation::new("sessions.update", Method::PATCH, SESSION, owner)
             .summary("Give a session another title")
+            .describe("Everybody who has the session open is told.")
             .handler(update),
         Operation::new("sessions.terminate", Method::DELETE, SESSION, owner)
             .summary("End a session")
@@ -243,6 +247,7 @@ struct CreateSession {
     config: Option<SessionConfig>,
     /// Not served yet: refused rather than ignored.
     #[garde(custom(not_served))]
+    #[schemars(with = "Option<()>")]
     repo_url: Option<String>,
     /// A session that opens it: it has the same owner, ends with it, and what is left out is as it is there. Whoever says
     /// so takes part in that session, at least as a collaborator.
@@ -250,6 +255,7 @@ struct CreateSession {
     parent_session_id: Option<String>,
     /// Not served yet: refused rather than ignored.
     #[garde(custom(not_served))]
+    #[schemars(with = "Option<()>")]
     persona_id: Option<String>,
 }
 

@@ -287,6 +287,7 @@ struct CreateShareLink {
     role: RoleName,
     /// When it stops, in RFC 3339; never if left out.
     #[garde(length(max = 64))]
+    #[schemars(extend("format" = "date-time"))]
     expires_at: Option<String>,
     /// How many people it lets in; any number if left out.
     #[garde(range(min = 1, max = 1_000_000))]

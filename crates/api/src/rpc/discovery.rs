@@ -20,7 +20,8 @@ pub(crate) fn describe(openapi: &Value, is_method: impl Fn(&str) -> bool) -> Val
         "components": { "schemas": openapi["components"]["schemas"] },
     });
     if let Some(url) = openapi["servers"][0]["url"].as_str() {
-        document["servers"] = json!([{ "name": "gateway", "url": format!("{url}/rpc") }]);
+        let url = format!("{}/rpc", url.trim_end_matches('/'));
+        document["servers"] = json!([{ "name": "gateway", "url": url }]);
     }
     document
 }

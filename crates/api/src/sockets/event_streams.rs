@@ -35,6 +35,7 @@ pub(super) fn rows() -> [Endpoint<Services>; 2] {
             .raw(session_events),
         Endpoint::new("events.stream", Method::GET, "/api/events", Permission::SignedIn)
             .summary("Everything that happens to one's sessions, as server-sent events")
+            .describe("After `connected` the frames of `/api/events/ws`: the event is the frame's type.")
             .produces(EVENT_STREAM)
             .raw(user_events),
     ]

@@ -85,7 +85,14 @@ async fn fields_are_split_by_where_they_come_from() {
     let edit = &published["paths"]["/api/notes/{id}"]["put"];
     assert_eq!(
         edit["parameters"][0],
-        json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" }, "description": "The note." })
+        json!({
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "schema": { "type": "string" },
+            "description": "The note.",
+            "example": "01a22721-325b-7001-b15b-f07b91f26b10",
+        })
     );
     let key = &edit["parameters"][1]["$ref"];
     assert_eq!(key, "#/components/parameters/IdempotencyKey");
@@ -112,8 +119,8 @@ async fn responses_and_security_fit_the_row() {
         let responses = published["paths"][path][method]["responses"].as_object().unwrap();
         responses.keys().map(|status| status.parse::<u16>().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(statuses("/health", "get"), [200, 400, 500, 503]);
-    assert_eq!(statuses("/api/notes/{id}", "put"), [200, 400, 401, 403, 404, 409, 413, 429, 500, 503]);
+    assert_eq!(statuses("/health", "get"), [200, 400, 414, 500, 503]);
+    assert_eq!(statuses("/api/notes/{id}", "put"), [200, 400, 401, 403, 404, 408, 409, 413, 414, 421, 429, 500, 503]);
     assert!(statuses("/api/notes/{id}/ws", "get").starts_with(&[101]));
     assert!(statuses("/api/notes/{id}/ws", "get").contains(&426));
     assert!(published["paths"]["/api/notes/{id}"]["delete"]["responses"]["204"].get("content").is_none());
