@@ -40,6 +40,10 @@ worker *filter:
 worker-dev *arguments:
     cargo xtask worker dev {{ arguments }}
 
+# Lint the published description, compare it with a gateway, and run clients made of it.
+openapi:
+    cargo xtask openapi
+
 # Run the services in simulated worlds.
 simulate *arguments:
     cargo xtask simulate {{ arguments }}

@@ -15,8 +15,10 @@ mod failure;
 mod fuzz;
 mod manifests;
 mod npm;
+mod openapi;
 mod postgres;
 mod process;
+mod pypi;
 mod simulate;
 mod test;
 mod tidy;
@@ -94,6 +96,8 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Lint the published description, compare it with a gateway, and run clients that are made of it
+    Openapi,
     /// Check file sizes, code paths named in documents, and paths of one machine
     Tidy,
 }
@@ -123,6 +127,7 @@ fn run(command: &Command) -> Result<(), Failure> {
             let range = simulate::Seeds::Range { from: *from, count: *seeds };
             simulate::run(&workspace, seed.map_or(range, simulate::Seeds::One))
         }
+        Command::Openapi => openapi::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::postgres::{self, PostgresServer};
 use crate::simulate::Seeds;
 use crate::workspace::{Workspace, folder};
-use crate::{dependency_rule, fuzz, process, simulate, tidy, wasm, worker};
+use crate::{dependency_rule, fuzz, openapi, process, simulate, tidy, wasm, worker};
 
 /// The crate whose integration tests are the end-to-end tests.
 const END_TO_END: &str = "host-node";
@@ -39,6 +39,9 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
             stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
             stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
         }
+        stages.run("published description", || {
+            if openapi_tools(workspace)? { openapi::check(workspace) } else { Ok(()) }
+        })?;
         stages.run("port suites on D1, R2 and Durable Objects", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
         })?;
@@ -148,6 +151,19 @@ pub(crate) fn worker_tools(workspace: &Workspace) -> Result<bool, Failure> {
         Err(failure) if is_ci() => Err(failure),
         Err(failure) => {
             eprintln!("warning: {failure}\nwarning: the tests of Workers will SKIP");
+            Ok(false)
+        }
+    }
+}
+
+/// Whether there is what checks the published description. Without Python, npm or their registries nothing does; continuous
+/// integration has no such excuse.
+fn openapi_tools(workspace: &Workspace) -> Result<bool, Failure> {
+    match openapi::install(workspace) {
+        Ok(()) => Ok(true),
+        Err(failure) if is_ci() => Err(failure),
+        Err(failure) => {
+            eprintln!("warning: {failure}\nwarning: the published description is NOT CHECKED");
             Ok(false)
         }
     }

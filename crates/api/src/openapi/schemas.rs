@@ -161,6 +161,34 @@ mod tests {
     }
 
     #[test]
+    fn one_choice_is_no_choice_and_times_are_marked() {
+        let mut schema = json!({
+            "description": "Kept.",
+            "anyOf": [{ "type": "object", "description": "Lost.", "properties": {
+                "madeAt": { "type": ["string", "null"] },
+                "startedAt": { "type": "integer" },
+                "what": { "type": "string" },
+            } }],
+        });
+        without_lone_choice(&mut schema);
+        mark_times(&mut schema);
+        let expected = json!({
+            "description": "Kept.",
+            "type": "object",
+            "properties": {
+                "madeAt": { "type": ["string", "null"], "format": "date-time" },
+                "startedAt": { "type": "integer" },
+                "what": { "type": "string" },
+            },
+        });
+        assert_eq!(schema, expected);
+        let choice = json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] });
+        let mut same = choice.clone();
+        without_lone_choice(&mut same);
+        assert_eq!(same, choice);
+    }
+
+    #[test]
     fn a_schema_is_shared_only_where_both_directions_agree() {
         let mut schemas = Schemas::new();
         let mut document = json!({
