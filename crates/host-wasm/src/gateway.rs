@@ -35,7 +35,7 @@ use crate::settings::Settings;
 use crate::sockets::SlotUpgrade;
 
 /// What is published of the tables: to make it here would take several times the room.
-const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Binding of the database.
 pub(crate) const DATABASE: &str = "DB";
