@@ -4,6 +4,7 @@ mod examples;
 mod links;
 mod parameters;
 mod responses;
+mod rpc;
 mod schemas;
 mod tags;
 
@@ -93,6 +94,7 @@ pub(crate) fn of_tables<S: Send + Sync + 'static>(
         },
     });
     schemas.finish(&mut document);
+    rpc::add(&mut document);
     document
 }
 
