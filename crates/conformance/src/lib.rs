@@ -42,6 +42,7 @@ mod presence;
 mod pubsub;
 mod questions;
 mod races;
+mod rates;
 mod samples;
 mod search;
 mod sequences;
@@ -61,6 +62,7 @@ pub use self::failure::Failure;
 pub use self::fixture::Fixture;
 pub use self::objects::{ObjectCase, object_cases};
 pub use self::pubsub::{Nodes, PubSubCase, pubsub_cases, topic_of_trial};
+pub use self::rates::{RateCase, rate_cases};
 pub use self::sequences::random_commands;
 
 /// One promise of the ports.

@@ -16,6 +16,7 @@ pub mod memories;
 pub mod messages;
 pub mod models;
 pub mod questions;
+pub mod rates;
 pub mod runner_requests;
 pub mod sandbox_tokens;
 pub mod search;

@@ -10,6 +10,7 @@
 //! | [`ObjectStore`](objects::ObjectStore) | bytes of any size, by key | a folder, an S3-compatible service, or memory |
 //! | [`Health`](health::Health) | whether the store can be used | the same |
 //! | [`PubSub`](pubsub::PubSub) | hints for those who watch | queues in the process |
+//! | [`RateLimiter`](rates::RateLimiter) | what callers have left of their limits | numbers in the process |
 //! | [`Clock`](system::Clock), [`Entropy`](system::Entropy), [`Spawner`](system::Spawner) | time, randomness, tasks | the operating system and tokio |
 //!
 //! A program that embeds Portway usually brings sandboxes at the most, such as containers of its own; a test brings
@@ -109,6 +110,7 @@ pub mod objects;
 pub mod pages;
 pub mod presence;
 pub mod pubsub;
+pub mod rates;
 pub mod sandboxes;
 pub mod search;
 pub mod sessions;
