@@ -49,6 +49,7 @@ pub struct Endpoint<S> {
     status: StatusCode,
     produces: Option<&'static str>,
     consumes: Option<&'static str>,
+    unlimited_for: Option<Pair<'static>>,
     described: Described,
     pub(crate) kind: Kind<S>,
 }
@@ -62,6 +63,7 @@ impl<S: Send + Sync + 'static> Endpoint<S> {
             status: StatusCode::OK,
             produces: None,
             consumes: None,
+            unlimited_for: None,
             state: PhantomData,
         }
     }
@@ -90,6 +92,17 @@ impl<S: Send + Sync + 'static> Endpoint<S> {
         self.consumes
     }
 
+    /// The class that a request with these parameters counts against.
+    pub(crate) fn rate(&self, pairs: &[Pair<'_>]) -> RateClass {
+        let Some((name, value)) = &self.unlimited_for else { return self.row.rate };
+        let mut given = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+        if given.next() == Some(value) && given.all(|given| given == value) {
+            RateClass::Unlimited
+        } else {
+            self.row.rate
+        }
+    }
+
     /// Whether it is a WebSocket.
     #[must_use]
     pub fn is_socket(&self) -> bool {
@@ -116,6 +129,7 @@ pub struct EndpointBuilder<S> {
     status: StatusCode,
     produces: Option<&'static str>,
     consumes: Option<&'static str>,
+    unlimited_for: Option<Pair<'static>>,
     state: PhantomData<fn(S)>,
 }
 
@@ -137,6 +151,12 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
     /// Media type of the body that is taken.
     pub fn consumes(mut self, media_type: &'static str) -> Self {
         self.consumes = Some(media_type);
+        self
+    }
+
+    /// Requests whose parameter `name` has that value are not limited.
+    pub fn unlimited_for(mut self, name: &'static str, value: &'static str) -> Self {
+        self.unlimited_for = Some((name.into(), value.into()));
         self
     }
 
@@ -180,6 +200,7 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
             status: self.status,
             produces: self.produces,
             consumes: self.consumes,
+            unlimited_for: self.unlimited_for,
             described: Described::input::<In>(),
             kind,
         }

@@ -96,7 +96,7 @@ pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable};
 pub use operations::operations;
 pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, Peer};
-pub use rate::RateClass;
+pub use rate::{RateClass, RateLimiting};
 pub use refused::Refused;
 pub use rest::{
     BuildError, OptionsError, check_allowed_host, check_allowed_origin, check_public_url, read_body, router,

@@ -1,6 +1,7 @@
 //! What a host decides about the api.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use portway_ports::system::{Clock, Entropy};
 
 use crate::kept_answers::KeptAnswers;
 use crate::metrics::MetricsOptions;
+use crate::rate::RateLimiting;
 
 /// Body limit of operations that set none, in bytes.
 pub const DEFAULT_BODY_BYTES: usize = 1024 * 1024;
@@ -35,6 +37,9 @@ pub type Elsewhere = Arc<dyn Fn(&Method, &str) -> Option<Ask> + Send + Sync>;
 pub struct Peer {
     /// Whether the connection comes from this very machine.
     pub loopback: bool,
+    /// Where the request comes from, as far as its limits go: the other end of the connection, or whom a proxy names that
+    /// the host trusts. Of requests without it all strangers share one limit.
+    pub address: Option<IpAddr>,
 }
 
 /// What a host decides about the api. [`ApiOptions::new`] gives safe values.
@@ -64,6 +69,8 @@ pub struct ApiOptions {
     pub access_log: bool,
     /// Who may read `/metrics`, and what it tells besides requests and sockets.
     pub metrics: MetricsOptions,
+    /// How often callers may call. Without it they may as often as they like.
+    pub rates: Option<RateLimiting>,
     /// Where the time of each request comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the ids of each request come from.
@@ -92,6 +99,7 @@ impl ApiOptions {
             body_timeout: DEFAULT_BODY_TIME,
             access_log: true,
             metrics: MetricsOptions::default(),
+            rates: None,
             clock,
             entropy,
             fallback: None,
@@ -111,6 +119,7 @@ impl fmt::Debug for ApiOptions {
             .field("body_timeout", &self.body_timeout)
             .field("access_log", &self.access_log)
             .field("metrics", &self.metrics)
+            .field("rates", &self.rates)
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ mod headers;
 mod idempotency;
 mod limits;
 mod metrics;
+mod rates;
 mod rpc;
 mod serve;
 

@@ -55,6 +55,8 @@ pub fn endpoints() -> Result<EndpointTable<Services>, TableError> {
                  client is told how far each change goes, and gets on there with `resumeFrom`.",
             )
             .rate(RateClass::Agent)
+            // All runners of a machine may come back at once from one address, beside agents that nobody vouches for.
+            .unlimited_for("role", "runner")
             .socket(session_socket),
         Endpoint::new("events.socket", Method::GET, "/api/events/ws", Permission::SignedIn)
             .summary("Everything that happens to one's sessions")

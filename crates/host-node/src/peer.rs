@@ -8,7 +8,8 @@ use portway_api::Peer;
 
 /// The peer with that address.
 pub(crate) fn peer(address: SocketAddr) -> Peer {
-    Peer { loopback: address.ip().to_canonical().is_loopback() }
+    let address = address.ip().to_canonical();
+    Peer { loopback: address.is_loopback(), address: Some(address) }
 }
 
 /// Tells the gateway from which address a request came, as axum noted it. Use it with a service that is served with

@@ -16,8 +16,8 @@ const SHARDS: usize = 16;
 /// Most buckets unless it is said otherwise: some six megabytes at the most.
 const BUCKETS: usize = 64 * 1024;
 
-/// Counts in the memory of this process. There are never more buckets than a bound: those that are full are forgotten
-/// when it is reached, which changes nothing, and if that is not enough the fuller half of the rest.
+/// Counts in the memory of this process. There are never more buckets than a bound: when it is reached the fuller half of
+/// them is forgotten. For those that are full that changes nothing.
 pub struct MemoryRateLimiter {
     shards: [Mutex<HashMap<BucketKey, Bucket>>; SHARDS],
     /// Most buckets of a shard.
@@ -56,7 +56,7 @@ impl MemoryRateLimiter {
         let (bucket, decision) = Bucket::default().take(limit, now, cost);
         if bucket.is_full_at() > now {
             if shard.len() >= self.bound {
-                make_room(&mut shard, now);
+                make_room(&mut shard);
             }
             shard.insert(key.clone(), bucket);
         }
@@ -64,15 +64,14 @@ impl MemoryRateLimiter {
     }
 }
 
-/// Forgets at least half of the buckets, so that it is seldom done: those that are full, and then the fuller ones.
-fn make_room(shard: &mut HashMap<BucketKey, Bucket>, now: Timestamp) {
-    let wanted = shard.len() / 2;
-    shard.retain(|_, bucket| bucket.is_full_at() > now);
-    let Some(surplus) = shard.len().checked_sub(wanted + 1) else { return };
+/// Forgets at least half of the buckets, so that it is seldom done: those that are full, or will be first.
+fn make_room(shard: &mut HashMap<BucketKey, Bucket>) {
     let mut moments: Vec<Timestamp> = shard.values().map(|bucket| bucket.is_full_at()).collect();
-    let (_, last, _) = moments.select_nth_unstable(surplus);
-    let last = *last;
-    shard.retain(|_, bucket| bucket.is_full_at() > last);
+    let middle = moments.len() / 2;
+    if middle < moments.len() {
+        let middle = *moments.select_nth_unstable(middle).1;
+        shard.retain(|_, bucket| bucket.is_full_at() > middle);
+    }
 }
 
 impl Default for MemoryRateLimiter {

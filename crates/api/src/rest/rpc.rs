@@ -8,10 +8,12 @@ use http::{Request, StatusCode};
 use portway_services::context::Context;
 use serde_json::{Map, Value};
 
-use super::serve::{Api, content, empty};
+use super::rates::Toll;
+use super::serve::{Api, content, empty, peer};
 use super::{body, idempotency};
 use crate::error::{ApiError, ErrorCode};
 use crate::options::Ask;
+use crate::rate::RateClass;
 use crate::row::Row;
 use crate::rpc::{Call, DISCOVER, Fault, Message, failure, read, success};
 
@@ -24,6 +26,7 @@ struct Caller<'a> {
     request_id: &'a str,
     /// The idempotency key of the request, or what is wrong with it.
     key: Result<Option<String>, ApiError>,
+    toll: &'a Toll,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -31,18 +34,24 @@ impl<S: Send + Sync + 'static> Api<S> {
     ///
     /// # Errors
     /// Of a body that is too large or does not arrive.
-    pub(super) async fn rpc(&self, parts: &Parts, context: Context, body: Body) -> Result<Response, ApiError> {
+    pub(super) async fn rpc(
+        &self,
+        parts: &Parts,
+        context: Context,
+        body: Body,
+        toll: &Toll,
+    ) -> Result<Response, ApiError> {
         let bytes = body::read_body(body, self.options.max_body_bytes).await?;
         let request_id = context.request_id.clone();
-        let caller = Caller { parts, request_id: &request_id, key: idempotency::key(&parts.headers) };
+        let caller = Caller { parts, request_id: &request_id, key: idempotency::key(&parts.headers), toll };
         let answer = match read(&bytes) {
             Ok(Message::One(call)) => self.answer(&caller, context, call).await,
             Ok(Message::Batch(_)) if parts.headers.contains_key(idempotency::IDEMPOTENCY_KEY) => {
-                let fault = Fault::no_call("the key of a request is for one call: give each its own idempotencyKey");
-                Some(failure(&fault, &request_id))
+                let key = "the key of a request is for one call: give each its own idempotencyKey";
+                self.answer(&caller, context, Err(Fault::no_call(key))).await
             }
             Ok(Message::Batch(calls)) => self.answer_all(&caller, &context, calls).await,
-            Err(fault) => Some(failure(&fault, &request_id)),
+            Err(fault) => self.answer(&caller, context, Err(fault)).await,
         };
         Ok(match answer {
             Some(answer) => content(StatusCode::OK, "application/json", answer.into()),
@@ -70,11 +79,15 @@ impl<S: Send + Sync + 'static> Api<S> {
         (answers.len() > 2).then_some(answers)
     }
 
-    /// The answer to one call; a notification has none.
+    /// The answer to one call, which counts like a request; a notification has none.
     async fn answer(&self, caller: &Caller<'_>, context: Context, call: Result<Call<'_>, Fault>) -> Option<Vec<u8>> {
-        let answered = match call {
-            Ok(call) => self.carry_out(caller, context, &call).await.map_err(|fault| fault.with_id(call.id)),
-            Err(fault) => Err(fault),
+        let operation = call.as_ref().ok().and_then(|call| self.method(&call.method));
+        let class = operation.map_or(RateClass::Standard, |operation| operation.row().rate);
+        let charged = self.rates.charge(class, &context, peer(caller.parts), caller.toll).await;
+        let answered = match (call, charged) {
+            (Ok(call), Ok(())) => self.carry_out(caller, context, &call).await.map_err(|fault| fault.with_id(call.id)),
+            (Err(fault), Ok(())) => Err(fault),
+            (call, Err(error)) => Err(Fault::of(error).with_id(call.ok().and_then(|call| call.id))),
         };
         answered.unwrap_or_else(|fault| {
             fault.error.log(caller.request_id);

@@ -18,6 +18,7 @@ use super::caught::caught;
 use super::draw::Draw;
 use super::guard::{Guard, OptionsError};
 use super::metrics::Metrics;
+use super::rates::{Rates, Toll};
 use super::{PathEntry, Target, body, credential, headers, idempotency, limits};
 use crate::endpoint::{Endpoint, EndpointTable, Kind};
 use crate::error::{ApiError, ErrorCode};
@@ -42,6 +43,7 @@ pub(super) struct Api<S> {
     discovery: OnceLock<Bytes>,
     page: OnceLock<docs::Page>,
     pub(super) metrics: Metrics,
+    pub(super) rates: Rates,
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -55,6 +57,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let metrics = Metrics::new(&options.metrics.sources);
         Ok(Self {
             guard: Guard::new(&options)?,
+            rates: Rates::new(options.rates.clone()),
             operations,
             endpoints,
             state,
@@ -79,10 +82,12 @@ impl<S: Send + Sync + 'static> Api<S> {
         let origin = self.guard.foreign_origin(&parts);
         let head = parts.method == Method::HEAD;
         let body = body::punctual(body, &self.options.clock, self.options.body_timeout);
-        let mut response = match caught(self.respond(entry, target, parts, body, draw)).await {
+        let toll = Toll::default();
+        let mut response = match caught(self.respond(entry, target, parts, body, draw, &toll)).await {
             Ok(response) => response,
             Err(error) => error.into_response(&id),
         };
+        self.rates.settle(toll, &mut response);
         headers::complete(response.headers_mut(), &id);
         Guard::share(response.headers_mut(), origin);
         if head {
@@ -109,6 +114,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         parts: Parts,
         body: Body,
         draw: Draw,
+        toll: &Toll,
     ) -> Result<Response, ApiError> {
         if let Some(refused) = parts.extensions.get::<Refused>() {
             return Err(refused.error.clone());
@@ -127,8 +133,8 @@ impl<S: Send + Sync + 'static> Api<S> {
             self.guard.check_origin(&parts)?;
         }
         match target {
-            Target::Operation(operation) => self.operate(operation, parts, body, draw).await,
-            Target::Endpoint(endpoint) => self.attend(endpoint, parts, body, draw).await,
+            Target::Operation(operation) => self.operate(operation, parts, body, draw, toll).await,
+            Target::Endpoint(endpoint) => self.attend(endpoint, parts, body, draw, toll).await,
         }
     }
 
@@ -160,11 +166,13 @@ impl<S: Send + Sync + 'static> Api<S> {
         mut parts: Parts,
         body: Body,
         draw: Draw,
+        toll: &Toll,
     ) -> Result<Response, ApiError> {
         let row = operation.row();
         let path = path_parameters(&mut parts).await?;
         let (pairs, token) = split_parameters(&parts.uri, &path)?;
         let mut context = self.context(row, &parts, token, draw)?;
+        self.rates.charge(row.rate, &context, peer(&parts), toll).await?;
         let body = self.body_of(operation, &context, body).await?;
         if operation.is_idempotent_by_key()
             && let Some(key) = idempotency::key(&parts.headers)?
@@ -197,11 +205,13 @@ impl<S: Send + Sync + 'static> Api<S> {
         mut parts: Parts,
         body: Body,
         draw: Draw,
+        toll: &Toll,
     ) -> Result<Response, ApiError> {
         let path = path_parameters(&mut parts).await?;
         let uri = parts.uri.clone();
         let (pairs, token) = split_parameters(&uri, &path)?;
         let context = self.context(endpoint.row(), &parts, token, draw)?;
+        self.rates.charge(endpoint.rate(&pairs), &context, peer(&parts), toll).await?;
         let state = Arc::clone(&self.state);
         match &endpoint.kind {
             Kind::Raw(handler) => handler(state, context, &pairs, Request::from_parts(parts, body)).await,
@@ -220,7 +230,7 @@ impl<S: Send + Sync + 'static> Api<S> {
             },
             Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
             Kind::Metrics => self.metrics.page().await,
-            Kind::Rpc => self.rpc(&parts, context, body).await,
+            Kind::Rpc => self.rpc(&parts, context, body, toll).await,
         }
     }
 
@@ -277,9 +287,12 @@ fn no_description() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "this gateway has no description of itself")
 }
 
+pub(super) fn peer(parts: &Parts) -> Option<Peer> {
+    parts.extensions.get::<Peer>().copied()
+}
+
 fn is_local(parts: &Parts) -> bool {
-    let here = parts.extensions.get::<Peer>();
-    here.is_some_and(|peer| peer.loopback)
+    peer(parts).is_some_and(|peer| peer.loopback)
         && !headers::MARKS_OF_A_PROXY.iter().any(|name| parts.headers.contains_key(*name))
 }
 

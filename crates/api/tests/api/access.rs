@@ -76,7 +76,7 @@ async fn local_is_only_what_comes_straight_from_here() {
             request = request.header(header, "127.0.0.1");
         }
         if let Some(loopback) = loopback {
-            request = request.extension(Peer { loopback });
+            request = request.extension(Peer { loopback, address: None });
         }
         gateway.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(gateway.last_context().local, local, "{loopback:?} {header:?}");

@@ -1,7 +1,7 @@
 //! A gateway of notes: enough rows to see every rule.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -34,6 +34,9 @@ use tower::ServiceExt;
 /// The token of the tests.
 pub(crate) const TOKEN: &str = "sk_test_notes";
 
+/// Another token of the same user.
+pub(crate) const OTHER_TOKEN: &str = "sk_test_other";
+
 /// The body limit of the tests, in bytes.
 pub(crate) const LIMIT: usize = 2048;
 
@@ -42,12 +45,15 @@ pub(crate) const LIMIT: usize = 2048;
 pub(crate) struct State {
     pub(crate) contexts: Mutex<Vec<Context>>,
     pub(crate) heard: Mutex<Vec<Incoming>>,
+    /// Whether no token is valid any more.
+    pub(crate) revoked: AtomicBool,
 }
 
 impl State {
     fn admit(&self, context: &Context) -> Result<(), Error> {
         self.contexts.lock().unwrap().push(context.clone());
-        let known = context.credential.as_ref().is_some_and(|hash| *hash == TokenHash::of(TOKEN));
+        let is_ours = |hash: &TokenHash| [TOKEN, OTHER_TOKEN].map(TokenHash::of).contains(hash);
+        let known = context.credential.as_ref().is_some_and(is_ours) && !self.revoked.load(Ordering::Relaxed);
         context.admit(known.then(caller)).map(drop)
     }
 }
@@ -242,6 +248,8 @@ pub(crate) fn endpoints() -> EndpointTable<State> {
     EndpointTable::new([
         Endpoint::new("notes.watch", Method::GET, "/api/notes/{id}/ws", Permission::SignedIn)
             .summary("Watch a note")
+            .rate(RateClass::Agent)
+            .unlimited_for("id", "free")
             .socket(watch),
         Endpoint::new("notes.upload", Method::PUT, "/api/notes/{id}/blob", Permission::SignedIn)
             .summary("Store a blob")

@@ -10,5 +10,6 @@ mod limits;
 mod logs;
 mod metrics;
 mod origins;
+mod rates;
 mod rpc;
 mod sockets;

@@ -29,7 +29,7 @@ fn gateway(public: bool) -> Gateway {
 }
 
 async fn look(gateway: &Gateway, method: &str, local: bool, marks: &[(&str, &str)]) -> Answer {
-    let mut asked = request(method, "/metrics").extension(Peer { loopback: local });
+    let mut asked = request(method, "/metrics").extension(Peer { loopback: local, address: None });
     for (name, value) in marks {
         asked = asked.header(*name, *value);
     }

@@ -220,6 +220,7 @@ async fn a_request_without_a_peer_is_not_local() {
         gateway.service().oneshot(request)
     };
     assert_eq!(ask(None).await.unwrap().status(), StatusCode::FORBIDDEN);
-    assert_eq!(ask(Some(portway_api::Peer { loopback: false })).await.unwrap().status(), StatusCode::FORBIDDEN);
-    assert_eq!(ask(Some(portway_api::Peer { loopback: true })).await.unwrap().status(), StatusCode::CREATED);
+    let peer = |loopback| Some(portway_api::Peer { loopback, address: None });
+    assert_eq!(ask(peer(false)).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(ask(peer(true)).await.unwrap().status(), StatusCode::CREATED);
 }
