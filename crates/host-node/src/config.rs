@@ -4,6 +4,7 @@
 mod decode;
 mod mistakes;
 mod objects;
+mod rates;
 mod sandbox;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
+use portway_domain::rates::RateLimits;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::AgentCommand;
 use serde::{Deserialize, Deserializer};
@@ -23,11 +25,14 @@ pub(crate) use self::mistakes::Mistakes;
 use self::objects::ObjectKeys;
 pub(crate) use self::objects::ObjectsError;
 pub use self::objects::{Bucket, ObjectFlags, ObjectsConfig};
+use self::rates::FileRates;
+pub use self::rates::RateFlags;
 use self::sandbox::SandboxKeys;
 pub(crate) use self::sandbox::TOKEN_VARIABLE;
 pub use self::sandbox::{SandboxConfig, SandboxFlags, SandboxToken};
 use crate::agents::{self, Environment, KnownAgent, Preset, Section, Source};
 use crate::gateway::DatabaseUrl;
+use crate::proxies::TrustedProxies;
 
 /// The built-in agent.
 pub const DEMO_AGENT: &str = "demo";
@@ -81,6 +86,9 @@ pub struct ServeArgs {
     /// Log each request
     #[arg(long, env = "PORTWAY_ACCESS_LOG", value_name = "on|off")]
     pub access_log: Option<Switch>,
+    /// How often callers may call.
+    #[command(flatten)]
+    pub rates: RateFlags,
     /// Where agents work.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
@@ -136,6 +144,10 @@ pub struct Config {
     pub access_log: bool,
     /// Whether everybody may read the metrics, and not only programs on this machine.
     pub public_metrics: bool,
+    /// How often callers may call; as they like if absent.
+    pub rate_limits: Option<RateLimits>,
+    /// Proxies whose word about who calls is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Key of the first administrator.
     pub bootstrap_key: Option<TokenSecret>,
 }
@@ -176,6 +188,10 @@ pub(crate) struct File {
     log: FileLog,
     #[serde(default)]
     metrics: FileMetrics,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
+    #[serde(default)]
+    rate_limits: FileRates,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -235,6 +251,9 @@ impl Config {
                 None => wrong.at(&["listen"], EXPOSED),
             }
         }
+        let trusted_proxies = rates::proxies(&args.rates, &file.trusted_proxies, &mut wrong);
+        let others_can_call = !listen.ip().is_loopback() || !trusted_proxies.is_empty();
+        let rate_limits = rates::limits(&args.rates, &file.rate_limits, others_can_call, &mut wrong);
         agents::check(&file.agents, &mut wrong);
         let known_agents = agents::known(&file.agents, environment);
         let is_offered = |agent: &&KnownAgent| match sandbox {
@@ -276,6 +295,8 @@ impl Config {
             drain: Duration::from_secs(args.drain),
             access_log: args.access_log.map_or(file.log.access.unwrap_or(true), |switch| switch == Switch::On),
             public_metrics: file.metrics.public,
+            rate_limits,
+            trusted_proxies,
             bootstrap_key,
         })
     }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::lingering::Lingering;
-use crate::peer::peer;
+use crate::peer::Via;
 use crate::wire::{Turn, Wire};
 
 /// How long a peer may take to send the head of a request.
@@ -41,14 +40,16 @@ const REFUSAL: Duration = Duration::from_secs(5);
 const UNREAD: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 
 /// Serves a connection to its end, or until it became a socket.
-pub(crate) async fn serve(stream: TcpStream, address: SocketAddr, router: Router, watcher: Watcher) {
+pub(crate) async fn serve(stream: TcpStream, via: Via, router: Router, watcher: Watcher) {
+    let address = via.peer;
     let _ = stream.set_nodelay(true);
     let turn = Arc::new(Turn::default());
     let (wire, mut back) = Wire::new(Lingering::new(stream), Arc::clone(&turn));
     let connection = {
-        let (turn, router, peer) = (Arc::clone(&turn), router.clone(), peer(address));
+        let (turn, router) = (Arc::clone(&turn), router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             turn.begin(request.version());
+            let peer = via.caller(request.headers());
             request.extensions_mut().insert(peer);
             let (turn, response) = (Arc::clone(&turn), respond(router.clone(), request.map(Body::new)));
             async move { Ok::<_, Infallible>(turn.watch(response.await)) }

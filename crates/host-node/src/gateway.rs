@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use axum::Router;
 use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
-use portway_api::{ApiOptions, BuildError};
+use portway_api::{ApiOptions, BuildError, RateLimiting};
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::Sandboxes;
 use portway_ports::system::{Clock, Entropy};
+use portway_rate_limits::MemoryRateLimiter;
 use portway_services::{Ports, Services};
 use portway_sql::SqlStore;
 use tokio::runtime::Handle;
@@ -251,6 +252,8 @@ fn router(services: &Arc<Services>, builder: GatewayBuilder) -> Result<Router, B
     options.allowed_origins.extend(builder.allowed_origins);
     options.access_log = !builder.without_access_log;
     options.kept_answers = Some(services.clone());
+    options.rates =
+        builder.rate_limits.map(|limits| RateLimiting { limits, limiter: Arc::new(MemoryRateLimiter::new()) });
     options.metrics.public = builder.public_metrics;
     options.metrics.sources = vec![services.clone(), Arc::new(ProcessMetrics::new())];
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);

@@ -133,6 +133,7 @@ mod lingering;
 pub mod logging;
 mod peer;
 mod process_metrics;
+mod proxies;
 mod remote_sandboxes;
 mod runtime;
 pub mod sandbox;
@@ -145,5 +146,6 @@ mod wire;
 pub use child::run_if_child;
 pub use gateway::{Gateway, GatewayBuilder, OptionError, StartError};
 pub use peer::note_peer;
+pub use proxies::{InvalidProxy, TrustedProxies};
 #[doc(no_inline)]
 pub use {portway_api as api, portway_domain as domain, portway_ports as ports, portway_services as services};

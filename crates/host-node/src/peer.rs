@@ -3,13 +3,31 @@
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use portway_api::Peer;
 
+use crate::proxies::TrustedProxies;
+
 /// The peer with that address.
-pub(crate) fn peer(address: SocketAddr) -> Peer {
+fn peer(address: SocketAddr) -> Peer {
     let address = address.ip().to_canonical();
     Peer { loopback: address.is_loopback(), address: Some(address) }
+}
+
+/// What is at the other end of a connection, and who may be behind it.
+#[derive(Debug, Clone)]
+pub(crate) struct Via {
+    /// The other end.
+    pub(crate) peer: SocketAddr,
+    /// Who is believed about who calls.
+    pub(crate) proxies: TrustedProxies,
+}
+
+impl Via {
+    /// Who sent a request with these headers.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Peer {
+        Peer { address: Some(self.proxies.caller(self.peer.ip(), headers)), ..peer(self.peer) }
+    }
 }
 
 /// Tells the gateway from which address a request came, as axum noted it. Use it with a service that is served with
@@ -29,6 +47,9 @@ pub(crate) fn peer(address: SocketAddr) -> Peer {
 /// The gateway grants a little more to callers on its own machine, such as naming a folder for an agent to work in.
 /// Without this, nobody counts as such. Leave it out behind a proxy on the same machine that adds no `Forwarded` or
 /// `X-Forwarded-For` header, since everybody would count as local then.
+///
+/// Behind a proxy, [rate limits](crate::GatewayBuilder::rate_limits) of strangers need the address of who calls the proxy:
+/// put a [`Peer`] with it on each request yourself.
 pub fn note_peer<B>(mut request: Request<B>) -> Request<B> {
     if let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let peer = peer(*address);

@@ -17,6 +17,7 @@ pub use self::options::SandboxServeArgs;
 
 use self::backend::{Backend, OpenError};
 use self::options::Options;
+use crate::proxies::TrustedProxies;
 use crate::serve::{Signals, close, refuse, serve_until_told};
 
 /// What follows `portway sandbox`.
@@ -71,7 +72,7 @@ async fn serve(listener: TcpListener, backend: Backend, mut signals: Signals) ->
         Ok(router) => router,
         Err(error) => return refuse(&format!("the API cannot be built: {error}")),
     };
-    let graceful = serve_until_told(listener, router, &mut signals).await;
+    let graceful = serve_until_told(listener, router, &TrustedProxies::default(), &mut signals).await;
     backend.close();
     tokio::select! {
         () = close(graceful) => ExitCode::SUCCESS,

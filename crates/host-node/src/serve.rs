@@ -15,6 +15,8 @@ use tokio::sync::Semaphore;
 use crate::config::{Config, ObjectsError, ServeArgs};
 use crate::connection;
 use crate::gateway::{Gateway, GatewayBuilder};
+use crate::peer::Via;
+use crate::proxies::TrustedProxies;
 use crate::remote_sandboxes::{self, RemoteError};
 
 /// Most connections at once; further ones wait to be accepted.
@@ -49,9 +51,12 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         Ok(gateway) => gateway,
         Err(error) => return refuse(&error.to_string()),
     };
+    if config.rate_limits.is_none() && config.public_url.is_some() && config.trusted_proxies.is_empty() {
+        tracing::info!("callers are not limited: name the proxy in trusted_proxies, and they are by their addresses");
+    }
     tokio::spawn(gateway.run());
     greet(&gateway, address);
-    serve(listener, gateway, config.drain, signals).await
+    serve(listener, gateway, &config, signals).await
 }
 
 /// What the operator decided, for the gateway.
@@ -66,6 +71,9 @@ fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, Build
         .public_metrics(config.public_metrics)
         .allowed_hosts(&config.allowed_hosts)
         .allowed_origins(&config.allowed_origins);
+    if let Some(limits) = config.rate_limits {
+        builder = builder.rate_limits(limits);
+    }
     if let Some(url) = &config.database {
         builder = builder.database_url(url.clone());
     }
@@ -136,10 +144,10 @@ impl Signals {
     }
 }
 
-async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut signals: Signals) -> ExitCode {
-    let graceful = serve_until_told(listener, gateway.service(), &mut signals).await;
+async fn serve(listener: TcpListener, gateway: Gateway, config: &Config, mut signals: Signals) -> ExitCode {
+    let graceful = serve_until_told(listener, gateway.service(), &config.trusted_proxies, &mut signals).await;
     let shutdown = async {
-        if !gateway.idle(drain).await {
+        if !gateway.idle(config.drain).await {
             tracing::warn!("some agents were still at work; their turns end with an error");
         }
         gateway.close_sockets();
@@ -154,14 +162,19 @@ async fn serve(listener: TcpListener, gateway: Gateway, drain: Duration, mut sig
 
 /// Serves connections until a signal comes; nobody is listened to from then on. Answers what ends the connections that
 /// are left.
-pub(crate) async fn serve_until_told(listener: TcpListener, router: Router, signals: &mut Signals) -> GracefulShutdown {
+pub(crate) async fn serve_until_told(
+    listener: TcpListener,
+    router: Router,
+    proxies: &TrustedProxies,
+    signals: &mut Signals,
+) -> GracefulShutdown {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     loop {
         tokio::select! {
             accepted = accept(&listener, &connections) => {
                 let Some((stream, peer, permit)) = accepted else { continue };
-                let served = connection::serve(stream, peer, router.clone(), graceful.watcher());
+                let served = connection::serve(stream, Via { peer, proxies: proxies.clone() }, router.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     served.await;
                     drop(permit);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
+use portway_domain::rates::RateLimits;
 use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::objects::ObjectStore;
@@ -45,6 +46,7 @@ pub struct GatewayBuilder {
     pub(super) allowed_origins: Vec<String>,
     pub(super) without_access_log: bool,
     pub(super) public_metrics: bool,
+    pub(super) rate_limits: Option<RateLimits>,
     bootstrap_key: Option<TokenSecret>,
     gateway_address: Option<SocketAddr>,
     sandboxes: Option<Arc<dyn Sandboxes>>,
@@ -183,6 +185,15 @@ impl GatewayBuilder {
     /// Whether everybody may read `/metrics`, and not only programs on this machine. Default: no.
     pub fn public_metrics(mut self, public: bool) -> Self {
         self.public_metrics = public;
+        self
+    }
+
+    /// How often callers may call. Who is not known to be a user is known by the address that a [`Peer`] on the request
+    /// tells; see [`note_peer`](crate::note_peer). Default: as often as they like.
+    ///
+    /// [`Peer`]: portway_api::Peer
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = Some(limits);
         self
     }
 

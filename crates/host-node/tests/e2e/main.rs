@@ -38,6 +38,7 @@ mod permissions;
 mod postgres;
 mod prompts;
 mod queue;
+mod rates;
 mod requests;
 mod resuming;
 mod sandboxes;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
     doctor::add(&mut trials);
     logs::add(&mut trials);
     metrics::add(&mut trials);
+    rates::add(&mut trials);
     api_keys::add(&mut trials);
     search::add(&mut trials);
     memories::add(&mut trials);

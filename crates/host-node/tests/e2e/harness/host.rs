@@ -27,7 +27,7 @@ const LACKING: &[(&str, &[&str])] = &[
         ],
     ),
     ("a log in a file", &["logs::"]),
-    ("callers on its own machine", &["metrics::"]),
+    ("callers on its own machine", &["metrics::", "rates::"]),
     ("objects that can be made older", &["attachments::what_a_crash"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another", "sandboxes::gateways_share"]),
     (

@@ -1,0 +1,62 @@
+//! How often callers may call.
+
+use reqwest::Method;
+
+use crate::harness::api::{Reply, send};
+use crate::harness::gateway::Gateway;
+use crate::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("rates::nobody_but_a_trusted_proxy_says_who_calls", nobody_but_a_trusted_proxy_says_who_calls);
+    trials.add("rates::runners_come_back_whoever_guesses", runners_come_back_whoever_guesses);
+    trials.add("rates::callers_of_this_machine_are_not_limited", callers_of_this_machine_are_not_limited);
+}
+
+/// Strangers call once a minute.
+const ONCE: &str = "[rate_limits]\nenabled = true\nstrangers = { standard = 1, agent = 1 }\n";
+
+/// Tries a token that is none, as somebody whom a proxy names.
+async fn guess(gateway: &Gateway, path: &str, forwarded: &str) -> Reply {
+    let request = gateway.api().anonymous(Method::GET, path).bearer_auth("guess");
+    send(request.header("x-forwarded-for", forwarded).header("upgrade", "websocket")).await
+}
+
+async fn nobody_but_a_trusted_proxy_says_who_calls() {
+    let me = "/api/auth/me";
+    let plain = Gateway::start(ONCE).await;
+    guess(&plain, me, "192.0.2.1").await.refused(401, "UNAUTHORIZED");
+    let refused = guess(&plain, me, "192.0.2.2").await;
+    refused.refused(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!((refused.header("x-ratelimit-limit"), refused.header("x-ratelimit-remaining")), ("1", "0"));
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=60).contains(&seconds)));
+    let proxied = Gateway::start(&format!("trusted_proxies = [\"127.0.0.1\"]\n{ONCE}")).await;
+    for (forwarded, status) in [
+        ("192.0.2.1", 401),
+        ("192.0.2.2", 401),
+        ("192.0.2.3, 192.0.2.1", 429),
+        ("192.0.2.4, 127.0.0.1", 401),
+        ("198.51.100.1, 192.0.2.4, 127.0.0.1", 429),
+    ] {
+        assert_eq!(guess(&proxied, me, forwarded).await.status, status, "{forwarded}");
+    }
+}
+
+async fn runners_come_back_whoever_guesses() {
+    let gateway = Gateway::start(ONCE).await;
+    // From here on the gateway knows whose the key is, and nobody else of this machine has anything left.
+    gateway.api().get("/api/auth/me").await.expect(200);
+    guess(&gateway, "/api/sessions/s/ws?role=client", "").await.refused(401, "UNAUTHORIZED");
+    guess(&gateway, "/api/sessions/s/ws?role=client", "").await.refused(429, "RATE_LIMIT_EXCEEDED");
+    let session = gateway.api().demo_session().await;
+    session.reaches("running").await;
+    let mut socket = session.socket().await;
+    let prompt = socket.prompt("/say hello", None).await;
+    assert_eq!(socket.answer_to(&prompt).await.content, "hello");
+}
+
+async fn callers_of_this_machine_are_not_limited() {
+    let gateway = Gateway::start("[rate_limits]\nstrangers = { standard = 1 }").await;
+    for _ in 0..3 {
+        guess(&gateway, "/api/auth/me", "192.0.2.1").await.refused(401, "UNAUTHORIZED");
+    }
+}
