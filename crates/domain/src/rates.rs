@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// By how much the clocks of two nodes may differ, in microseconds. A bucket that is further from being full than its
+/// By how much the clocks of two nodes may differ. A bucket that is further from being full than its
 /// limit and this together allow was touched by a clock that was wrong.
-const SKEW_MICROS: u64 = 60_000_000;
+pub const SKEW: Duration = Duration::from_secs(60);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -74,9 +74,10 @@ impl RateLimit {
         Duration::from_micros(self.interval)
     }
 
-    /// How long an empty bucket takes to be full, in microseconds.
-    fn span(self) -> u64 {
-        self.interval * u64::from(self.burst)
+    /// How long an empty bucket takes to be full.
+    #[must_use]
+    pub fn span(self) -> Duration {
+        Duration::from_micros(self.interval * u64::from(self.burst))
     }
 }
 
@@ -126,9 +127,9 @@ impl Bucket {
     /// the limit takes to be full, and a minute.
     #[must_use]
     pub fn take(self, limit: RateLimit, now: Timestamp, cost: u32) -> (Self, Decision) {
-        let (span, cost) = (limit.span(), limit.interval.saturating_mul(u64::from(cost)));
+        let (span, cost) = (micros(limit.span()), limit.interval.saturating_mul(u64::from(cost)));
         let missing = micros(self.full_at.since(now));
-        let (bucket, missing) = if missing > span + SKEW_MICROS {
+        let (bucket, missing) = if missing > span + micros(SKEW) {
             (Self { full_at: now.plus(Duration::from_micros(span)) }, span)
         } else {
             (self, missing)

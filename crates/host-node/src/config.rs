@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use portway_adapters_redis::RedisUrl;
 use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
@@ -148,6 +149,8 @@ pub struct Config {
     pub rate_limits: Option<RateLimits>,
     /// Proxies whose word about who calls is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Where gateways limit callers together; each does by itself if absent.
+    pub redis: Option<RedisUrl>,
     /// Key of the first administrator.
     pub bootstrap_key: Option<TokenSecret>,
 }
@@ -190,6 +193,7 @@ pub(crate) struct File {
     metrics: FileMetrics,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    redis: Option<String>,
     #[serde(default)]
     rate_limits: FileRates,
 }
@@ -254,6 +258,7 @@ impl Config {
         let trusted_proxies = rates::proxies(&args.rates, &file.trusted_proxies, &mut wrong);
         let others_can_call = !listen.ip().is_loopback() || !trusted_proxies.is_empty();
         let rate_limits = rates::limits(&args.rates, &file.rate_limits, others_can_call, &mut wrong);
+        let redis = rates::redis(&args.rates, file.redis.as_deref(), &mut wrong);
         agents::check(&file.agents, &mut wrong);
         let known_agents = agents::known(&file.agents, environment);
         let is_offered = |agent: &&KnownAgent| match sandbox {
@@ -297,6 +302,7 @@ impl Config {
             public_metrics: file.metrics.public,
             rate_limits,
             trusted_proxies,
+            redis,
             bootstrap_key,
         })
     }

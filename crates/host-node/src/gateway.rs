@@ -252,8 +252,10 @@ fn router(services: &Arc<Services>, builder: GatewayBuilder) -> Result<Router, B
     options.allowed_origins.extend(builder.allowed_origins);
     options.access_log = !builder.without_access_log;
     options.kept_answers = Some(services.clone());
-    options.rates =
-        builder.rate_limits.map(|limits| RateLimiting { limits, limiter: Arc::new(MemoryRateLimiter::new()) });
+    options.rates = builder.rate_limits.map(|limits| RateLimiting {
+        limits,
+        limiter: builder.rate_limiter.unwrap_or_else(|| Arc::new(MemoryRateLimiter::new())),
+    });
     options.metrics.public = builder.public_metrics;
     options.metrics.sources = vec![services.clone(), Arc::new(ProcessMetrics::new())];
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
+use portway_adapters_redis::{RedisError, RedisRateLimiter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -59,6 +60,9 @@ pub async fn run(args: ServeArgs) -> ExitCode {
     serve(listener, gateway, &config, signals).await
 }
 
+/// Keys on a Redis server begin with this.
+const REDIS_PREFIX: &str = "portway:";
+
 /// What the operator decided, for the gateway.
 fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, BuilderError> {
     let mut builder = Gateway::builder()
@@ -73,6 +77,9 @@ fn builder(config: &Config, address: SocketAddr) -> Result<GatewayBuilder, Build
         .allowed_origins(&config.allowed_origins);
     if let Some(limits) = config.rate_limits {
         builder = builder.rate_limits(limits);
+        if let Some(url) = &config.redis {
+            builder = builder.rate_limiter(Arc::new(RedisRateLimiter::new(url.clone(), REDIS_PREFIX)?));
+        }
     }
     if let Some(url) = &config.database {
         builder = builder.database_url(url.clone());
@@ -102,6 +109,8 @@ enum BuilderError {
     Sandboxes(#[from] RemoteError),
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    #[error("Redis cannot be used: {0}")]
+    Redis(#[from] RedisError),
 }
 
 /// Says on standard error why nothing was started.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::Failure;
-use crate::test::{is_ci, location, test_server, worker_tools};
+use crate::test::{Servers, is_ci, worker_tools};
 use crate::workspace::Workspace;
 use crate::{process, worker};
 
@@ -20,10 +20,10 @@ struct Tally {
 
 /// Runs all lanes, also after one failed, and prints the table.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    let server = test_server(true)?;
+    let servers = Servers::start(true)?;
     let mut cargo = process::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--workspace", "--no-fail-fast", "--test", TARGET]);
-    let mut runs = vec![process::capture(cargo.envs(location(server.as_ref())))?];
+    let mut runs = vec![process::capture(cargo.envs(servers.locations()))?];
     if worker_tools(workspace)? {
         runs.push(worker::suite(workspace)?);
     }

@@ -19,6 +19,7 @@ mod openapi;
 mod postgres;
 mod process;
 mod pypi;
+mod redis;
 mod simulate;
 mod test;
 mod tidy;

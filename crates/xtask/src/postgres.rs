@@ -206,7 +206,7 @@ fn make_cluster(programs: &Path, folder: &Folder, password: &str) -> Result<(), 
 }
 
 /// Two programs that look at once may find the same port; then one of the servers does not start.
-fn free_port() -> Result<u16, Failure> {
+pub(crate) fn free_port() -> Result<u16, Failure> {
     let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     found.map(|address| address.port()).map_err(|error| Failure::Environment(format!("there is no free port: {error}")))
 }

@@ -9,6 +9,7 @@ use cargo_metadata::TargetKind;
 use crate::agents::{TEST_AGENTS, Variables};
 use crate::failure::Failure;
 use crate::postgres::{self, PostgresServer};
+use crate::redis::{self, RedisServer};
 use crate::simulate::Seeds;
 use crate::workspace::{Workspace, folder};
 use crate::{dependency_rule, fuzz, openapi, process, simulate, tidy, wasm, worker};
@@ -25,19 +26,19 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
     stages.run("tidy", || tidy::run(workspace))?;
     stages.run("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     if fast {
-        let server = stages.run("test server", || test_server(false))?;
-        stages.run("tests (without end-to-end)", || fast_tests(workspace, server.as_ref()))?;
+        let servers = stages.run("test servers", || Servers::start(false))?;
+        stages.run("tests (without end-to-end)", || fast_tests(workspace, &servers))?;
     } else {
         stages.run("wasm check", || wasm::run(workspace))?;
         stages.run("docs", || docs(workspace))?;
         // With the tests, so that one set of features serves both.
         stages.run("build", || cargo(&["build", "--workspace", "--bins", "--tests"]))?;
         let agents = stages.run("test agents", || test_agents(workspace))?;
-        let server = stages.run("test server", || test_server(true))?;
-        stages.run("tests", || all_tests(workspace, &agents, server.as_ref()))?;
-        if let Some(server) = server {
-            stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 1))?;
-            stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &server, 2))?;
+        let servers = stages.run("test servers", || Servers::start(true))?;
+        stages.run("tests", || all_tests(workspace, &agents, &servers))?;
+        if servers.postgres.is_some() {
+            stages.run("end-to-end on Postgres", || end_to_end_on_postgres(workspace, &agents, &servers, 1))?;
+            stages.run("two gateways on Postgres", || end_to_end_on_postgres(workspace, &agents, &servers, 2))?;
         }
         stages.run("published description", || {
             if openapi_tools(workspace)? { openapi::check(workspace) } else { Ok(()) }
@@ -71,8 +72,8 @@ fn docs(workspace: &Workspace) -> Result<(), Failure> {
     process::run(cargo(workspace).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn all_tests(workspace: &Workspace, agents: &Variables, server: Option<&PostgresServer>) -> Result<(), Failure> {
-    process::run(test_command(workspace, agents).envs(location(server)))
+fn all_tests(workspace: &Workspace, agents: &Variables, servers: &Servers) -> Result<(), Failure> {
+    process::run(test_command(workspace, agents).envs(servers.locations()))
 }
 
 /// The end-to-end tests once more, with every gateway's database on the server; with two gateways on each database, those
@@ -80,11 +81,11 @@ fn all_tests(workspace: &Workspace, agents: &Variables, server: Option<&Postgres
 fn end_to_end_on_postgres(
     workspace: &Workspace,
     agents: &Variables,
-    server: &PostgresServer,
+    servers: &Servers,
     gateways: u8,
 ) -> Result<(), Failure> {
     let mut command = test_command(workspace, agents);
-    command.args(["--test", "e2e"]).envs(location(Some(server))).env("PORTWAY_TEST_DATABASE", "postgres");
+    command.args(["--test", "e2e"]).envs(servers.locations()).env("PORTWAY_TEST_DATABASE", "postgres");
     command.env("PORTWAY_TEST_GATEWAYS", gateways.to_string());
     process::run(&mut command)
 }
@@ -100,9 +101,9 @@ pub(crate) fn test_command(workspace: &Workspace, agents: &Variables) -> Command
 }
 
 /// The unit tests of all crates and the integration tests of all but the host.
-fn fast_tests(workspace: &Workspace, server: Option<&PostgresServer>) -> Result<(), Failure> {
+fn fast_tests(workspace: &Workspace, servers: &Servers) -> Result<(), Failure> {
     let mut command = cargo(workspace);
-    command.args(["test", "--workspace", "--lib", "--bins"]).envs(location(server));
+    command.args(["test", "--workspace", "--lib", "--bins"]).envs(servers.locations());
     for package in workspace.packages() {
         if folder(package) == END_TO_END {
             continue;
@@ -131,13 +132,37 @@ pub(crate) fn test_agents(workspace: &Workspace) -> Result<Variables, Failure> {
     Ok(variables)
 }
 
-/// Without Postgres the tests that need it say that they skip; continuous integration has no such excuse.
+/// The servers that tests need, as far as there are any.
+pub(crate) struct Servers {
+    postgres: Option<PostgresServer>,
+    redis: Option<RedisServer>,
+}
+
+impl Servers {
+    /// Starts those that the environment does not name. `install`: get their programs first if there are none.
+    pub(crate) fn start(install: bool) -> Result<Self, Failure> {
+        Ok(Self { postgres: test_server(install)?, redis: excused("Redis", RedisServer::start(install))? })
+    }
+
+    /// Tells the tests where they are.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let postgres = self.postgres.as_ref().map(|server| (postgres::VARIABLE, server.url()));
+        postgres.into_iter().chain(self.redis.as_ref().map(|server| (redis::VARIABLE, server.url())))
+    }
+}
+
+/// The Postgres server, if there is one.
 pub(crate) fn test_server(install: bool) -> Result<Option<PostgresServer>, Failure> {
-    match PostgresServer::start(install) {
+    excused("Postgres", PostgresServer::start(install))
+}
+
+/// Without a server the tests that need it say that they skip; continuous integration has no such excuse.
+fn excused<T>(name: &str, server: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match server {
         Ok(server) => Ok(Some(server)),
         Err(failure) if is_ci() => Err(failure),
         Err(failure) => {
-            eprintln!("warning: {failure}\nwarning: tests that need Postgres will SKIP");
+            eprintln!("warning: {failure}\nwarning: tests that need {name} will SKIP");
             Ok(None)
         }
     }
@@ -167,11 +192,6 @@ fn openapi_tools(workspace: &Workspace) -> Result<bool, Failure> {
             Ok(false)
         }
     }
-}
-
-/// Tells the tests where the server is.
-pub(crate) fn location(server: Option<&PostgresServer>) -> Option<(&'static str, &str)> {
-    server.map(|server| (postgres::VARIABLE, server.url()))
 }
 
 /// Whether nothing may be left out.

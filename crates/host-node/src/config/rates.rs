@@ -1,6 +1,7 @@
 //! How often callers may call, and how it is known where they are.
 
 use clap::Args;
+use portway_adapters_redis::{InvalidRedisUrl, RedisUrl};
 use portway_domain::rates::{Audience, RateClass, RateLimit, RateLimits};
 use serde::Deserialize;
 
@@ -16,6 +17,9 @@ pub struct RateFlags {
     /// Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between them
     #[arg(long, env = "PORTWAY_TRUSTED_PROXIES", value_name = "ADDRESSES")]
     pub trusted_proxies: Option<String>,
+    /// Redis server by which gateways limit callers together: redis://machine:6379/0 [default: each by itself]
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis: Option<String>,
 }
 
 /// The section `rate_limits`: calls a minute, by class.
@@ -93,6 +97,18 @@ pub(super) fn proxies(flags: &RateFlags, file: &[String], wrong: &mut Mistakes<'
     })
 }
 
+/// The server of the flag, or else that of the file. Neither is shown: it may hold a password.
+pub(super) fn redis(flags: &RateFlags, file: Option<&str>, wrong: &mut Mistakes<'_>) -> Option<RedisUrl> {
+    let given = flags.redis.as_deref().filter(|given| !given.is_empty());
+    let parsed = given.or(file)?.parse();
+    parsed
+        .map_err(|error: InvalidRedisUrl| match given {
+            Some(_) => wrong.beside("--redis or REDIS_URL", error.to_string()),
+            None => wrong.at(&["redis"], error.to_string()),
+        })
+        .ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
@@ -105,7 +121,8 @@ mod tests {
     }
 
     fn flags(rate_limits: Option<Switch>, trusted_proxies: Option<&str>) -> ServeArgs {
-        let rates = RateFlags { rate_limits, trusted_proxies: trusted_proxies.map(str::to_owned) };
+        let trusted_proxies = trusted_proxies.map(str::to_owned);
+        let rates = RateFlags { rate_limits, trusted_proxies, redis: None };
         ServeArgs { rates, insecure: true, ..ServeArgs::default() }
     }
 
@@ -149,5 +166,21 @@ mod tests {
         assert!(wrong.iter().zip(begins).all(|(wrong, begin)| wrong.starts_with(begin)), "{wrong:?}");
         let ConfigError(wrong) = combine(flags(None, Some("proxy")), "").unwrap_err();
         assert!(wrong.len() == 1 && wrong[0].starts_with("--trusted-proxies or PORTWAY_TRUSTED_PROXIES"), "{wrong:?}");
+    }
+
+    #[test]
+    fn redis_is_that_of_the_flag_then_that_of_the_file() {
+        let redis = |flag: Option<&str>, file: &str| {
+            let rates = RateFlags { redis: flag.map(str::to_owned), ..RateFlags::default() };
+            combine(ServeArgs { rates, ..ServeArgs::default() }, file).map(|config| format!("{:?}", config.redis))
+        };
+        let file = "redis = \"redis://:hunter2@one:6379\"";
+        assert_eq!(redis(None, "").unwrap(), "None");
+        assert_eq!(redis(Some(""), file).unwrap(), "Some(RedisUrl(one:6379))");
+        assert_eq!(redis(Some("rediss://two:6379"), file).unwrap(), "Some(RedisUrl(two:6379))");
+        let ConfigError(wrong) = redis(Some("http://:hunter2@a"), "").unwrap_err();
+        assert!(wrong[0].starts_with("--redis or REDIS_URL: ") && !wrong[0].contains("hunter2"), "{wrong:?}");
+        let ConfigError(wrong) = redis(None, "redis = \"a:hunter2\"").unwrap_err();
+        assert!(wrong[0].starts_with("portway.toml:1:1: redis: ") && !wrong[0].contains("hunter2"), "{wrong:?}");
     }
 }

@@ -12,6 +12,7 @@ use portway_domain::rates::RateLimits;
 use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::objects::ObjectStore;
+use portway_ports::rates::RateLimiter;
 use portway_ports::sandboxes::{AgentCommand, Sandboxes};
 
 use super::Gateway;
@@ -47,6 +48,7 @@ pub struct GatewayBuilder {
     pub(super) without_access_log: bool,
     pub(super) public_metrics: bool,
     pub(super) rate_limits: Option<RateLimits>,
+    pub(super) rate_limiter: Option<Arc<dyn RateLimiter>>,
     bootstrap_key: Option<TokenSecret>,
     gateway_address: Option<SocketAddr>,
     sandboxes: Option<Arc<dyn Sandboxes>>,
@@ -194,6 +196,12 @@ impl GatewayBuilder {
     /// [`Peer`]: portway_api::Peer
     pub fn rate_limits(mut self, limits: RateLimits) -> Self {
         self.rate_limits = Some(limits);
+        self
+    }
+
+    /// Keeps what callers have left of their limits. Default: the memory of this process.
+    pub fn rate_limiter(mut self, limiter: Arc<dyn RateLimiter>) -> Self {
+        self.rate_limiter = Some(limiter);
         self
     }
 

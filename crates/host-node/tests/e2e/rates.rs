@@ -1,16 +1,26 @@
 //! How often callers may call.
 
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use reqwest::Method;
 
 use crate::harness::api::{Reply, send};
 use crate::harness::gateway::Gateway;
-use crate::trials::Trials;
+use crate::trials::{Component, Trials};
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("rates::nobody_but_a_trusted_proxy_says_who_calls", nobody_but_a_trusted_proxy_says_who_calls);
     trials.add("rates::runners_come_back_whoever_guesses", runners_come_back_whoever_guesses);
+    trials.add_for(REDIS, "rates::gateways_on_one_redis_share_limits", gateways_on_one_redis_share_limits);
     trials.add("rates::callers_of_this_machine_are_not_limited", callers_of_this_machine_are_not_limited);
 }
+
+/// The Redis server of the tests, which keeps what earlier runs left.
+const REDIS: Component<fn() -> Option<String>> = Component {
+    missing: "there is no Redis server: run `cargo xtask test`, or set PORTWAY_TEST_REDIS to its URL",
+    find: || std::env::var("PORTWAY_TEST_REDIS").ok(),
+};
 
 /// Strangers call once a minute.
 const ONCE: &str = "[rate_limits]\nenabled = true\nstrangers = { standard = 1, agent = 1 }\n";
@@ -52,6 +62,27 @@ async fn runners_come_back_whoever_guesses() {
     let mut socket = session.socket().await;
     let prompt = socket.prompt("/say hello", None).await;
     assert_eq!(socket.answer_to(&prompt).await.content, "hello");
+}
+
+async fn gateways_on_one_redis_share_limits(redis: String) {
+    let config = format!("trusted_proxies = [\"127.0.0.1\"]\n{ONCE}");
+    let start = async |redis: &str| {
+        let mut gateway = Gateway::prepared(&config).with_variable("REDIS_URL", redis);
+        gateway.launch().await;
+        gateway
+    };
+    let [one, two] = [start(&redis).await, start(&redis).await];
+    let [alone, absent] = [start("").await, start("redis://127.0.0.1:9").await];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let nobody = format!("2001:db8:{:x}:{:x}::1", process::id() & 0xffff, now.subsec_micros() & 0xffff);
+    for (gateway, status) in [(&one, 401), (&two, 429), (&one, 429), (&alone, 401), (&absent, 401), (&absent, 429)] {
+        assert_eq!(guess(gateway, "/api/auth/me", &nobody).await.status, status);
+    }
+    for _ in 0..3 {
+        guess(&absent, "/api/auth/me", &nobody).await.refused(429, "RATE_LIMIT_EXCEEDED");
+    }
+    let told = absent.log().matches("Redis does not answer").count();
+    assert_eq!(told, 1, "it is told once: {}", absent.log());
 }
 
 async fn callers_of_this_machine_are_not_limited() {

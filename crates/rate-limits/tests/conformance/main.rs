@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 fn trial(case: RateCase) -> Trial {
-    Trial::test(format!("memory::{}", case.name), move || {
+    Trial::test(format!("local::{}", case.name), move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
         runtime.block_on((case.run)(Arc::new(MemoryRateLimiter::new()))).map_err(Failed::from)
     })
