@@ -18,6 +18,9 @@ const SERVER: &str = "PORTWAY_TEST_REDIS";
 
 const MISSING: &str = "there is no Redis server: run `cargo xtask test`, or set PORTWAY_TEST_REDIS to its URL";
 
+/// How long a server that is back may go unnoticed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn main() -> ExitCode {
     let mut trials: Vec<Trial> = rate_cases().into_iter().map(case).collect();
     trials.push(trial("redis::a_server_that_comes_back_is_asked_again", comes_back));
@@ -68,11 +71,13 @@ async fn comes_back(server: String) -> Result<(), Failed> {
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
         }
     });
-    while limiter.is_alone() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        take().await;
-    }
-    Ok(())
+    let patience = async {
+        while limiter.is_alone() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            take().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, patience).await.map_err(|_| "the server is back, and nobody asks it".into())
 }
 
 fn is_required() -> bool {
