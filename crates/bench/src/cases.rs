@@ -247,7 +247,7 @@ impl Bench<'_> {
     async fn calls(&mut self) -> Result<(), Failure> {
         let case = "one session by JSON-RPC, 32 clients";
         let portway = self.world.portway(People::Alone, AccessLog::Off)?.start()?;
-        let load = |request| Load { connections: CALLING_CLIENTS, ..self.load(request, 1) };
+        let load = |request| Load { connections: CALLING_CLIENTS, ..self.load(request, 5) };
         let (rest, rpc) = (load(self.world.one()), load(self.world.one_by_rpc()));
         let servers = [("Portway, REST", &portway), ("Portway, JSON-RPC", &portway)];
         let figures = self.alternate_loads(case, [&rest, &rpc], servers).await?;

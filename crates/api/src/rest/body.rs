@@ -25,15 +25,30 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     if usize::try_from(announced).map_or(true, |announced| announced > limit) {
         return Err(ApiError::too_large(limit));
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit)),
-        Err(error) if error.is::<axum::Error>() && is_late(&*error) => {
-            Err(ApiError::invalid_request("the request body took too long to arrive")
-                .with_status(StatusCode::REQUEST_TIMEOUT))
-        }
-        Err(_) => Err(ApiError::invalid_request("the request body ended before it was complete")),
+    let whole = HttpBody::size_hint(&body).exact();
+    let mut body = Limited::new(body, limit);
+    // Most bodies come in one piece, as whole as it was announced.
+    let first = match body.frame().await {
+        None => return Ok(Bytes::new()),
+        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        Some(Err(error)) => return Err(unreadable(&*error, limit)),
+    };
+    if whole == u64::try_from(first.len()).ok() {
+        return Ok(first);
     }
+    let rest = body.collect().await.map_err(|error| unreadable(&*error, limit))?.to_bytes();
+    Ok([first, rest].concat().into())
+}
+
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), limit: usize) -> ApiError {
+    if error.is::<LengthLimitError>() {
+        return ApiError::too_large(limit);
+    }
+    if error.is::<axum::Error>() && is_late(error) {
+        return ApiError::invalid_request("the request body took too long to arrive")
+            .with_status(StatusCode::REQUEST_TIMEOUT);
+    }
+    ApiError::invalid_request("the request body ended before it was complete")
 }
 
 /// The body did not arrive in time.
@@ -52,11 +67,13 @@ pub(super) fn punctual(body: Body, clock: &Arc<dyn Clock>, limit: Duration) -> B
     if body.is_end_stream() {
         return body;
     }
-    Body::new(Punctual { body, clock: Arc::clone(clock), limit, end: None })
+    Body::new(Punctual { body, is_awaited: false, clock: Arc::clone(clock), limit, end: None })
 }
 
 struct Punctual {
     body: Body,
+    /// Whether it was waited for already.
+    is_awaited: bool,
     clock: Arc<dyn Clock>,
     limit: Duration,
     end: Option<BoxFuture<'static, ()>>,
@@ -72,6 +89,12 @@ impl HttpBody for Punctual {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             return Poll::Ready(frame);
+        }
+        // What has come together with the head is there with the next look, and needs no timer.
+        if !self.is_awaited {
+            self.is_awaited = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let (clock, limit) = (Arc::clone(&self.clock), self.limit);
         let end = self.end.get_or_insert_with(|| Box::pin(async move { clock.sleep(limit).await }));

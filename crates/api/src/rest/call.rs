@@ -33,7 +33,10 @@ impl<S: Send + Sync + 'static> Api<S> {
         let row = operation.row();
         context.permission = row.permission;
         let (began, visit) = (context.now, self.options.access_log.then(|| CallVisit::begin(row, &context)));
-        let outcome = caught(self.admitted(operation, context, key, input)).await;
+        let outcome = match admit(operation, &mut context, key, input) {
+            Ok(()) => caught(self.perform(operation, context, &[], input.as_bytes())).await,
+            Err(error) => Err(error),
+        };
         let status = outcome.as_ref().map_or_else(|error| error.status, |_| operation.status());
         let ended = self.options.clock.now();
         self.metrics.answered(Some(row), status, began, ended);
@@ -47,27 +50,6 @@ impl<S: Send + Sync + 'static> Api<S> {
     pub(super) fn renewed(&self, context: &Context) -> Context {
         let now = self.options.clock.now();
         Context { now, ids: self.options.entropy.ids(now), ..context.clone() }
-    }
-
-    async fn admitted(
-        &self,
-        operation: &Operation<S>,
-        mut context: Context,
-        key: Option<&str>,
-        input: &str,
-    ) -> Result<Bytes, ApiError> {
-        let row = operation.row();
-        if context.credential.is_none() && row.permission != Permission::Public {
-            return Err(ApiError::unauthorized());
-        }
-        if let Some(limit) = operation.body_limit().filter(|limit| input.len() > *limit) {
-            return Err(ApiError::too_large(limit));
-        }
-        if let Some(key) = key.filter(|_| operation.is_idempotent_by_key()) {
-            let key = idempotency::checked(key.as_bytes())?;
-            context.idempotency = Some(idempotency::of(key, row.name, &[], input.as_bytes()));
-        }
-        self.perform(operation, context, &[], input.as_bytes()).await
     }
 
     /// Carries an operation out, at most once if the context has an idempotency key.
@@ -103,4 +85,25 @@ impl<S: Send + Sync + 'static> Api<S> {
         answers.release(held, ended).await;
         outcome
     }
+}
+
+/// Refuses what no read is needed to refuse.
+fn admit<S: Send + Sync + 'static>(
+    operation: &Operation<S>,
+    context: &mut Context,
+    key: Option<&str>,
+    input: &str,
+) -> Result<(), ApiError> {
+    let row = operation.row();
+    if context.credential.is_none() && row.permission != Permission::Public {
+        return Err(ApiError::unauthorized());
+    }
+    if let Some(limit) = operation.body_limit().filter(|limit| input.len() > *limit) {
+        return Err(ApiError::too_large(limit));
+    }
+    if let Some(key) = key.filter(|_| operation.is_idempotent_by_key()) {
+        let key = idempotency::checked(key.as_bytes())?;
+        context.idempotency = Some(idempotency::of(key, row.name, &[], input.as_bytes()));
+    }
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Requests and sockets, counted, and the page that tells all metrics.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use axum::response::Response;
 use futures_util::future::join_all;
@@ -30,6 +31,9 @@ const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=u
 /// Upper bounds of the groups that durations are counted in, in seconds.
 const DURATIONS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
+/// Classes of statuses.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// What requests for a path that is in no table are counted under.
 const NO_OPERATION: &str = "none";
 
@@ -56,15 +60,25 @@ pub(super) struct Metrics(Option<Counters>);
 
 struct Counters {
     registry: Registry,
+    /// What was found for each operation, so that it is looked for once.
+    found: HashMap<&'static str, Found>,
     requests: Family<Outcome, Counter<u64, AtomicU64>>,
     durations: Family<Route, Histogram>,
     sockets: Family<Kind, Gauge>,
     sources: Vec<Arc<dyn MetricsSource>>,
 }
 
+/// The metrics of one operation.
+#[derive(Default)]
+struct Found {
+    durations: OnceLock<Histogram>,
+    classes: [OnceLock<Counter<u64, AtomicU64>>; CLASSES.len()],
+}
+
 impl Metrics {
-    pub(super) fn new(sources: &[Arc<dyn MetricsSource>]) -> Self {
-        Self(HAS_METRICS.then(|| Counters::new(sources.to_vec())))
+    /// Of operations and endpoints with those names.
+    pub(super) fn new(names: impl Iterator<Item = &'static str>, sources: &[Arc<dyn MetricsSource>]) -> Self {
+        Self(HAS_METRICS.then(|| Counters::new(names, sources.to_vec())))
     }
 
     fn counters(&self) -> Option<&Counters> {
@@ -96,7 +110,7 @@ impl Metrics {
 }
 
 impl Counters {
-    fn new(sources: Vec<Arc<dyn MetricsSource>>) -> Self {
+    fn new(names: impl Iterator<Item = &'static str>, sources: Vec<Arc<dyn MetricsSource>>) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let requests = Family::default();
         registry.register("http_requests", "Requests by operation and class of the status", requests.clone());
@@ -105,13 +119,17 @@ impl Counters {
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         let sockets = Family::default();
         registry.register("sockets_open", "Open WebSockets by kind", sockets.clone());
-        Self { registry, requests, durations, sockets, sources }
+        let found = names.chain([NO_OPERATION]).map(|name| (name, Found::default())).collect();
+        Self { registry, found, requests, durations, sockets, sources }
     }
 
     fn answered(&self, row: Option<&Row>, status: StatusCode, began: Timestamp, ended: Timestamp) {
         let operation = row.map_or(NO_OPERATION, |row| row.name);
-        self.requests.get_or_create(&Outcome { operation, class: class(status) }).inc();
-        self.durations.get_or_create(&Route { operation }).observe(ended.since(began).as_secs_f64());
+        let (Some(found), class) = (self.found.get(operation), class(status)) else { return };
+        let count = || self.requests.get_or_create_owned(&Outcome { operation, class: CLASSES[class] });
+        found.classes[class].get_or_init(count).inc();
+        let durations = || self.durations.get_or_create_owned(&Route { operation });
+        found.durations.get_or_init(durations).observe(ended.since(began).as_secs_f64());
     }
 
     fn counted(&self, row: &Row, serve: ServeSocket) -> ServeSocket {
@@ -139,14 +157,9 @@ impl Counters {
     }
 }
 
-fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
+/// The place of a status in [`CLASSES`].
+fn class(status: StatusCode) -> usize {
+    usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1
 }
 
 /// A socket that is open; dropping it, even by a panic, counts it as closed.

@@ -12,6 +12,7 @@ use super::rates::Toll;
 use super::serve::{Api, content, empty, peer};
 use super::{body, idempotency};
 use crate::error::{ApiError, ErrorCode};
+use crate::operation::Operation;
 use crate::options::Ask;
 use crate::rate::RateClass;
 use crate::row::Row;
@@ -27,6 +28,22 @@ struct Caller<'a> {
     /// The idempotency key of the request, or what is wrong with it.
     key: Result<Option<String>, ApiError>,
     toll: &'a Toll,
+}
+
+/// What there is to do for a call.
+enum Step<'a, S> {
+    /// Nothing, as nobody would hear of it.
+    Nothing,
+    /// The methods are described.
+    Discover(&'a str),
+    /// Another instance answers.
+    Ask(Ask, &'a Call<'a>),
+    Call {
+        operation: &'a Operation<S>,
+        id: &'a str,
+        key: Option<&'a str>,
+        input: &'a str,
+    },
 }
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -84,46 +101,54 @@ impl<S: Send + Sync + 'static> Api<S> {
         let operation = call.as_ref().ok().and_then(|call| self.method(&call.method));
         let class = operation.map_or(RateClass::Standard, |operation| operation.row().rate);
         let charged = self.rates.charge(class, &context, peer(caller.parts), caller.toll).await;
-        let answered = match (call, charged) {
-            (Ok(call), Ok(())) => self.carry_out(caller, context, &call).await.map_err(|fault| fault.with_id(call.id)),
-            (Err(fault), Ok(())) => Err(fault),
-            (call, Err(error)) => Err(Fault::of(error).with_id(call.ok().and_then(|call| call.id))),
+        let id = call.as_ref().ok().and_then(|call| call.id);
+        let step = match (&call, charged) {
+            (_, Err(error)) => Err(Fault::of(error)),
+            (Err(fault), Ok(())) => Err(fault.clone()),
+            (Ok(call), Ok(())) => self.step(caller, operation, call),
         };
-        answered.unwrap_or_else(|fault| {
+        let answered = match step {
+            Ok(Step::Nothing) => return None,
+            Ok(Step::Discover(id)) => self.discovery().map(|methods| success(id, methods)).map_err(Fault::of),
+            Ok(Step::Ask(ask, call)) => asked(ask, caller.parts, call).await.map_err(Fault::of),
+            Ok(Step::Call { operation, id, key, input }) => {
+                let called = self.call(operation, context, key, input).await;
+                called.map(|result| success(id, &result)).map_err(Fault::of)
+            }
+            Err(fault) => Err(fault),
+        };
+        Some(answered.unwrap_or_else(|fault| {
+            let fault = fault.with_id(id);
             fault.error.log(caller.request_id);
-            Some(failure(&fault, caller.request_id))
-        })
+            failure(&fault, caller.request_id)
+        }))
     }
 
-    async fn carry_out(
+    /// What there is to do for a call.
+    fn step<'a>(
         &self,
-        caller: &Caller<'_>,
-        context: Context,
-        call: &Call<'_>,
-    ) -> Result<Option<Vec<u8>>, Fault> {
-        let operation = self.method(&call.method);
+        caller: &'a Caller<'_>,
+        operation: Option<&'a Operation<S>>,
+        call: &'a Call<'_>,
+    ) -> Result<Step<'a, S>, Fault> {
         let Some(id) = call.id else {
             return match operation {
                 Some(operation) if !operation.row().is_bodyless() => {
                     Err(Fault::no_call("what changes something is no notification: give it an id"))
                 }
                 // Nobody would hear what came of it.
-                _ => Ok(None),
+                _ => Ok(Step::Nothing),
             };
         };
         let Some(operation) = operation else {
-            return match &*call.method {
-                DISCOVER => self.discovery().map(|methods| Some(success(id, methods))).map_err(Fault::of),
-                unknown => Err(Fault::no_method(unknown)),
-            };
+            return if call.method == DISCOVER { Ok(Step::Discover(id)) } else { Err(Fault::no_method(&call.method)) };
         };
         if let Some(ask) = self.elsewhere(operation.row(), call) {
-            return asked(ask, caller.parts, call).await.map(Some).map_err(Fault::of);
+            return Ok(Step::Ask(ask, call));
         }
         let of_request = caller.key.as_ref().map_err(|error| Fault::of(error.clone()))?;
         let key = call.idempotency_key.as_deref().or(of_request.as_deref());
-        let result = self.call(operation, context, key, call.params).await.map_err(Fault::of)?;
-        Ok(Some(success(id, &result)))
+        Ok(Step::Call { operation, id, key, input: call.params })
     }
 
     /// Who answers the call, if that is another instance.

@@ -54,7 +54,8 @@ impl<S: Send + Sync + 'static> Api<S> {
         options: ApiOptions,
         upgrade: Arc<dyn Upgrade>,
     ) -> Result<Self, OptionsError> {
-        let metrics = Metrics::new(&options.metrics.sources);
+        let names = operations.iter().map(|row| row.row().name).chain(endpoints.iter().map(|row| row.row().name));
+        let metrics = Metrics::new(names, &options.metrics.sources);
         Ok(Self {
             guard: Guard::new(&options)?,
             rates: Rates::new(options.rates.clone()),

@@ -13,7 +13,7 @@ const INVALID_PARAMS: i32 = -32602;
 const INTERNAL_ERROR: i32 = -32603;
 
 /// Why a call has no result.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fault {
     /// The id of the call, as it was written; `null` if there is none to be told by.
     pub(crate) id: Cow<'static, str>,
