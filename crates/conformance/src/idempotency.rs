@@ -105,3 +105,30 @@ pub(crate) async fn the_keys_of_others_are_not_seen(f: Fixture) -> Outcome {
         Write::Settle { remembered: remembered(&bob, "key", 0, 60), hold: remembered(&ada, "key", 0, 60).result };
     f.refused(settle).await
 }
+
+pub(crate) async fn expired_keys_are_removed_oldest_first(f: Fixture) -> Outcome {
+    let (ada, bob) = (f.person("ada").await?, f.person("bob").await?);
+    for (person, key, expires) in [(&ada, "new", 90), (&ada, "old", 60), (&bob, "older", 50), (&ada, "oldest", 40)] {
+        f.done([Write::Remember(remembered(person, key, 0, expires))]).await?;
+    }
+    let live = async |now| -> Outcome<Vec<&str>> {
+        let mut live = Vec::new();
+        for (person, key) in [(&ada, "new"), (&ada, "old"), (&bob, "older"), (&ada, "oldest")] {
+            // Before anything has expired, so that what is there is seen.
+            if found(&f, person, key, now).await?.is_some() {
+                live.push(key);
+            }
+        }
+        Ok(live)
+    };
+    check_eq!(f.store.has_expired_keys(at(39)).await?, false);
+    check_eq!(f.store.has_expired_keys(at(40)).await?, true);
+    f.done([Write::RemoveExpiredKeys { at: at(60), limit: 2 }]).await?;
+    check_eq!(live(0).await?, ["new", "old"]);
+    f.done([Write::RemoveExpiredKeys { at: at(60), limit: 2 }]).await?;
+    check_eq!(live(0).await?, ["new"]);
+    check_eq!(f.store.has_expired_keys(at(60)).await?, false);
+    f.done([Write::RemoveExpiredKeys { at: at(60), limit: 2 }]).await?;
+    check_eq!(live(0).await?, ["new"]);
+    Ok(())
+}

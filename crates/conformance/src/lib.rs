@@ -298,6 +298,7 @@ pub fn cases() -> Vec<Case> {
             a_key_needs_its_user,
             a_held_key_is_settled_once,
             the_keys_of_others_are_not_seen,
+            expired_keys_are_removed_oldest_first,
         ]
         durable = false search: [
             what_was_said_is_found,

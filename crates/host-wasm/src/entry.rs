@@ -8,7 +8,7 @@ use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event, web_s
 use crate::gateway::{Gateway, StartError, unavailable};
 use crate::{console, forward, transfer, web};
 
-/// The schedule on which attachments are looked for that nothing refers to; on every other one, what is due is done.
+/// The schedule on which is removed what nobody needs any more; on every other one, what is due is done.
 const SWEEP: &str = "17 * * * *";
 
 #[event(start)]

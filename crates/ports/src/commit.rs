@@ -184,6 +184,14 @@ pub enum Write {
         /// The result that the key was held with.
         hold: String,
     },
+    /// Removes results under idempotency keys that have expired at that time, the oldest ones. Those that are gone are passed
+    /// over.
+    RemoveExpiredKeys {
+        /// When.
+        at: Timestamp,
+        /// Most of them.
+        limit: u32,
+    },
     /// The words of a message that is older than the search index. Guard: the message is not in the index yet.
     IndexMessage {
         /// The session.

@@ -18,4 +18,7 @@ pub trait IdempotencyStore: Send + Sync {
         key: &str,
         now: Timestamp,
     ) -> Result<Seen<Option<Remembered>>, StoreError>;
+
+    /// Whether there are results that have expired at `now`.
+    async fn has_expired_keys(&self, now: Timestamp) -> Result<bool, StoreError>;
 }

@@ -84,6 +84,7 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::RevokeShareLink { id, session } => share_links::revoke(dialect, &session, &id),
         Write::Remember(remembered) => idempotency::remember(dialect, remembered)?,
         Write::Settle { remembered, hold } => idempotency::settle(dialect, &remembered, &hold),
+        Write::RemoveExpiredKeys { at, limit } => idempotency::remove_expired(dialect, at, limit),
         Write::IndexMessage { session, message, text } => search::messages::fill(dialect, &session, &message, &text),
         Write::AddMemory(memory) => memories::add(dialect, memory)?,
         Write::RemoveMemory { id, user } => memories::remove(dialect, &id, &user),

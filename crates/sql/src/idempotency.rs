@@ -4,7 +4,7 @@ use portway_domain::ids::{SessionId, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
 use portway_ports::commit::Remembered;
-use sea_query::{Expr, ExprTrait, OnConflict, Query};
+use sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 
 use crate::dialect::Dialect;
 use crate::driver::{SqlError, Statement, Step};
@@ -120,5 +120,29 @@ pub(crate) fn settle(dialect: Dialect, remembered: &Remembered, hold: &str) -> S
             .and_where(Expr::col("key").eq(key))
             .and_where(Expr::col("result").eq(hold))
             .take()
+    }))
+}
+
+/// A result that has expired, if there is one.
+pub(crate) fn expired(dialect: Dialect, now: Timestamp) -> Statement {
+    static EXPIRED: Shape = Shape::new();
+    EXPIRED.fill(dialect, [dialect.time(now)], |[now]| {
+        Query::select().column("key").from(TABLE).and_where(Expr::col("expires_at").lte(now)).limit(1).take()
+    })
+}
+
+/// Removes some results that have expired, the oldest ones.
+pub(crate) fn remove_expired(dialect: Dialect, at: Timestamp, limit: u32) -> Step {
+    static REMOVE_EXPIRED: Shape = Shape::new();
+    Step::new(REMOVE_EXPIRED.fill(dialect, [dialect.time(at), limit.into()], |[at, limit]| {
+        let oldest = Query::select()
+            .columns(["user_id", "key"])
+            .from(TABLE)
+            .and_where(Expr::col("expires_at").lte(at))
+            .order_by("expires_at", Order::Asc)
+            .limit(limit.as_number())
+            .take();
+        let key = Expr::tuple([Expr::col("user_id"), Expr::col("key")]);
+        Query::delete().from_table(TABLE).and_where(key.in_subquery(oldest)).take()
     }))
 }

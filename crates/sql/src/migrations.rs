@@ -80,7 +80,8 @@ macro_rules! files {
 pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
     7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children",
-    13 "0013_attachments", 14 "0014_resuming", 15 "0015_workspace_changes", 16 "0016_available_models"
+    13 "0013_attachments", 14 "0014_resuming", 15 "0015_workspace_changes", 16 "0016_available_models",
+    17 "0017_expired_keys"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
@@ -88,7 +89,7 @@ pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
     6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
     11 "0011_channels", 12 "0012_children", 13 "0013_attachments", 14 "0014_resuming",
-    15 "0015_workspace_changes", 16 "0016_available_models"
+    15 "0015_workspace_changes", 16 "0016_available_models", 17 "0017_expired_keys"
 );
 
 #[cfg(test)]
@@ -177,6 +178,11 @@ mod tests {
             16,
             "eb3e86028b692d49946635a0e61c9a6491477ddbd99135318111aa27f72b03ac",
             "43a0daf1bd5ff3e91fec0f0afcd59deb546ba38e97d833f715f1ef83649326aa",
+        ),
+        (
+            17,
+            "b89a8b2acea739e763a29cf3985775cb9444cf4e13bcade2ee2a4b47fe44074d",
+            "b89a8b2acea739e763a29cf3985775cb9444cf4e13bcade2ee2a4b47fe44074d",
         ),
     ];
 

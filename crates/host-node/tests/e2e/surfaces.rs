@@ -20,6 +20,7 @@ use crate::trials::Trials;
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("surfaces::every_operation_answers_alike_on_all", every_operation_answers_alike_on_all);
     trials.add("surfaces::a_session_from_the_command_line", a_session_from_the_command_line);
+    trials.add("surfaces::shells_complete_operations", shells_complete_operations);
     trials.add("surfaces::a_batch_runs_a_session", a_batch_runs_a_session);
     trials.add("surfaces::a_key_counts_on_all_surfaces_together", a_key_counts_on_all_surfaces_together);
     trials.add("surfaces::every_change_is_made_once", every_change_is_made_once);
@@ -266,6 +267,16 @@ async fn a_session_from_the_command_line() {
         let ended = caller.run(arguments, "");
         assert_eq!((ended.exit, ended.stdout.as_str()), (exit, ""), "{arguments:?}: {}", ended.stderr);
         assert!(!ended.stderr.is_empty());
+    }
+}
+
+async fn shells_complete_operations() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = bare_command().args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["sessions.list", "ownership", "idempotency-key", "doctor"] {
+            assert!(output.status.success() && script.contains(word), "{word} in {shell}");
+        }
     }
 }
 

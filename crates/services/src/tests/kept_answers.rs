@@ -89,3 +89,17 @@ async fn a_key_is_for_one_request_of_one_user() {
     let nobody = Context { credential: None, ..keyed(&world) };
     assert!(matches!(world.services.claim_key(&nobody).await, Err(Error::Unauthorized)));
 }
+
+#[tokio::test]
+async fn what_has_expired_is_removed() {
+    let world = World::new().await;
+    let held = hold(&world).await;
+    world.services.release_key(held, Ended::Answered("{}".to_owned())).await;
+    world.services.sweep_keys().await.unwrap();
+    assert!(kept(&world).await.is_some());
+    world.clock.advance(Duration::from_secs(24 * 3_600));
+    let now = world.services.moment().now;
+    assert_eq!(world.store.has_expired_keys(now).await, Ok(true));
+    world.services.sweep_keys().await.unwrap();
+    assert_eq!(world.store.has_expired_keys(now).await, Ok(false));
+}

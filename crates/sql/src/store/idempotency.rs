@@ -26,4 +26,9 @@ impl IdempotencyStore for SqlStore {
         let remembered = idempotency::decode(answers.next()?)?;
         Ok(seen(principal, |_| remembered))
     }
+
+    async fn has_expired_keys(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let statements = vec![idempotency::expired(self.driver.dialect(), now)];
+        Ok(!self.read(Read::bounded(statements)).await?.next()?.is_empty())
+    }
 }
