@@ -43,25 +43,34 @@ pub(super) fn of(key: String, operation: &str, pairs: &[Pair<'_>], body: &[u8]) 
 }
 
 /// Each part is preceded by its length, so that no two requests run together into the same bytes. Path and query have their
-/// values as text, so numbers and booleans count as what they are written as.
+/// values as text, so numbers and booleans count as what they are written as; nothing else counts as a text.
 fn digest(operation: &str, pairs: &[Pair<'_>], body: &[u8]) -> String {
     let mut hash = Sha256::new();
-    let mut part = |text: &str| {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
     };
-    part(operation);
-    // What is no object is refused before anything is done.
-    let mut input: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    part(operation.as_bytes());
+    let body = body.trim_ascii();
+    let mut input: Map<String, Value> = serde_json::from_slice(body).unwrap_or_else(|_| {
+        // What is no object will be refused, and is not the same as none.
+        if !body.is_empty() {
+            part(body);
+        }
+        Map::new()
+    });
     for (name, value) in pairs {
         input.insert(name.to_string(), value.as_ref().into());
     }
     for (name, value) in &input {
-        part(name);
-        match value {
-            Value::String(text) => part(text),
-            other => part(&other.to_string()),
-        }
+        part(name.as_bytes());
+        let (kind, text) = match value {
+            Value::String(text) => ("text", text.clone()),
+            Value::Number(_) | Value::Bool(_) => ("text", value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => ("json", value.to_string()),
+        };
+        part(kind.as_bytes());
+        part(text.as_bytes());
     }
     hex(&hash.finalize())
 }
@@ -102,7 +111,11 @@ mod tests {
             digest("a", &[pair("xy", "")], b""),
             digest("a", &[], br#"{"x":"z"}"#),
             digest("a", &[], br#"{"x":null}"#),
+            digest("a", &[], br#"{"x":"null"}"#),
             digest("a", &[], br#"{"x":["y"]}"#),
+            digest("a", &[], br#"{"x":"[\"y\"]"}"#),
+            digest("a", &[], b"[]"),
+            digest("a", &[], b"nonsense"),
             digest("a", &[], br#"{"x":{"y":"z"}}"#),
         ];
         let distinct: std::collections::HashSet<_> = digests.iter().collect();
@@ -115,5 +128,6 @@ mod tests {
         let whole = digest("a", &[], br#"{"id":"1","n":7,"on":true,"body":{"b":1,"a":[2]}}"#);
         let split = [pair("n", "7"), pair("on", "true"), pair("id", "1")];
         assert_eq!(digest("a", &split, br#" { "body": {"a": [2], "b": 1} }"#), whole);
+        assert_eq!(digest("a", &[], b"{}"), digest("a", &[], b" \n"), "no body is an empty object");
     }
 }
