@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use http_body::{Frame, SizeHint};
@@ -36,8 +36,12 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     if whole == u64::try_from(first.len()).ok() {
         return Ok(first);
     }
-    let rest = body.collect().await.map_err(|error| unreadable(&*error, limit))?.to_bytes();
-    Ok([first, rest].concat().into())
+    let mut bytes = BytesMut::from(first);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| unreadable(&*error, limit))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+    }
+    Ok(bytes.freeze())
 }
 
 fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), limit: usize) -> ApiError {
