@@ -33,7 +33,7 @@ use crate::{description, docs, rpc};
 
 /// Both tables with all that serving them takes.
 pub(super) struct Api<S> {
-    pub(super) operations: OperationTable<S>,
+    operations: OperationTable<S>,
     endpoints: EndpointTable<S>,
     pub(super) state: Arc<S>,
     pub(super) options: ApiOptions,
