@@ -20,6 +20,7 @@ mod postgres;
 mod process;
 mod pypi;
 mod redis;
+mod server_process;
 mod simulate;
 mod test;
 mod tidy;

@@ -6,13 +6,14 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, process};
 
 use crate::failure::Failure;
 use crate::process as programs;
+use crate::server_process::ServerProcess;
 
 /// Tells the tests where the server is. One that is set already is used as it is.
 pub(crate) const VARIABLE: &str = "PORTWAY_TEST_POSTGRES";
@@ -46,14 +47,14 @@ const SETTINGS: [&str; 7] = [
 pub(crate) struct PostgresServer {
     url: String,
     /// None for a server of somebody else's.
-    running: Option<Child>,
+    _process: Option<ServerProcess>,
 }
 
 impl PostgresServer {
     /// Starts a server, unless the environment names one. `install`: get the programs first if there are none.
     pub(crate) fn start(install: bool) -> Result<Self, Failure> {
         if let Some(url) = env::var(VARIABLE).ok().filter(|url| !url.is_empty()) {
-            return Ok(Self { url, running: None });
+            return Ok(Self { url, _process: None });
         }
         let programs = match find_programs() {
             Some(programs) => programs,
@@ -68,33 +69,15 @@ impl PostgresServer {
         let password = random_text()?;
         make_cluster(programs, &folder, &password)?;
         let port = free_port()?;
-        let mut running = launch(programs, &folder, port)?;
-        if let Err(failure) = wait_until_ready(&folder, &mut running) {
-            stop(&mut running);
-            return Err(failure);
-        }
+        let mut process = launch(programs, &folder, port)?;
+        wait_until_ready(&folder, &mut process)?;
         println!("Postgres from {} runs on port {port}", programs.display());
-        Ok(Self { url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"), running: Some(running) })
+        Ok(Self { url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"), _process: Some(process) })
     }
 
     /// With user and password.
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-}
-
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        if let Some(running) = &mut self.running {
-            stop(running);
-        }
-    }
-}
-
-fn stop(running: &mut Child) {
-    drop(running.stdin.take());
-    if let Err(error) = running.wait() {
-        eprintln!("warning: the Postgres server of the tests cannot be waited for: {error}");
     }
 }
 
@@ -211,21 +194,17 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
     found.map(|address| address.port()).map_err(|error| Failure::Environment(format!("there is no free port: {error}")))
 }
 
-fn launch(programs: &Path, folder: &Folder, port: u16) -> Result<Child, Failure> {
+fn launch(programs: &Path, folder: &Folder, port: u16) -> Result<ServerProcess, Failure> {
     let mut server: Vec<OsString> = vec![programs.join("postgres").into(), "-D".into(), folder.data().into()];
     server.extend(["-p".into(), port.to_string().into()]);
     server.extend(SETTINGS.iter().flat_map(|setting| ["-c".into(), (*setting).into()]));
     let mut shell = folder.command(Path::new("sh"));
     shell.args(["-c", SCRIPT, "sh"]).arg(&folder.path).args(server);
-    shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|source| Failure::Start { program: "sh".to_owned(), source })
+    ServerProcess::start(&mut shell)
 }
 
 /// The server says in its lock file when it takes connections.
-fn wait_until_ready(folder: &Folder, running: &mut Child) -> Result<(), Failure> {
+fn wait_until_ready(folder: &Folder, process: &mut ServerProcess) -> Result<(), Failure> {
     let lock = folder.data().join("postmaster.pid");
     let deadline = Instant::now() + START;
     loop {
@@ -235,8 +214,7 @@ fn wait_until_ready(folder: &Folder, running: &mut Child) -> Result<(), Failure>
         }
         let log = || fs::read_to_string(folder.path.join("log")).unwrap_or_default();
         // It writes the lock file first, and takes it away when it ends.
-        let has_ended =
-            log().contains("database system is shut down") || running.try_wait().is_ok_and(|end| end.is_some());
+        let has_ended = log().contains("database system is shut down") || process.has_ended();
         if has_ended || log().contains("FATAL") || Instant::now() > deadline {
             return Err(Failure::Environment(format!("the Postgres server does not start:\n{}", log().trim_end())));
         }

@@ -4,13 +4,14 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use crate::failure::Failure;
 use crate::postgres::free_port;
 use crate::process as programs;
+use crate::server_process::ServerProcess;
 
 /// Tells the tests where the server is. One that is set already is used as it is.
 pub(crate) const VARIABLE: &str = "PORTWAY_TEST_REDIS";
@@ -24,21 +25,21 @@ const SCRIPT: &str = r#"
     "$@" >/dev/null 2>&1 &
     server=$!
     cat >/dev/null
-    kill -KILL "$server"
+    kill -KILL "$server"; wait "$server"
 "#;
 
 /// A server that stops when this is dropped, or when this program ends in whatever way.
 pub(crate) struct RedisServer {
     url: String,
     /// None for a server of somebody else's.
-    running: Option<Child>,
+    _process: Option<ServerProcess>,
 }
 
 impl RedisServer {
     /// Starts a server, unless the environment names one. `install`: get the program first if there is none.
     pub(crate) fn start(install: bool) -> Result<Self, Failure> {
         if let Some(url) = env::var(VARIABLE).ok().filter(|url| !url.is_empty()) {
-            return Ok(Self { url, running: None });
+            return Ok(Self { url, _process: None });
         }
         match find_program() {
             Some(program) => Self::start_with(&program),
@@ -53,9 +54,8 @@ impl RedisServer {
         shell.args(["-c", SCRIPT, "sh"]).arg(program).args(["--port", &port.to_string()]);
         // Nothing is written to a disk, and nobody else is let in.
         shell.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        let running = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-        let running = running.map_err(|source| Failure::Start { program: "sh".to_owned(), source })?;
-        let server = Self { url: format!("redis://127.0.0.1:{port}"), running: Some(running) };
+        let process = ServerProcess::start(&mut shell)?;
+        let server = Self { url: format!("redis://127.0.0.1:{port}"), _process: Some(process) };
         let deadline = Instant::now() + START;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > deadline {
@@ -69,17 +69,6 @@ impl RedisServer {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        if let Some(running) = &mut self.running {
-            drop(running.stdin.take());
-            if let Err(error) = running.wait() {
-                eprintln!("warning: the Redis server of the tests cannot be waited for: {error}");
-            }
-        }
     }
 }
 
