@@ -11,6 +11,7 @@ use crate::engines::busy;
 use crate::failure::Outcome;
 use crate::fixture::{Fixture, at};
 use crate::idempotency::remembered;
+use crate::mcp_sessions::client;
 use crate::memories::memory;
 use crate::samples::{audit, node, opened, prompt, segment};
 
@@ -32,11 +33,13 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     ];
     f.changed(&session.id, changes).await?;
     let work = Work::StartSandbox { session: session.id.clone(), generation: 3 };
+    let mcp = client(f.id(), &ada.user.id, 60);
     f.done([
         Write::AddJob(Job { id: f.id(), work, node: None, attempts: 0, run_at: at(0) }),
         Write::SetDeadline { session: session.id.clone(), due_at: Some(at(8)) },
         Write::Remember(remembered(&ada, "key", 0, 60)),
         Write::AddMemory(memory(f.id(), &ada.user.id, "Hi again")),
+        Write::AddMcpSession(mcp.clone()),
     ])
     .await?;
     check_eq!(f.store.claim_jobs(&node(1), at(0), at(60), 1).await?.len(), 1);
@@ -58,6 +61,7 @@ pub(crate) async fn a_reopened_store_has_everything(f: Fixture) -> Outcome {
     check_eq!(f.store.next_job_at(&node(1), at(0)).await?, Some(at(60)));
     check_eq!(f.store.search_messages(ada.hash(), &search).await?, found);
     check_eq!(f.store.memories(ada.hash(), &filter).await?, memories);
+    check_eq!(f.store.mcp_session(ada.hash(), &mcp.session.id, at(0)).await?.value, Some(mcp));
     Ok(())
 }
 

@@ -32,6 +32,7 @@ mod faults;
 mod fixture;
 mod idempotency;
 mod jobs;
+mod mcp_sessions;
 mod memories;
 mod models;
 mod nodes;
@@ -299,6 +300,16 @@ pub fn cases() -> Vec<Case> {
             a_held_key_is_settled_once,
             the_keys_of_others_are_not_seen,
             expired_keys_are_removed_oldest_first,
+        ]
+        durable = false mcp_sessions: [
+            a_session_is_found_until_it_expires,
+            a_session_is_added_once_and_needs_its_user,
+            somebody_elses_sessions_are_nowhere,
+            every_change_is_read_back,
+            a_removed_session_is_gone,
+            the_one_that_expires_first_makes_room,
+            many_at_once_keep_to_the_limit,
+            expired_sessions_are_removed_oldest_first,
         ]
         durable = false search: [
             what_was_said_is_found,

@@ -23,7 +23,7 @@ const LENGTH: usize = 400;
 
 /// The seed of the sequence that runs in every lane, and the digest of what each backend answers to it. Whoever changes
 /// what the commands are, or how an answer is written, finds the new digest in the failures of all lanes.
-const PINNED: (u64, u64) = (1, 0xf26c_c303_0957_96bc);
+const PINNED: (u64, u64) = (1, 0xa7cb_7221_ab7f_189a);
 
 /// Runs the random commands of a seed on an empty store, and answers with a line for each: the command and what came of
 /// it. Two backends that keep the promises of the ports answer the same.

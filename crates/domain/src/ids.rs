@@ -168,6 +168,8 @@ ids! {
     AuditId,
     /// A unit of durable background work.
     JobId,
+    /// A session of an MCP client.
+    McpSessionId,
     /// Something that is remembered for a user.
     MemoryId,
     /// A message of a transcript. A prompt and the user's message that it becomes share one id.

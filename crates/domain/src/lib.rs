@@ -12,6 +12,7 @@ pub mod children;
 pub mod engine;
 pub mod ids;
 pub mod jobs;
+pub mod mcp;
 pub mod memories;
 pub mod messages;
 pub mod models;

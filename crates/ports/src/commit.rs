@@ -4,6 +4,9 @@ use async_trait::async_trait;
 use portway_domain::engine::{Change, Engine};
 use portway_domain::ids::{JobId, MemoryId, MessageId, SessionId, ShareLinkId, TokenId, UserId};
 use portway_domain::jobs::Job;
+#[cfg(doc)]
+use portway_domain::mcp::MAX_MCP_SESSIONS;
+use portway_domain::mcp::{McpLogLevel, McpSessionId};
 use portway_domain::memories::Memory;
 use portway_domain::sessions::Session;
 use portway_domain::sharing::ShareLink;
@@ -12,6 +15,7 @@ use portway_domain::tokens::AccessToken;
 use portway_domain::users::User;
 
 use crate::error::StoreError;
+use crate::mcp_sessions::KeptMcpSession;
 
 /// What to write, in order, all or nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -187,6 +191,41 @@ pub enum Write {
     /// Removes results under idempotency keys that have expired at that time, the oldest ones. Those that are gone are passed
     /// over.
     RemoveExpiredKeys {
+        /// When.
+        at: Timestamp,
+        /// Most of them.
+        limit: u32,
+    },
+    /// A new session of an MCP client. Of the user's others [`MAX_MCP_SESSIONS`] less one stay at most: those go that expire
+    /// first, of those that expire at once the ones whose ids come first. Guard: the id does not exist, the user does.
+    AddMcpSession(KeptMcpSession),
+    /// A session of an MCP client was used, and expires later. Guard: it exists and belongs to the user.
+    RenewMcpSession {
+        /// The session.
+        id: McpSessionId,
+        /// Whose it is.
+        user: UserId,
+        /// Until when it is kept.
+        expires_at: Timestamp,
+    },
+    /// How severe has to be what an MCP client is told. Guard: the session exists and belongs to the user.
+    SetMcpLogLevel {
+        /// The session.
+        id: McpSessionId,
+        /// Whose it is.
+        user: UserId,
+        /// The level.
+        level: McpLogLevel,
+    },
+    /// A session of an MCP client ends. Guard: it exists and belongs to the user.
+    RemoveMcpSession {
+        /// The session.
+        id: McpSessionId,
+        /// Whose it is.
+        user: UserId,
+    },
+    /// Removes sessions of MCP clients that have expired at that time, the oldest ones. Those that are gone are passed over.
+    RemoveExpiredMcpSessions {
         /// When.
         at: Timestamp,
         /// Most of them.

@@ -103,6 +103,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod health;
 pub mod idempotency;
+pub mod mcp_sessions;
 pub mod memories;
 pub mod models;
 pub mod nodes;
@@ -151,6 +152,7 @@ pub trait Store:
     + commit::Committer
     + diagnosis::Diagnosis
     + idempotency::IdempotencyStore
+    + mcp_sessions::McpSessionStore
     + memories::MemoryStore
     + models::ModelStore
     + nodes::NodeStore
@@ -170,6 +172,7 @@ impl<T> Store for T where
         + commit::Committer
         + diagnosis::Diagnosis
         + idempotency::IdempotencyStore
+        + mcp_sessions::McpSessionStore
         + memories::MemoryStore
         + models::ModelStore
         + nodes::NodeStore

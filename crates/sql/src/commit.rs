@@ -8,8 +8,8 @@ use portway_ports::commit::{ChangeSet, Commit, Write};
 use crate::dialect::Dialect;
 use crate::driver::{SqlDriver, SqlError, Step, WriteOutcome};
 use crate::{
-    audit, changed_files, commands, deadlines, engines, idempotency, jobs, memories, messages, models, open_message,
-    participants, questions, removals, search, sessions, share_links, tokens, users, workspaces,
+    audit, changed_files, commands, deadlines, engines, idempotency, jobs, mcp_sessions, memories, messages, models,
+    open_message, participants, questions, removals, search, sessions, share_links, tokens, users, workspaces,
 };
 
 /// Why a write cannot be made into steps.
@@ -85,6 +85,11 @@ fn steps_of(dialect: Dialect, write: Write) -> Result<Vec<Step>, Unwritable> {
         Write::Remember(remembered) => idempotency::remember(dialect, remembered)?,
         Write::Settle { remembered, hold } => idempotency::settle(dialect, &remembered, &hold),
         Write::RemoveExpiredKeys { at, limit } => idempotency::remove_expired(dialect, at, limit),
+        Write::AddMcpSession(session) => return Ok(mcp_sessions::add(dialect, session)?),
+        Write::RenewMcpSession { id, user, expires_at } => mcp_sessions::renew(dialect, &id, &user, expires_at),
+        Write::SetMcpLogLevel { id, user, level } => mcp_sessions::set_log_level(dialect, &id, &user, level),
+        Write::RemoveMcpSession { id, user } => mcp_sessions::remove(dialect, &id, &user),
+        Write::RemoveExpiredMcpSessions { at, limit } => mcp_sessions::remove_expired(dialect, at, limit),
         Write::IndexMessage { session, message, text } => search::messages::fill(dialect, &session, &message, &text),
         Write::AddMemory(memory) => memories::add(dialect, memory)?,
         Write::RemoveMemory { id, user } => memories::remove(dialect, &id, &user),

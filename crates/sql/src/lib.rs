@@ -57,6 +57,7 @@ mod engines;
 mod idempotency;
 mod jobs;
 mod json_text;
+mod mcp_sessions;
 mod memories;
 mod messages;
 mod models;

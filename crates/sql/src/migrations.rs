@@ -81,7 +81,7 @@ pub const SQLITE: &[Migration] = files!(
     "sqlite": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search", 6 "0006_memories",
     7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing", 11 "0011_channels", 12 "0012_children",
     13 "0013_attachments", 14 "0014_resuming", 15 "0015_workspace_changes", 16 "0016_available_models",
-    17 "0017_expired_keys"
+    17 "0017_expired_keys", 18 "0018_mcp_sessions"
 );
 
 /// The schema of Postgres: every file of `migrations/postgres`. Same numbers and names as [`SQLITE`].
@@ -89,7 +89,7 @@ pub const POSTGRES: &[Migration] = files!(
     "postgres": 1 "0001_identity", 2 "0002_sessions", 3 "0003_transcript", 4 "0004_work", 5 "0005_search",
     6 "0006_memories", 7 "0007_nodes", 8 "0008_presence", 9 "0009_search_entries", 10 "0010_sharing",
     11 "0011_channels", 12 "0012_children", 13 "0013_attachments", 14 "0014_resuming",
-    15 "0015_workspace_changes", 16 "0016_available_models", 17 "0017_expired_keys"
+    15 "0015_workspace_changes", 16 "0016_available_models", 17 "0017_expired_keys", 18 "0018_mcp_sessions"
 );
 
 #[cfg(test)]
@@ -183,6 +183,11 @@ mod tests {
             17,
             "b89a8b2acea739e763a29cf3985775cb9444cf4e13bcade2ee2a4b47fe44074d",
             "b89a8b2acea739e763a29cf3985775cb9444cf4e13bcade2ee2a4b47fe44074d",
+        ),
+        (
+            18,
+            "d2f01cd4d764b36471de712ae7ee06ddba2b43f01eb3592b9eb07e927a4ece6d",
+            "a1c3d1bf2e259a6c100572d7623167548667e0df6dc2656eb9e84e83072a82e2",
         ),
     ];
 

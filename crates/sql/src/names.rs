@@ -2,6 +2,7 @@
 
 use portway_domain::access::Role;
 use portway_domain::attachments::MediaType;
+use portway_domain::mcp::McpLogLevel;
 use portway_domain::memories::{MemoryCategory, Relevance};
 use portway_domain::messages::{MessageRole, TextKind};
 use portway_domain::sessions::{QueueMode, SessionStatus};
@@ -57,6 +58,22 @@ impl FromCell for MediaType {
 }
 
 impl IntoValue for MediaType {
+    fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
+        self.as_str().into_value(dialect)
+    }
+
+    fn null(dialect: Dialect) -> Value {
+        String::null(dialect)
+    }
+}
+
+impl FromCell for McpLogLevel {
+    fn from_cell(cell: Cell) -> Result<Self, CellMismatch> {
+        Self::parse(&String::from_cell(cell)?).ok_or_else(|| CellMismatch("expected the name of a log level".into()))
+    }
+}
+
+impl IntoValue for McpLogLevel {
     fn into_value(self, dialect: Dialect) -> Result<Value, SqlError> {
         self.as_str().into_value(dialect)
     }

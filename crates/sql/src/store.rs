@@ -5,6 +5,7 @@ mod changes;
 mod children;
 mod diagnosis;
 mod idempotency;
+mod mcp_sessions;
 mod memories;
 mod models;
 mod nodes;

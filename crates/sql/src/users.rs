@@ -18,6 +18,8 @@ use crate::shape::Shape;
 use crate::tokens::user_of;
 use crate::value::IntoValue;
 
+pub(crate) const TABLE: &str = UserRow::TABLE;
+
 record! {
     struct UserRow in "users" {
         id: UserId,

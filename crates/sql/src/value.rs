@@ -144,6 +144,7 @@ macro_rules! text_columns {
 text_columns! {
     portway_domain::ids::AuditId,
     portway_domain::ids::JobId,
+    portway_domain::ids::McpSessionId,
     portway_domain::ids::MemoryId,
     portway_domain::ids::MessageId,
     portway_domain::ids::NodeId,

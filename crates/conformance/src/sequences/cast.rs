@@ -3,7 +3,7 @@
 use portway_domain::access::Role;
 use portway_domain::engine::OpenMessage;
 use portway_domain::ids::{
-    Id, IdStream, JobId, MemoryId, MessageId, QuestionId, SessionId, ShareLinkId, TokenId, UserId,
+    Id, IdStream, JobId, McpSessionId, MemoryId, MessageId, QuestionId, SessionId, ShareLinkId, TokenId, UserId,
 };
 use portway_domain::sessions::Session;
 use portway_domain::sharing::{ParticipantRole, ShareLink};
@@ -37,6 +37,7 @@ pub(super) struct Cast {
     pub(super) jobs: Vec<JobId>,
     pub(super) memories: Vec<MemoryId>,
     pub(super) links: Vec<ShareLinkId>,
+    pub(super) clients: Vec<McpSessionId>,
 }
 
 /// A session, and what a writer of its transcript has to know.
@@ -76,8 +77,8 @@ impl Cast {
         };
         let sessions = (0..4).map(talk).collect();
         let (tokens, jobs, memories) = (draw(&mut ids, 6), draw(&mut ids, 6), draw(&mut ids, 6));
-        let links = draw(&mut ids, 4);
-        Self { random, ids, users, tokens, sessions, jobs, memories, links }
+        let (links, clients) = (draw(&mut ids, 4), draw(&mut ids, 4));
+        Self { random, ids, users, tokens, sessions, jobs, memories, links, clients }
     }
 
     pub(super) fn text(&mut self) -> String {

@@ -16,7 +16,7 @@ use super::cast::Cast;
 use crate::samples::node;
 
 /// Reads there are.
-const KINDS: u32 = 28;
+const KINDS: u32 = 29;
 
 const QUERIES: [&str; 6] = ["fix", "\"the build\"", "app*", "cafe", "天気", "build -crab"];
 
@@ -102,6 +102,11 @@ impl Cast {
                 format!("{git:?} {:?}", store.changed_files(&caller, &session).await?)
             }
             26 => format!("{:?}", store.available_models(&caller).await?),
+            27 => {
+                let id = self.random.of(&self.clients);
+                let expired = store.has_expired_mcp_sessions(now).await?;
+                format!("{:?} {expired}", store.mcp_session(&caller, &id, now).await?)
+            }
             _ => {
                 let nodes = store.lost_nodes(now).await?;
                 let sockets = store.sockets_of_node(&node(1), 0, limit).await?;

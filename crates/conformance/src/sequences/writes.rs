@@ -4,6 +4,7 @@ use portway_domain::access::Role;
 use portway_domain::engine::{Change, Command, Engine, OpenMessage};
 use portway_domain::ids::TokenId;
 use portway_domain::jobs::{Job, Work};
+use portway_domain::mcp::McpLogLevel;
 use portway_domain::memories::{Memory, MemoryCategory, Relevance};
 use portway_domain::messages::{FinishReason, MessageRole, Part, PlanEntry, TextKind, ToolStatus};
 use portway_domain::questions::{Choice, ChoiceKind, Question, Resolution};
@@ -13,11 +14,13 @@ use portway_domain::tokens::TokenKind;
 use portway_domain::users::User;
 use portway_domain::workspaces::{FileStatus, GitReport};
 use portway_ports::commit::{Commit, Remembered, Write};
+use portway_ports::mcp_sessions::KeptMcpSession;
 use portway_ports::presence::OpenSocket;
 use portway_ports::{Store, StoreError};
 
 use super::cast::{Cast, Talk};
 use crate::fixture::{added, at, set};
+use crate::mcp_sessions::client;
 use crate::memories::memory;
 use crate::models::offered;
 use crate::samples::{audit, node, note, token, tool_call};
@@ -65,7 +68,7 @@ impl Cast {
     }
 
     fn any_write(&mut self) -> Write {
-        match self.random.below(21) {
+        match self.random.below(26) {
             0 | 1 => Write::AddUser(self.new_user()),
             2 => Write::SetUser { user: self.new_user(), version: self.version() },
             3 => Write::BumpUser { id: self.user(), version: self.version() },
@@ -89,9 +92,25 @@ impl Cast {
             15 | 16 => Write::AddShareLink(self.new_link()),
             17 | 18 => Write::UseShareLink { id: self.random.of(&self.links), at: self.moment() },
             19 => Write::RevokeShareLink { id: self.random.of(&self.links), session: self.session() },
+            20..=24 => self.client_write(),
             _ => {
                 let due_at = (!self.random.one_in(3)).then(|| self.moment());
                 Write::SetDeadline { session: self.session(), due_at }
+            }
+        }
+    }
+
+    fn client_write(&mut self) -> Write {
+        let (id, user, expires_at) = (self.random.of(&self.clients), self.user(), self.moment());
+        match self.random.below(6) {
+            0 => Write::RenewMcpSession { id, user, expires_at },
+            1 => Write::SetMcpLogLevel { id, user, level: self.random.of(&McpLogLevel::ALL) },
+            2 => Write::RemoveMcpSession { id, user },
+            3 => Write::RemoveExpiredMcpSessions { at: expires_at, limit: 100 },
+            _ => {
+                let mut kept = KeptMcpSession { expires_at, ..client(id, &user, 0) };
+                kept.session.capabilities = self.text();
+                Write::AddMcpSession(kept)
             }
         }
     }

@@ -8,8 +8,8 @@ use crate::record::Record;
 use crate::row::Row;
 use crate::schema::{self, Column, Table};
 use crate::{
-    attachments, audit, changed_files, commands, deadlines, engines, jobs, memories, messages, models, open_message,
-    participants, questions, removals, sessions, share_links, tokens, users, workspaces,
+    attachments, audit, changed_files, commands, deadlines, engines, jobs, mcp_sessions, memories, messages, models,
+    open_message, participants, questions, removals, sessions, share_links, tokens, users, workspaces,
 };
 
 /// How the rows of a table are read by the program.
@@ -58,6 +58,7 @@ const ALL: &[Records] = &[
     deadlines::RECORDS,
     jobs::RECORDS,
     memories::RECORDS,
+    mcp_sessions::RECORDS,
 ];
 
 /// Reads every row of a database with the schema of this program as the program would: each state of an engine, each

@@ -75,6 +75,19 @@ pub const TABLES: &[Table] = &[
         &[text("user_id"), text("key"), text("digest"), text("result"), time("created_at"), time("expires_at")],
     ),
     Table::new(
+        18,
+        "mcp_sessions",
+        &["id"],
+        &[
+            text("id"),
+            text("user_id"),
+            text("revision"),
+            text("capabilities"),
+            text("log_level").nullable(),
+            time("expires_at"),
+        ],
+    ),
+    Table::new(
         2,
         "sessions",
         &["id"],
