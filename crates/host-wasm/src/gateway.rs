@@ -261,10 +261,10 @@ impl Gateway {
         }
     }
 
-    /// Removes attachments that nothing refers to, and what expired idempotency keys led to.
+    /// Removes attachments that nothing refers to, and what has expired.
     pub(crate) async fn sweep(&self) {
-        if let Err(error) = self.services.sweep_keys().await {
-            tracing::warn!(%error, "results under expired idempotency keys stay for now");
+        if let Err(error) = self.services.sweep_expired().await {
+            tracing::warn!(%error, "what has expired stays for now");
         }
         if let Err(error) = self.services.sweep_objects().await {
             tracing::warn!(%error, "objects that nothing refers to could not be looked for");

@@ -3,49 +3,15 @@
 use std::time::Duration;
 
 use portway_domain::ids::UserId;
-use portway_ports::commit::{ChangeSet, Remembered, Write};
+use portway_ports::commit::{Remembered, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Context;
 use crate::error::Error;
-use crate::{Context, Services};
 
 /// How long results are kept.
 pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3_600);
-
-/// Between two looks for results that have expired.
-const SWEEP: Duration = Duration::from_secs(3_600);
-
-/// Most of them that are removed at once, so that nobody else has to wait for long.
-const PAGE: u32 = 500;
-
-/// Between two such removals.
-const PAUSE: Duration = Duration::from_millis(50);
-
-impl Services {
-    /// Removes results under idempotency keys that have expired, now and then. Run one per node, until it is dropped.
-    pub async fn run_key_sweep(&self) {
-        loop {
-            if let Err(error) = self.sweep_keys().await {
-                tracing::warn!(%error, "results under expired idempotency keys stay for now");
-            }
-            self.ports.clock.sleep(SWEEP).await;
-        }
-    }
-
-    /// Removes results under idempotency keys that have expired, once.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the database cannot be used.
-    pub async fn sweep_keys(&self) -> Result<(), Error> {
-        let at = self.ports.clock.now();
-        while self.ports.store.has_expired_keys(at).await? {
-            self.commit(ChangeSet::new().with(Write::RemoveExpiredKeys { at, limit: PAGE })).await?;
-            self.ports.clock.sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-}
 
 impl Context {
     /// The key under which this request was sent, if any.

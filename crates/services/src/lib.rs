@@ -48,7 +48,7 @@
 //! Where several nodes share a store, [`Services::run_node`] is a third. A host without loops calls [`Services::tick`] now
 //! and then, and [`Services::start_due_jobs`] when work was ordered.
 //! [`Services::fill_search_index`] runs beside them until what is older than the search index is in it.
-//! [`Services::run_object_sweep`] removes attachments that nothing refers to.
+//! [`Services::run_object_sweep`] removes attachments that nothing refers to, [`Services::run_expiry_sweep`] what has expired.
 //! The crate `portway-host-node` does all this in `portway::Gateway`.
 //!
 //! # Being a runner
@@ -72,6 +72,7 @@ pub mod context;
 pub mod deadlines;
 pub mod deletion;
 pub mod error;
+pub mod expiry;
 pub mod health;
 mod idempotency;
 pub mod identity;
@@ -79,6 +80,7 @@ pub mod jobs;
 pub mod kept_answers;
 pub mod legacy_runners;
 mod locks;
+pub mod mcp_sessions;
 pub mod memories;
 pub mod metrics;
 pub mod models;

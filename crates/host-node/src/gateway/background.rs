@@ -79,13 +79,13 @@ pub(super) async fn run(
     let sign_ins =
         until(Phase::Stopping, phase.clone(), forever("sign-ins", REST, || services.clone().run_sign_in_checks()));
     let objects = until(Phase::Stopping, phase.clone(), forever("object sweep", REST, || services.run_object_sweep()));
-    let keys = until(Phase::Stopping, phase.clone(), forever("key sweep", REST, || services.run_key_sweep()));
+    let expiry = until(Phase::Stopping, phase.clone(), forever("expiry sweep", REST, || services.run_expiry_sweep()));
     let node = async {
         if sharing == Sharing::Possible {
             until(Phase::Ended, phase, forever("node", REST, || services.clone().run_node())).await;
         }
     };
-    tokio::join!(jobs, deadlines, index, sign_ins, objects, keys, node);
+    tokio::join!(jobs, deadlines, index, sign_ins, objects, expiry, node);
 }
 
 async fn until(end: Phase, mut phase: watch::Receiver<Phase>, work: impl Future<Output = ()>) {

@@ -95,11 +95,11 @@ async fn what_has_expired_is_removed() {
     let world = World::new().await;
     let held = hold(&world).await;
     world.services.release_key(held, Ended::Answered("{}".to_owned())).await;
-    world.services.sweep_keys().await.unwrap();
+    world.services.sweep_expired().await.unwrap();
     assert!(kept(&world).await.is_some());
     world.clock.advance(Duration::from_secs(24 * 3_600));
     let now = world.services.moment().now;
     assert_eq!(world.store.has_expired_keys(now).await, Ok(true));
-    world.services.sweep_keys().await.unwrap();
+    world.services.sweep_expired().await.unwrap();
     assert_eq!(world.store.has_expired_keys(now).await, Ok(false));
 }

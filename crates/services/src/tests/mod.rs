@@ -8,6 +8,7 @@ mod identity;
 mod jobs;
 mod kept_answers;
 mod legacy_runners;
+mod mcp_sessions;
 mod memories;
 mod metrics;
 mod models;
