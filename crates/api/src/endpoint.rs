@@ -19,6 +19,7 @@ use crate::described::Described;
 use crate::error::ApiError;
 use crate::input::{self, Pair};
 use crate::rate::RateClass;
+use crate::rest::McpVerb;
 use crate::row::{Row, TableError, check, row_setters};
 use crate::socket::ServeSocket;
 
@@ -41,6 +42,10 @@ pub(crate) enum Kind<S> {
     Metrics,
     /// Operations, called by JSON-RPC.
     Rpc,
+    /// Operations as tools.
+    Mcp(McpVerb),
+    /// How clients of MCP get in.
+    McpMetadata,
 }
 
 /// One endpoint, over the application state `S`.

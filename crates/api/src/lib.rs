@@ -71,6 +71,7 @@ mod input;
 mod kept_answers;
 #[cfg(test)]
 mod matrix;
+mod mcp;
 mod metrics;
 mod openapi;
 mod operation;
@@ -91,11 +92,14 @@ pub use endpoint::{Endpoint, EndpointBuilder, EndpointTable};
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FieldError, Quota};
 pub use input::{NoInput, Pair, decode};
 pub use kept_answers::KeptAnswers;
+pub use mcp::{
+    McpCapabilities, McpChange, McpClient, McpError, McpFeatures, McpList, McpMethod, McpRequest, McpSessions,
+};
 pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable};
 pub use operations::operations;
-pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, Peer};
+pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, McpOptions, Peer};
 pub use rate::{RateClass, RateLimiting};
 pub use refused::Refused;
 pub use rest::{

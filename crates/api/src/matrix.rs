@@ -32,8 +32,8 @@ writes it with `PORTWAY_WRITE_OPERATIONS=1 cargo test -p portway-api --lib -- th
 
 ## Operations
 
-| operation | REST | JSON-RPC | command line | permission | rate class | key |
-|---|---|---|---|---|---|---|
+| operation | REST | JSON-RPC | MCP | command line | permission | rate class | key |
+|---|---|---|---|---|---|---|---|
 ";
 
 const ENDPOINTS: &str = "
@@ -52,10 +52,11 @@ fn page<S: Send + Sync + 'static>(operations: &OperationTable<S>, endpoints: &En
         let mark = |offered: bool| if offered { "yes" } else { "" };
         let _ = writeln!(
             page,
-            "| `{}` | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} | {} | {} |",
             row.name,
             if surfaces.contains(Surfaces::REST) { route(row) } else { String::new() },
             mark(surfaces.contains(Surfaces::RPC)),
+            mark(surfaces.contains(Surfaces::MCP)),
             mark(surfaces.contains(Surfaces::CLI)),
             permission_name(row.permission),
             row.rate.as_str(),
@@ -106,4 +107,13 @@ fn what_programs_may_call_people_may_too() {
         let is_probe = operation.row().any_host && surfaces == Surfaces::REST;
         assert!(is_everywhere || is_probe, "{}", operation.row().name);
     }
+}
+
+#[test]
+fn models_may_do_everything_but_what_would_free_them() {
+    let operations = crate::operations().unwrap();
+    let kept_back = operations.iter().filter(|operation| !operation.surfaces().contains(Surfaces::MCP));
+    let names: Vec<&str> = kept_back.map(|operation| operation.row().name).collect();
+    let expected = ["health", "ready", "auth.logout", "api_keys.create", "sessions.sandbox_token", "questions.answer"];
+    assert_eq!(names, expected);
 }

@@ -2,6 +2,7 @@
 
 mod examples;
 mod links;
+mod mcp;
 mod parameters;
 mod responses;
 mod rpc;
@@ -95,6 +96,7 @@ pub(crate) fn of_tables<S: Send + Sync + 'static>(
     });
     schemas.finish(&mut document);
     rpc::add(&mut document);
+    mcp::add(&mut document);
     document
 }
 

@@ -51,6 +51,7 @@ pub struct Operation<S> {
     idempotency: Idempotency,
     body_limit: Option<usize>,
     admit: Option<Admit<S>>,
+    is_destructive: bool,
     /// Whether it answers with nothing.
     is_empty: bool,
     described: Described,
@@ -65,6 +66,7 @@ impl<S: Send + Sync + 'static> Operation<S> {
     #[expect(clippy::new_ret_no_self, reason = "a row is complete only with its handler")]
     pub fn new(name: &'static str, method: Method, path: &'static str, permission: Permission) -> OperationBuilder<S> {
         let row = Row::new(name, method, path, permission);
+        let method_removes = row.method == Method::DELETE;
         OperationBuilder {
             idempotency: if row.is_bodyless() { Idempotency::Ignored } else { Idempotency::Kept },
             row,
@@ -72,6 +74,7 @@ impl<S: Send + Sync + 'static> Operation<S> {
             surfaces: Surfaces::ALL,
             body_limit: None,
             admit: None,
+            is_destructive: method_removes,
         }
     }
 
@@ -108,6 +111,11 @@ impl<S: Send + Sync + 'static> Operation<S> {
     #[must_use]
     pub fn body_limit(&self) -> Option<usize> {
         self.body_limit
+    }
+
+    /// Whether something may be gone afterwards.
+    pub(crate) fn is_destructive(&self) -> bool {
+        self.is_destructive
     }
 
     /// Finds out whether the caller is let in, before a large body is read.
@@ -155,6 +163,7 @@ pub struct OperationBuilder<S> {
     idempotency: Idempotency,
     body_limit: Option<usize>,
     admit: Option<Admit<S>>,
+    is_destructive: bool,
 }
 
 impl<S> fmt::Debug for OperationBuilder<S> {
@@ -188,6 +197,12 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
     /// and is told so.
     pub fn answers_once(mut self) -> Self {
         self.idempotency = Idempotency::KeptUntold;
+        self
+    }
+
+    /// Something may be gone afterwards, as after every DELETE.
+    pub fn destructive(mut self) -> Self {
+        self.is_destructive = true;
         self
     }
 
@@ -225,6 +240,7 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
             idempotency: self.idempotency,
             body_limit: self.body_limit,
             admit: self.admit,
+            is_destructive: self.is_destructive,
             is_empty,
             described: if is_empty { Described::input::<In>() } else { Described::both::<In, Out>() },
             handler: Box::new(move |state, context, pairs, body| match input::decode::<In>(pairs, body) {

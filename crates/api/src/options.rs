@@ -13,6 +13,7 @@ use http::{Method, Request};
 use portway_ports::system::{Clock, Entropy};
 
 use crate::kept_answers::KeptAnswers;
+use crate::mcp::{McpFeatures, McpSessions};
 use crate::metrics::MetricsOptions;
 use crate::rate::RateLimiting;
 
@@ -40,6 +41,15 @@ pub struct Peer {
     /// Where the request comes from, as far as its limits go: the other end of the connection, or whom a proxy names that
     /// the host trusts. Of requests without it all strangers share one limit.
     pub address: Option<IpAddr>,
+}
+
+/// What is offered over the Model Context Protocol, and to whom.
+#[derive(Clone)]
+pub struct McpOptions {
+    /// Where the sessions of clients are kept, and who callers are.
+    pub sessions: Arc<dyn McpSessions>,
+    /// What is offered besides the operations, transcripts and the reference.
+    pub features: Vec<Arc<dyn McpFeatures>>,
 }
 
 /// What a host decides about the api. [`ApiOptions::new`] gives safe values.
@@ -81,6 +91,8 @@ pub struct ApiOptions {
     pub kept_answers: Option<Arc<dyn KeptAnswers>>,
     /// Which other instance answers a call; `None` where every instance answers all.
     pub elsewhere: Option<Elsewhere>,
+    /// What is offered over the Model Context Protocol; nothing without it.
+    pub mcp: Option<McpOptions>,
 }
 
 impl ApiOptions {
@@ -105,6 +117,7 @@ impl ApiOptions {
             fallback: None,
             kept_answers: None,
             elsewhere: None,
+            mcp: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod guard;
 mod headers;
 mod idempotency;
 mod limits;
+mod mcp;
 mod metrics;
 mod rates;
 mod rpc;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use portway_domain::access::Permission;
+
+pub(crate) use self::mcp::McpVerb;
 
 pub use self::body::read_body;
 pub use self::guard::{OptionsError, check_allowed_host, check_allowed_origin, check_public_url};
@@ -83,10 +86,13 @@ pub fn router<S: Send + Sync + 'static>(
 }
 
 /// The rows of the api itself.
-pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 4] {
-    let row = |name, method, path| {
-        Endpoint::<S>::new(name, method, path, Permission::Public).rate(RateClass::Unlimited).tag("system")
+pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 9] {
+    let endpoint = |name, method, path, permission| {
+        Endpoint::<S>::new(name, method, path, permission).rate(RateClass::Unlimited).tag("system")
     };
+    let row = |name, method, path| endpoint(name, method, path, Permission::Public);
+    // What each message counts as, the api finds out by itself.
+    let mcp = |name, method| endpoint(name, method, "/mcp", Permission::SignedIn).tag("mcp");
     [
         row("system.openapi", Method::GET, "/openapi.json")
             .summary("This description, as OpenAPI 3.1")
@@ -119,6 +125,37 @@ pub(crate) fn own_rows<S: Send + Sync + 'static>() -> [Endpoint<S>; 4] {
             .consumes("application/json")
             .produces("application/json")
             .complete::<NoInput>(Kind::Rpc),
+        mcp("mcp.post", Method::POST)
+            .summary("Every operation as a tool, over the Model Context Protocol")
+            .describe(
+                "Streamable HTTP, in the revisions 2025-06-18, 2025-11-25 and 2026-07-28. Callers are signed in; their token \
+                 comes in the header.",
+            )
+            .consumes("application/json")
+            .produces("application/json")
+            .complete::<NoInput>(Kind::Mcp(McpVerb::Post)),
+        mcp("mcp.stream", Method::GET)
+            .summary("What a session of MCP is told by itself, as server-sent events")
+            .describe("405 where there is nothing to tell.")
+            .produces("text/event-stream")
+            .complete::<NoInput>(Kind::Mcp(McpVerb::Get)),
+        mcp("mcp.end", Method::DELETE)
+            .summary("End a session of MCP")
+            .describe("Its `Mcp-Session-Id` is not known any more afterwards.")
+            .status(StatusCode::NO_CONTENT)
+            .complete::<NoInput>(Kind::Mcp(McpVerb::Delete)),
+        row("mcp.metadata", Method::GET, "/.well-known/oauth-protected-resource/mcp")
+            .summary("How clients of MCP get in")
+            .describe("The metadata of a protected resource after RFC 9728.")
+            .tag("mcp")
+            .produces("application/json")
+            .complete::<NoInput>(Kind::McpMetadata),
+        row("mcp.metadata_of_root", Method::GET, "/.well-known/oauth-protected-resource")
+            .summary("How clients of MCP get in, for those who ask at the root")
+            .describe("The same as for `/mcp`, which is the only such resource.")
+            .tag("mcp")
+            .produces("application/json")
+            .complete::<NoInput>(Kind::McpMetadata),
     ]
 }
 
@@ -150,8 +187,14 @@ impl<S: Send + Sync + 'static> Target<S> {
         }
     }
 
-    fn is_socket(&self) -> bool {
-        matches!(self, Self::Endpoint(endpoint) if endpoint.is_socket())
+    fn is_mcp(&self) -> bool {
+        matches!(self, Self::Endpoint(endpoint) if matches!(endpoint.kind, Kind::Mcp(_)))
+    }
+
+    /// Whether pages of other origins may not ask for it, even where they could not read the answer.
+    fn is_for_pages_of_ours(&self) -> bool {
+        let is_socket = matches!(self, Self::Endpoint(endpoint) if endpoint.is_socket());
+        !self.row().is_bodyless() || is_socket || self.is_mcp()
     }
 }
 

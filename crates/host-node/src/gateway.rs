@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
-use portway_api::{ApiOptions, BuildError, RateLimiting};
+use portway_api::{ApiOptions, BuildError, McpOptions, RateLimiting};
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::Sandboxes;
 use portway_ports::system::{Clock, Entropy};
@@ -252,6 +252,7 @@ fn router(services: &Arc<Services>, builder: GatewayBuilder) -> Result<Router, B
     options.allowed_origins.extend(builder.allowed_origins);
     options.access_log = !builder.without_access_log;
     options.kept_answers = Some(services.clone());
+    options.mcp = Some(McpOptions { sessions: services.clone(), features: builder.mcp_features });
     options.rates = builder.rate_limits.map(|limits| RateLimiting {
         limits,
         limiter: builder.rate_limiter.unwrap_or_else(|| Arc::new(MemoryRateLimiter::new())),

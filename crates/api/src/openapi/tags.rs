@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Every group of the product, and what it is about.
-const DESCRIPTIONS: [(&str, &str); 15] = [
+const DESCRIPTIONS: [(&str, &str); 16] = [
     ("health", "Probes."),
     ("auth", "The caller."),
     ("api_keys", "Keys for programs."),
@@ -18,6 +18,7 @@ const DESCRIPTIONS: [(&str, &str); 15] = [
     ("memories", "What agents should remember."),
     ("attachments", "What goes with messages."),
     ("events", "What happens in all of one's sessions."),
+    ("mcp", "The Model Context Protocol."),
     ("system", "The gateway itself."),
 ];
 

@@ -22,6 +22,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
                 "Each ends at once, with the sessions that it opened; until all that is kept of it is gone, which does \
                  not take long, it reads as one that has ended. Sessions that are not one's own are passed over.",
             )
+            .destructive()
             .handler(bulk_delete),
     ]
 }

@@ -19,6 +19,7 @@ use super::{Answer, SUCCESS, State, Success};
 use crate::input::NoInput;
 use crate::operation::Operation;
 use crate::rate::RateClass;
+use crate::surfaces::Surfaces;
 
 pub(super) fn rows() -> Vec<Operation<Services>> {
     vec![
@@ -33,6 +34,8 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
         Operation::new("auth.logout", Method::POST, "/api/auth/logout", Permission::SignedIn)
             .summary("Sign out")
             .describe("Ends the login that the presented token belongs to. A key for programs stays valid.")
+            // A model does not end the login of the person whose tools it uses.
+            .surfaces(Surfaces::ALL.without(Surfaces::MCP))
             .handler(logout),
         Operation::new("api_keys.list", Method::GET, "/api/api-keys", Permission::SignedIn)
             .summary("List one's own keys")
@@ -44,6 +47,8 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
             .rate(RateClass::Login)
             .status(StatusCode::CREATED)
             .answers_once()
+            // Nor does it get a key to do what it has no tool for.
+            .surfaces(Surfaces::ALL.without(Surfaces::MCP))
             .handler(create_key),
         Operation::new("api_keys.revoke", Method::DELETE, "/api/api-keys/{id}", Permission::SignedIn)
             .summary("Revoke a key")

@@ -22,6 +22,7 @@ use crate::attachments::{MAX_BODY_BYTES, Sent, decode};
 use crate::operation::Operation;
 use crate::rate::RateClass;
 use crate::sockets::{attachments, frames};
+use crate::surfaces::Surfaces;
 
 const WAITING: &str = "/api/sessions/{id}/queue/{messageId}";
 
@@ -47,6 +48,7 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
         Operation::new("sessions.clear_queue", Method::POST, "/api/sessions/{id}/clear-queue", collaborator)
             .summary("Drop the prompts that wait")
             .describe("The turn that runs goes on.")
+            .destructive()
             .handler(clear_queue),
         Operation::new("prompts.withdraw", Method::DELETE, WAITING, collaborator)
             .summary("Take back a prompt that waits")
@@ -59,10 +61,13 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
         Operation::new("sessions.abort", Method::POST, "/api/sessions/{id}/abort", collaborator)
             .summary("End the turn and drop the prompts that wait")
             .describe("The session stays open for the next prompt.")
+            .destructive()
             .handler(abort),
         Operation::new("questions.answer", Method::POST, "/api/sessions/{id}/questions/{questionId}", collaborator)
             .summary("Answer a question of the agent")
             .describe("The first answer counts.")
+            // Whoever asks for permission may be the agent that has these tools.
+            .surfaces(Surfaces::ALL.without(Surfaces::MCP))
             .handler(answer),
     ]
 }

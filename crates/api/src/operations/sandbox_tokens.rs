@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::sessions::SessionPath;
 use super::{Answer, State, session_id};
 use crate::operation::Operation;
+use crate::surfaces::Surfaces;
 
 pub(super) fn rows() -> Vec<Operation<Services>> {
     let viewer = Permission::Session(SessionRole::Viewer);
@@ -21,6 +22,8 @@ pub(super) fn rows() -> Vec<Operation<Services>> {
                 "For the front door that the sandbox has of its own, at `tunnelUrls.gateway`. 503 while there is none; \
                  `status` beside the error says that the session rests or is on its way back.",
             )
+            // It is a secret, and no model needs it.
+            .surfaces(Surfaces::ALL.without(Surfaces::MCP))
             .handler(get),
     ]
 }

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::uri::PathAndQuery;
+use http::{Method, Request, StatusCode, Uri};
 use portway_services::context::Context;
 use serde_json::{Map, Value};
 
@@ -20,6 +21,9 @@ use crate::rpc::{Call, DISCOVER, Fault, Message, failure, read, success};
 
 /// Most bytes of the answers to a batch, after which its other calls are not carried out any more.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Where calls are sent.
+const PATH: &str = "/rpc";
 
 /// What all calls of a request have in common.
 struct Caller<'a> {
@@ -110,7 +114,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let answered = match step {
             Ok(Step::Nothing) => return None,
             Ok(Step::Discover(id)) => self.discovery().map(|methods| success(id, methods)).map_err(Fault::of),
-            Ok(Step::Ask(ask, call)) => asked(ask, caller.parts, call).await.map_err(Fault::of),
+            Ok(Step::Ask(ask, call)) => asked(ask, caller.parts, call.text).await.map_err(Fault::of),
             Ok(Step::Call { operation, id, key, input }) => {
                 let called = self.call(operation, context, key, input).await;
                 called.map(|result| success(id, &result)).map_err(Fault::of)
@@ -165,15 +169,22 @@ fn left_out(call: Call<'_>) -> Result<Call<'_>, Fault> {
     Err(Fault::of(ApiError::new(ErrorCode::PayloadTooLarge, message)).with_id(call.id))
 }
 
-/// Has another instance answer one call.
-async fn asked(ask: Ask, parts: &Parts, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
-    let mut request = Request::new(call.text.to_owned());
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = parts.uri.clone();
+/// Has another instance answer one call, which is written in JSON-RPC.
+pub(super) async fn asked(ask: Ask, parts: &Parts, call: &str) -> Result<Vec<u8>, ApiError> {
+    let mut request = Request::new(call.to_owned());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = under(&parts.uri, PATH)?;
     *request.headers_mut() = parts.headers.clone();
-    request.headers_mut().insert(CONTENT_LENGTH, call.text.len().into());
+    request.headers_mut().insert(CONTENT_LENGTH, call.len().into());
     match ask(request).await {
         Some(answer) => Ok(answer.into()),
         None => Err(ApiError::new(ErrorCode::Unavailable, "the session cannot be reached at the moment: try again")),
     }
+}
+
+/// The same host with another path.
+fn under(uri: &Uri, path: &'static str) -> Result<Uri, ApiError> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_static(path));
+    Uri::from_parts(parts).map_err(|error| ApiError::internal(format!("no URI: {error}")))
 }

@@ -19,10 +19,11 @@ use super::draw::Draw;
 use super::guard::{Guard, OptionsError};
 use super::metrics::Metrics;
 use super::rates::{Rates, Toll};
-use super::{PathEntry, Target, body, credential, headers, idempotency, limits};
+use super::{PathEntry, Target, body, credential, headers, idempotency, limits, mcp};
 use crate::endpoint::{Endpoint, EndpointTable, Kind};
 use crate::error::{ApiError, ErrorCode};
 use crate::input::{Pair, is_well_formed, read_query};
+use crate::mcp::{Requests, Tool};
 use crate::operation::{Operation, OperationTable};
 use crate::options::{ApiOptions, Peer};
 use crate::refused::Refused;
@@ -33,7 +34,7 @@ use crate::{description, docs, rpc};
 
 /// Both tables with all that serving them takes.
 pub(super) struct Api<S> {
-    operations: OperationTable<S>,
+    pub(super) operations: OperationTable<S>,
     endpoints: EndpointTable<S>,
     pub(super) state: Arc<S>,
     pub(super) options: ApiOptions,
@@ -42,6 +43,8 @@ pub(super) struct Api<S> {
     document: OnceLock<Option<Bytes>>,
     discovery: OnceLock<Bytes>,
     page: OnceLock<docs::Page>,
+    pub(super) mcp_tools: OnceLock<Vec<Tool>>,
+    pub(super) mcp_requests: Arc<Requests>,
     pub(super) metrics: Metrics,
     pub(super) rates: Rates,
 }
@@ -67,12 +70,14 @@ impl<S: Send + Sync + 'static> Api<S> {
             document: OnceLock::new(),
             discovery: OnceLock::new(),
             page: OnceLock::new(),
+            mcp_tools: OnceLock::new(),
+            mcp_requests: Arc::default(),
             metrics,
         })
     }
 
     /// Answers a request for a path with that entry, or for a path without any.
-    pub(super) async fn serve(&self, entry: Option<&PathEntry<S>>, request: Request<Body>) -> Response {
+    pub(super) async fn serve(self: &Arc<Self>, entry: Option<&PathEntry<S>>, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         let draw = Draw::new(&self.options, &parts.headers);
         let (id, began) = (draw.request_id.clone(), draw.now);
@@ -81,6 +86,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let row = target.map(Target::row);
         let visit = self.options.access_log.then(|| Visit::begin(row, &parts, &draw));
         let origin = self.guard.foreign_origin(&parts);
+        let mcp_at = target.is_some_and(Target::is_mcp).then(|| self.guard.base_url(&parts));
         let head = parts.method == Method::HEAD;
         let body = body::punctual(body, &self.options.clock, self.options.body_timeout);
         let toll = Toll::default();
@@ -88,6 +94,9 @@ impl<S: Send + Sync + 'static> Api<S> {
             Ok(response) => response,
             Err(error) => error.into_response(&id),
         };
+        if let Some(base_url) = mcp_at.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            mcp::challenge(response.headers_mut(), &base_url);
+        }
         self.rates.settle(toll, &mut response);
         headers::complete(response.headers_mut(), &id);
         Guard::share(response.headers_mut(), origin);
@@ -109,7 +118,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 
     async fn respond(
-        &self,
+        self: &Arc<Self>,
         entry: Option<&PathEntry<S>>,
         target: Option<&Target<S>>,
         parts: Parts,
@@ -130,7 +139,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let Some(target) = target else {
             return self.without_target(entry, &parts, &draw.request_id);
         };
-        if target.is_socket() || !target.row().is_bodyless() {
+        if target.is_for_pages_of_ours() {
             self.guard.check_origin(&parts)?;
         }
         match target {
@@ -201,7 +210,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 
     async fn attend(
-        &self,
+        self: &Arc<Self>,
         endpoint: &Endpoint<S>,
         mut parts: Parts,
         body: Body,
@@ -211,6 +220,8 @@ impl<S: Send + Sync + 'static> Api<S> {
         let path = path_parameters(&mut parts).await?;
         let uri = parts.uri.clone();
         let (pairs, token) = split_parameters(&uri, &path)?;
+        // Their protocol has no token in the URL.
+        let token = token.filter(|_| !matches!(endpoint.kind, Kind::Mcp(_)));
         let context = self.context(endpoint.row(), &parts, token, draw)?;
         self.rates.charge(endpoint.rate(&pairs), &context, peer(&parts), toll).await?;
         let state = Arc::clone(&self.state);
@@ -232,6 +243,8 @@ impl<S: Send + Sync + 'static> Api<S> {
             Kind::Docs => Ok(self.page.get_or_init(docs::Page::new).response()),
             Kind::Metrics => self.metrics.page().await,
             Kind::Rpc => self.rpc(&parts, context, body, toll).await,
+            Kind::Mcp(verb) => self.mcp(*verb, parts, context, body, toll).await,
+            Kind::McpMetadata => Ok(self.mcp_metadata(&context)),
         }
     }
 
@@ -252,7 +265,8 @@ impl<S: Send + Sync + 'static> Api<S> {
         self.operations.get(name).filter(|operation| operation.surfaces().contains(Surfaces::RPC))
     }
 
-    fn document(&self) -> Option<&Bytes> {
+    /// The published description.
+    pub(super) fn document(&self) -> Option<&Bytes> {
         let publish = || description::published(&self.operations, &self.endpoints, &self.options);
         self.document.get_or_init(publish).as_ref()
     }

@@ -42,6 +42,7 @@ async fn every_row_is_described() {
         .chain(endpoints.iter().map(Endpoint::row))
         .collect();
     let mut names = BTreeSet::from(["system.openapi", "system.docs", "system.metrics", "system.rpc"]);
+    names.extend(["mcp.post", "mcp.stream", "mcp.end", "mcp.metadata", "mcp.metadata_of_root"]);
     for row in &rows {
         let entry = &published["paths"][row.path][row.method.as_str().to_lowercase()];
         assert_eq!(entry["operationId"], row.name);

@@ -347,8 +347,13 @@ impl Gateway {
         Self { state, script, router }
     }
 
+    /// The response to a request, whose body may go on.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer { parts, body: String::from_utf8(body.to_vec()).unwrap() }

@@ -8,6 +8,7 @@ mod fixture;
 mod inputs;
 mod limits;
 mod logs;
+mod mcp;
 mod metrics;
 mod origins;
 mod rates;

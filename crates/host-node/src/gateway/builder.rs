@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use portway_api::McpFeatures;
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::rates::RateLimits;
@@ -54,6 +55,7 @@ pub struct GatewayBuilder {
     sandboxes: Option<Arc<dyn Sandboxes>>,
     pub(super) sandbox_root_key: Option<SandboxRootKey>,
     pub(super) objects: Option<Arc<dyn ObjectStore>>,
+    pub(super) mcp_features: Vec<Arc<dyn McpFeatures>>,
     runner: Option<RunnerProgram>,
 }
 
@@ -233,6 +235,14 @@ impl GatewayBuilder {
     /// Default: one that is made, in the data folder; none with a Postgres database or without a folder.
     pub fn sandbox_root_key(mut self, key: SandboxRootKey) -> Self {
         self.sandbox_root_key = Some(key);
+        self
+    }
+
+    /// Tools, resources and prompts that are offered over MCP besides those of the gateway. May be called more than once.
+    ///
+    /// Default: none.
+    pub fn mcp_features(mut self, features: Arc<dyn McpFeatures>) -> Self {
+        self.mcp_features.push(features);
         self
     }
 

@@ -14,7 +14,7 @@ use crate::harness::{PATIENCE, raw};
 use crate::trials::Trials;
 
 /// Everything that is offered.
-const ROUTES: [&str; 55] = [
+const ROUTES: [&str; 60] = [
     "delete /api/api-keys/{id}",
     "delete /api/me/memories/{id}",
     "delete /api/sessions/{id}",
@@ -22,6 +22,9 @@ const ROUTES: [&str; 55] = [
     "delete /api/sessions/{id}/queue/{messageId}",
     "delete /api/sessions/{id}/share-link/{linkId}",
     "delete /api/sessions/{id}/tunnels/{name}",
+    "delete /mcp",
+    "get /.well-known/oauth-protected-resource",
+    "get /.well-known/oauth-protected-resource/mcp",
     "get /api/agents",
     "get /api/api-keys",
     "get /api/auth/me",
@@ -46,6 +49,7 @@ const ROUTES: [&str; 55] = [
     "get /api/sessions/{id}/ws",
     "get /docs",
     "get /health",
+    "get /mcp",
     "get /metrics",
     "get /openapi.json",
     "get /ready",
@@ -69,6 +73,7 @@ const ROUTES: [&str; 55] = [
     "post /api/sessions/{id}/start",
     "post /api/sessions/{id}/stop",
     "post /api/sessions/{id}/wake",
+    "post /mcp",
     "post /rpc",
 ];
 
