@@ -1,7 +1,7 @@
 //! The command line of the binary `portway`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `portway chat` and `portway api` have more, see [`crate::chat`] and
-//! [`crate::call`].
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; `portway chat`, `portway api` and `portway mcp` have more, see
+//! [`crate::chat`], [`crate::call`] and [`crate::mcp`].
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -15,9 +15,10 @@ use crate::chat::ChatArgs;
 use crate::config::ServeArgs;
 use crate::db::DbArgs;
 use crate::doctor::DoctorArgs;
+use crate::mcp::McpArgs;
 use crate::runtime::{run_alone, run_parallel};
 use crate::sandbox::SandboxArgs;
-use crate::{agents, call, chat, child, db, doctor, logging, sandbox, serve};
+use crate::{agents, call, chat, child, db, doctor, logging, mcp, sandbox, serve};
 
 /// The portable gateway for coding-agent sessions.
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ enum Command {
     Chat(ChatArgs),
     /// Call an operation of a gateway.
     Api(ApiArgs),
+    /// Be an MCP server on standard input and output, for the tools of a gateway.
+    Mcp(McpArgs),
     /// Print a script that completes this command line in a shell.
     Completions {
         /// The shell.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => run_serve(args),
         Some(Command::Chat(args)) => run_alone(chat::run(args)),
         Some(Command::Api(args)) => run_alone(call::run(args)),
+        Some(Command::Mcp(args)) => run_alone(mcp::run(args)),
         Some(Command::Completions { shell }) => complete(shell),
         Some(Command::Agents(args)) => agents::run(args),
         Some(Command::Doctor(args)) => run_alone(doctor::run(args)),

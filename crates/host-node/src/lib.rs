@@ -131,6 +131,7 @@ pub mod gateway;
 mod http_client;
 mod lingering;
 pub mod logging;
+pub mod mcp;
 mod peer;
 mod process_metrics;
 mod proxies;

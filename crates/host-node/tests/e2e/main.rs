@@ -30,6 +30,7 @@ mod kills;
 mod legacy_runner;
 mod limits;
 mod logs;
+mod mcp;
 mod memories;
 mod metrics;
 mod models;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
     rates::add(&mut trials);
     api_keys::add(&mut trials);
     search::add(&mut trials);
+    mcp::add(&mut trials);
     memories::add(&mut trials);
     agents_command::add(&mut trials);
     libtest_mimic::run(&arguments, trials.into_list()).exit_code()
