@@ -136,7 +136,8 @@ impl<S: Send + Sync + 'static> Operation<S> {
     }
 
     /// Carries it out: reads the input from `pairs` and the JSON object in `body`, and answers with JSON, or with
-    /// nothing where the status is 204. The input is read before this returns; the future borrows nothing.
+    /// nothing where the status is 204. The input is read before this returns; the future borrows nothing, and nothing is done
+    /// before it is polled.
     pub fn invoke(
         &self,
         state: Arc<S>,
@@ -224,7 +225,8 @@ impl<S: Send + Sync + 'static> OperationBuilder<S> {
         self
     }
 
-    /// Completes the row with what carries it out.
+    /// Completes the row with what carries it out, which is to do nothing before its future is polled: a request under an
+    /// idempotency key may turn out to have been carried out before.
     pub fn handler<F, Fut, In, Out>(self, handler: F) -> Operation<S>
     where
         F: Fn(Arc<S>, Context, In) -> Fut + Send + Sync + 'static,

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, Request};
 use portway_ports::system::{Clock, Entropy};
 
-use crate::kept_answers::KeptAnswers;
+use crate::kept_answers::AnswerKeeping;
 use crate::mcp::{McpFeatures, McpSessions};
 use crate::metrics::MetricsOptions;
 use crate::rate::RateLimiting;
@@ -87,8 +87,8 @@ pub struct ApiOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Who answers for paths that are in no table.
     pub fallback: Option<Fallback>,
-    /// Where answers are kept under idempotency keys; without it, only operations that keep their results take them.
-    pub kept_answers: Option<Arc<dyn KeptAnswers>>,
+    /// How answers are kept under idempotency keys; without it, only operations that keep their results take them.
+    pub kept_answers: Option<AnswerKeeping>,
     /// Which other instance answers a call; `None` where every instance answers all.
     pub elsewhere: Option<Elsewhere>,
     /// What is offered over the Model Context Protocol; nothing without it.

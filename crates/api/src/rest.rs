@@ -9,6 +9,7 @@ mod draw;
 mod guard;
 mod headers;
 mod idempotency;
+mod keyed;
 mod limits;
 mod mcp;
 mod metrics;

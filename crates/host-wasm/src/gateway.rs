@@ -14,7 +14,7 @@ use portway_adapters_cloudflare::{
     D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkQueue, WorkerClock, WorkerEntropy,
     WorkerSpawner,
 };
-use portway_api::{ApiError, ApiOptions, BuildError, Elsewhere, ErrorCode, McpOptions};
+use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, Elsewhere, ErrorCode, McpOptions};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -338,8 +338,8 @@ fn router(services: &Arc<Services>, settings: &Settings, elsewhere: Option<Elsew
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
     options.elsewhere = elsewhere;
-    options.kept_answers = Some(services.clone());
     options.mcp = Some(McpOptions { sessions: services.clone(), features: Vec::new() });
+    options.kept_answers = Some(AnswerKeeping { answers: services.clone(), spawner: services.spawner().clone() });
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))
 }

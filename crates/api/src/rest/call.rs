@@ -1,21 +1,20 @@
 //! Calls of operations that come by another surface than REST. What is demanded of their callers, and what becomes of them,
 //! is the same.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use portway_domain::access::Permission;
 use portway_services::context::Context;
-use portway_services::kept_answers::{Claim, Ended};
 
 use super::access_log::CallVisit;
 use super::caught::caught;
 use super::idempotency;
+use super::keyed::{Keyed, Told};
 use super::serve::Api;
 use crate::error::ApiError;
 use crate::input::Pair;
 use crate::operation::{Idempotency, Operation};
-
-/// Longest answer that is kept under an idempotency key, in bytes. Those of what changes something are short.
-const MAX_KEPT_BYTES: usize = 256 * 1024;
 
 impl<S: Send + Sync + 'static> Api<S> {
     /// Calls an operation with a JSON object that has all of its input. The context is that of the call alone, but for the
@@ -56,34 +55,23 @@ impl<S: Send + Sync + 'static> Api<S> {
     pub(super) async fn perform(
         &self,
         operation: &Operation<S>,
-        mut context: Context,
+        context: Context,
         pairs: &[Pair<'_>],
         body: &[u8],
     ) -> Result<Bytes, ApiError> {
         let invoke = |context| operation.invoke(self.state.clone(), context, pairs, body);
-        let is_told = match operation.idempotency() {
+        let told = match operation.idempotency() {
             Idempotency::Ignored | Idempotency::Own => return invoke(context).await,
-            Idempotency::Kept => true,
-            Idempotency::KeptUntold => false,
+            Idempotency::Kept => Told::Again,
+            Idempotency::KeptUntold => Told::Once,
         };
-        let Some(answers) = self.options.kept_answers.as_ref().filter(|_| context.idempotency.is_some()) else {
+        let Some(keeping) = self.options.kept_answers.as_ref().filter(|_| context.idempotency.is_some()) else {
             return invoke(context).await;
         };
-        let held = match answers.claim(&context).await? {
-            Claim::Answered(answer) => return Ok(answer.into()),
-            Claim::Held(held) => held,
-        };
-        context.idempotency = None;
-        let outcome = invoke(context).await;
-        let ended = match &outcome {
-            Ok(answer) if is_told && answer.len() <= MAX_KEPT_BYTES => {
-                Ended::Answered(String::from_utf8_lossy(answer).into_owned())
-            }
-            Ok(_) => Ended::Untold,
-            Err(_) => Ended::Failed,
-        };
-        answers.release(held, ended).await;
-        outcome
+        let operation = invoke(Context { idempotency: None, ..context.clone() });
+        let answers = Arc::clone(&keeping.answers);
+        let outcome = Keyed { answers, context, operation, told }.start(&*keeping.spawner);
+        outcome.await.unwrap_or_else(|_| Err(ApiError::internal("the task of the request broke off")))
     }
 }
 

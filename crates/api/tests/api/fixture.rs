@@ -29,6 +29,7 @@ use portway_services::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 /// The token of the tests.
@@ -47,6 +48,33 @@ pub(crate) struct State {
     pub(crate) heard: Mutex<Vec<Incoming>>,
     /// Whether no token is valid any more.
     pub(crate) revoked: AtomicBool,
+    /// Where the handlers of notes wait whose id is `held`.
+    pub(crate) gate: Gate,
+}
+
+/// Where something waits until a test lets it go on.
+#[derive(Default)]
+pub(crate) struct Gate {
+    reached: Notify,
+    opened: Notify,
+}
+
+impl Gate {
+    /// Waits until the gate is opened.
+    pub(crate) async fn pass(&self) {
+        self.reached.notify_one();
+        self.opened.notified().await;
+    }
+
+    /// Waits until somebody waits here.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets one through.
+    pub(crate) fn open(&self) {
+        self.opened.notify_one();
+    }
 }
 
 impl State {
@@ -150,6 +178,9 @@ async fn list(state: Arc<State>, context: Context, input: ListNotes) -> Result<N
 
 async fn edit(state: Arc<State>, context: Context, input: EditNote) -> Result<Note, Error> {
     state.admit(&context)?;
+    if input.id == "held" {
+        state.gate.pass().await;
+    }
     Ok(Note { id: input.id, title: input.title, style: input.style })
 }
 
@@ -158,6 +189,10 @@ async fn remove(state: Arc<State>, context: Context, input: OneNote) -> Result<(
     match input.id.as_str() {
         "absent" => Err(Error::NotFound { resource: "Note", id: input.id }),
         "broken" => Err(Error::Internal("the disk is on fire".into())),
+        "held" => {
+            state.gate.pass().await;
+            Err(Error::Internal("the shredder jams".into()))
+        }
         "panics" => panic!("the note bites"),
         "many" => Err(Error::SessionQuota { active: 3, limit: 3 }),
         _ => Ok(()),

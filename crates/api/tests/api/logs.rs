@@ -12,6 +12,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::fixture::{Gateway, TOKEN, options, request, signed_in};
+use crate::kept_answers::{Keeping, hang_up_at};
 
 /// Keeps what is logged on this thread.
 #[derive(Clone, Default)]
@@ -157,4 +158,17 @@ async fn no_line_has_a_secret() {
     for secret in [TOKEN, "sk_test_in_query", "a secret of the body"] {
         assert!(!log.text().contains(secret), "{secret}: {}", log.text());
     }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_when_the_caller_is_gone_is_logged() {
+    let (log, _guard) = Log::keep(LevelFilter::ERROR);
+    let keeping = Keeping::new().await;
+    hang_up_at(&keeping.gateway.state.gate, keeping.remove("held")).await;
+    keeping.gateway.state.gate.open();
+    keeping.tasks_ended().await;
+    let lines = log.lines();
+    let [line] = &*lines else { panic!("{lines:?}") };
+    assert_eq!(line["reason"], "the shredder jams");
+    assert!(line["request_id"].is_string());
 }

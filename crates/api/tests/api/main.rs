@@ -6,6 +6,7 @@ mod description;
 mod errors;
 mod fixture;
 mod inputs;
+mod kept_answers;
 mod limits;
 mod logs;
 mod mcp;

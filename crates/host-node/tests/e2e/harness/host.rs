@@ -20,6 +20,7 @@ const LACKING: &[(&str, &[&str])] = &[
         &[
             "attachments::large_bodies",
             "garbage::",
+            "legacy_runner::a_caller_hangs_up",
             "limits::",
             "requests::http2",
             "requests::large",

@@ -2,14 +2,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::backend::Backend;
 use super::runner::Runner;
-use crate::harness::eventually;
-use crate::harness::gateway::Gateway;
+use crate::harness::api::send;
+use crate::harness::gateway::{Gateway, KEY};
 use crate::harness::session::Session;
+use crate::harness::{PATIENCE, eventually, raw};
 use crate::trials::Trials;
 use crate::wire::recorder::Recorder;
 
@@ -17,6 +21,7 @@ const ROOT_KEY: &str = "fedcba9876543210fedcba9876543210";
 
 pub(super) fn add(trials: &mut Trials) {
     trials.add("legacy_runner::tunnels", tunnels);
+    trials.add("legacy_runner::a_caller_hangs_up_on_its_key", a_caller_hangs_up_on_its_key);
     trials.add("legacy_runner::tunnels_go_with_the_sandbox", tunnels_go_with_the_sandbox);
     trials.add("legacy_runner::a_token_for_the_sandbox", a_token_for_the_sandbox);
     trials.add("legacy_runner::no_token_without_an_address", no_token_without_an_address);
@@ -76,6 +81,32 @@ async fn tunnels() {
     assert_eq!((&said["data"]["role"], &said["data"]["parts"]["name"]), (&json!("system"), &json!("web")));
     let listed = session.api.get(&session.path("/tunnels")).await.expect(200);
     assert_eq!(listed["tunnels"], json!([seen("api", 8080)]));
+    session.api.delete(&path).await.refused(404, "NOT_FOUND");
+    session.terminate().await;
+}
+
+async fn a_caller_hangs_up_on_its_key() {
+    let (_backend, gateway, session, mut runner, mut client) = exposed().await;
+    let path = session.path("/tunnels/web");
+    let mut caller = TcpStream::connect(gateway.address()).await.unwrap();
+    let request = format!(
+        "DELETE {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\nIdempotency-Key: k1\r\n\r\n",
+        gateway.address()
+    );
+    caller.write_all(request.as_bytes()).await.unwrap();
+    runner.until("tunnel-delete").await;
+    caller.shutdown().await.unwrap();
+    assert_eq!(raw::read_all(&mut caller, PATIENCE).await, b"", "the gateway gives the connection up");
+
+    let again = || send(session.api.request(Method::DELETE, &path).header("Idempotency-Key", "k1"));
+    again().await.refused(409, "CONFLICT");
+    runner.say(json!({"type": "tunnels", "tunnels": [told("api", 8080)]})).await;
+    client.until(|frame| frame["data"]["parts"]["type"] == "tunnel.disabled").await;
+    let kept = eventually("the answer is kept", async || {
+        let reply = again().await;
+        (reply.status != 409).then_some(reply)
+    });
+    assert_eq!(kept.await.expect(200), json!({"success": true}));
     session.api.delete(&path).await.refused(404, "NOT_FOUND");
     session.terminate().await;
 }
