@@ -99,11 +99,12 @@ pub use metrics::{Metric, MetricKind, MetricsOptions, MetricsSource};
 pub use openapi::{document, problems};
 pub use operation::{Operation, OperationBuilder, OperationTable};
 pub use operations::operations;
-pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, McpOptions, Peer};
+pub use options::{ApiOptions, Ask, DEFAULT_BODY_BYTES, Elsewhere, Fallback, McpOptions, Peer, Uncounted};
 pub use rate::{RateClass, RateLimiting};
 pub use refused::Refused;
 pub use rest::{
-    BuildError, OptionsError, check_allowed_host, check_allowed_origin, check_public_url, read_body, router,
+    BuildError, OptionsError, RATE_HEADERS, check_allowed_host, check_allowed_origin, check_public_url, read_body,
+    router,
 };
 pub use row::{Row, TableError};
 pub use socket::{Incoming, ServeSocket, Socket, SocketClosed, Upgrade, serve_socket};

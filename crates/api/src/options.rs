@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use portway_ports::system::{Clock, Entropy};
 
 use crate::kept_answers::AnswerKeeping;
@@ -24,13 +24,14 @@ pub const DEFAULT_BODY_BYTES: usize = 1024 * 1024;
 const DEFAULT_BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answers requests for paths that are in no table, such as the files of a web console; `None` means *not found*.
-pub type Fallback = Arc<dyn Fn(&Parts) -> Option<Response> + Send + Sync>;
+pub type Fallback = Arc<dyn Fn(&Parts) -> Option<Response<Body>> + Send + Sync>;
 
-/// Has another instance of the gateway answer a request; `None` if it does not, or with another status than 200.
-pub type Ask = Box<dyn FnOnce(Request<String>) -> BoxFuture<'static, Option<Bytes>> + Send>;
+/// Has another instance of the gateway answer a request; `None` if it does not, or with another status than 200. Of its
+/// headers it takes [`RATE_HEADERS`](crate::RATE_HEADERS).
+pub type Ask = Box<dyn FnOnce(Request<String>) -> BoxFuture<'static, Option<Response<Bytes>>> + Send>;
 
 /// Finds the instance that answers requests with a method and a path, where that has to be a particular other one. A host
-/// sends it what comes over REST by itself; calls of other surfaces are sent by the api.
+/// sends it what comes over REST by itself; calls of other surfaces are sent by the api. Whoever answers a call counts it.
 pub type Elsewhere = Arc<dyn Fn(&Method, &str) -> Option<Ask> + Send + Sync>;
 
 /// Put by the host on each request as an extension: who is at the other end of the connection.
@@ -42,6 +43,12 @@ pub struct Peer {
     /// the host trusts. Of requests without it all strangers share one limit.
     pub address: Option<IpAddr>,
 }
+
+/// Stands as an extension on a request that was counted before: one that the host makes for a socket that was open before, to
+/// go on with it, and a call that another instance has counted and sends on. Only the host may put it there, or the api on
+/// what it sends to another instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uncounted;
 
 /// What is offered over the Model Context Protocol, and to whom.
 #[derive(Clone)]

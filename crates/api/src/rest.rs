@@ -30,6 +30,7 @@ pub(crate) use self::mcp::McpVerb;
 
 pub use self::body::read_body;
 pub use self::guard::{OptionsError, check_allowed_host, check_allowed_origin, check_public_url};
+pub use self::rates::RATE_HEADERS;
 
 use self::serve::Api;
 use crate::endpoint::{Endpoint, EndpointTable, Kind};

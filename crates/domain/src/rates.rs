@@ -4,12 +4,14 @@
 //! request takes some out, and they grow back one after the other. All that is kept of a bucket is when it will be full
 //! again, so a bucket that nobody has touched for a while needs no memory at all.
 
+mod known;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use self::known::KnownTokens;
 use crate::time::Timestamp;
 
 /// By how much the clocks of two nodes may differ. A bucket that is further from being full than its
@@ -60,6 +62,18 @@ impl RateLimit {
     /// [`InvalidRateLimit`] unless the number is 1 to [`MAX_CELLS`].
     pub fn a_minute(cells: u32) -> Result<Self, InvalidRateLimit> {
         Self::new(cells, MINUTE, cells)
+    }
+
+    /// A limit by what [`interval`](Self::interval) and [`burst`](Self::burst) tell of it, as one instance sends it to
+    /// another.
+    ///
+    /// # Errors
+    /// [`InvalidRateLimit`] unless there is a limit of which they tell that.
+    pub fn from_parts(interval: Duration, burst: u32) -> Result<Self, InvalidRateLimit> {
+        let shortest = MIN_PERIOD / MAX_CELLS;
+        let fits = (1..=MAX_CELLS).contains(&burst) && (shortest..=MAX_PERIOD).contains(&interval);
+        let interval = u64::try_from(interval.as_micros()).map_err(|_| InvalidRateLimit)?;
+        if fits { Ok(Self { interval, burst }) } else { Err(InvalidRateLimit) }
     }
 
     /// Most cells at once.
@@ -172,6 +186,12 @@ pub enum RateClass {
 impl RateClass {
     /// The classes that have a limit.
     pub const LIMITED: [Self; 5] = [Self::Standard, Self::Agent, Self::Workflow, Self::Login, Self::Batch];
+
+    /// The class with a limit that has that name.
+    #[must_use]
+    pub fn limited(name: &str) -> Option<Self> {
+        Self::LIMITED.into_iter().find(|class| class.as_str() == name)
+    }
 
     /// The name of the class in configuration and in the published description.
     #[must_use]

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::UPGRADE;
 use http::request::Parts;
 use portway_adapters_cloudflare::{ObjectName, Objects, WorkerClock, WorkerEntropy};
-use portway_api::{ApiError, Elsewhere, ErrorCode};
+use portway_api::{ApiError, Elsewhere, ErrorCode, RATE_HEADERS};
 use portway_ports::system::{Clock, Entropy};
 use worker::send::IntoSendFuture;
 use worker::{Env, Error, Request, Response, Result};
@@ -45,16 +45,24 @@ pub(crate) fn elsewhere(objects: Objects) -> Elsewhere {
 }
 
 /// The answer of an object with the status 200, if it gives one.
-async fn call(objects: Objects, object: ObjectName, request: http::Request<String>) -> Option<Bytes> {
+async fn call(objects: Objects, object: ObjectName, request: http::Request<String>) -> Option<http::Response<Bytes>> {
     let answer = async {
         let (parts, body) = request.into_parts();
         let request = web::request(&parts, body)?;
         let mut answer = objects.ask(&object, request, PATIENCE).await?;
-        let is_answer = answer.status_code() == StatusCode::OK;
-        Ok::<_, Error>(is_answer.then_some(answer.bytes().await?))
+        if answer.status_code() != StatusCode::OK {
+            return Ok(None);
+        }
+        let mut whole = http::Response::new(Bytes::from(answer.bytes().await?));
+        for name in RATE_HEADERS {
+            if let Some(value) = answer.headers().get(name.as_str())?.and_then(|value| value.parse().ok()) {
+                whole.headers_mut().insert(name, value);
+            }
+        }
+        Ok::<_, Error>(Some(whole))
     };
     let answer = answer.await.inspect_err(|error| tracing::error!(?object, %error, "an object does not answer"));
-    answer.ok().flatten().map(Bytes::from)
+    answer.ok().flatten()
 }
 
 /// Has an object answer.

@@ -1,4 +1,4 @@
-//! What both classes of Durable Objects are: a gateway of their own with hibernating sockets.
+//! What the objects of sessions and of all users are: a gateway of their own with hibernating sockets.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use portway_adapters_cloudflare::{Keep, ObjectAlarm, ObjectName, PUBLISH, WorkerClock, WorkerEntropy};
-use portway_api::Incoming;
+use portway_api::{Incoming, Uncounted};
 use portway_ports::system::{Clock, Entropy};
 use portway_protocol::{CLOSE_PROTOCOL, CLOSE_RESTART};
 use worker::{Env, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair};
@@ -123,6 +123,7 @@ impl Object {
         let slot = Slot::default();
         if let Ok(mut request) = sleeper.opening.request() {
             request.extensions_mut().insert(slot.clone());
+            request.extensions_mut().insert(Uncounted);
             gateway.answer(request).await;
         }
         match slot.take() {

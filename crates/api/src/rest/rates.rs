@@ -4,17 +4,16 @@
 //! that was let in, and a request with a token that nobody remembers counts against the address it comes from: tokens
 //! cannot be guessed faster than strangers may call.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use portway_domain::ids::UserId;
-use portway_domain::rates::{AddressBlock, Audience, Decision, RateClass, RateLimit};
+use portway_domain::rates::{AddressBlock, Audience, Decision, KnownTokens, RateClass, RateLimit};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
-use portway_ports::rates::{BucketKey, Caller};
+use portway_ports::rates::{BucketKey, Caller, Standing};
 use portway_services::context::{CallerSlot, Context};
 
 use crate::error::{ApiError, ErrorCode};
@@ -25,27 +24,25 @@ const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// How long it is remembered whose a token was, after it was let in for the last time.
-const REMEMBERED: Duration = Duration::from_secs(600);
-
-/// Most tokens that are remembered.
-const MAX_TOKENS: usize = 10_000;
+/// The headers that tell callers what they have left.
+pub const RATE_HEADERS: [HeaderName; 3] = [X_RATELIMIT_LIMIT, X_RATELIMIT_REMAINING, X_RATELIMIT_RESET];
 
 /// The limits of all requests.
 pub(super) struct Rates {
     limiting: Option<RateLimiting>,
-    known: Mutex<HashMap<TokenHash, Known>>,
-}
-
-/// Whose a token was.
-struct Known {
-    user: UserId,
-    until: Timestamp,
+    known: Mutex<KnownTokens>,
 }
 
 /// What a request was charged last: nothing where there is no limit.
 #[derive(Default)]
-pub(super) struct Toll(Mutex<Option<Charge>>);
+pub(super) struct Toll(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    charge: Option<Charge>,
+    /// What another instance told of a call that it counted after that.
+    elsewhere: Option<HeaderMap>,
+}
 
 struct Charge {
     limit: RateLimit,
@@ -53,6 +50,18 @@ struct Charge {
     now: Timestamp,
     credential: Option<TokenHash>,
     caller: CallerSlot,
+    /// Where the request comes from.
+    from: Caller,
+    /// Whether it was counted as a stranger's.
+    is_strange: bool,
+}
+
+impl Toll {
+    /// Another instance has counted a call, and answered with these headers.
+    pub(super) fn was_charged_elsewhere(&self, headers: &HeaderMap) {
+        let told = RATE_HEADERS.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        locked(&self.0).elsewhere = Some(told.collect());
+    }
 }
 
 impl Rates {
@@ -73,58 +82,86 @@ impl Rates {
         toll: &Toll,
     ) -> Result<(), ApiError> {
         let Some(limiting) = &self.limiting else { return Ok(()) };
-        let (audience, caller) = match self.user(context) {
-            Some(user) => (Audience::Users, Caller::User(user)),
-            None => (Audience::Strangers, stranger(peer)),
-        };
-        let Some(limit) = limiting.limits.of(audience, class) else { return Ok(()) };
-        let decision = limiting.limiter.take(&BucketKey { class, caller }, limit, context.now, 1).await;
-        *locked(&toll.0) = Some(Charge {
+        let Some(charge) = self.count(limiting, class, context, stranger(peer)).await else { return Ok(()) };
+        let retry_after = charge.decision.retry_after;
+        *locked(&toll.0) = Told { charge: Some(charge), elsewhere: None };
+        retry_after.map_or(Ok(()), |wait| Err(refused(wait)))
+    }
+
+    /// Takes a cell out of the bucket of whoever calls; `None` where there is no limit.
+    async fn count(
+        &self,
+        limiting: &RateLimiting,
+        class: RateClass,
+        context: &Context,
+        from: Caller,
+    ) -> Option<Charge> {
+        let now = context.now;
+        let charge = |limit, decision, from, is_strange| Charge {
             limit,
             decision,
-            now: context.now,
+            now,
             credential: context.credential.clone(),
             caller: context.caller.clone(),
-        });
-        decision.retry_after.map_or(Ok(()), |wait| Err(refused(wait)))
+            from,
+            is_strange,
+        };
+        let user = match self.user(context) {
+            Some(user) => user,
+            None => {
+                let limit = limiting.limits.of(Audience::Strangers, class)?;
+                let stranger = BucketKey { class, caller: from.clone() };
+                let standing = match &context.credential {
+                    Some(token) => limiting.limiter.take_unless_known(&stranger, token, limit, now).await,
+                    None => Standing::Stranger(limiting.limiter.take(&stranger, limit, now, 1).await),
+                };
+                match standing {
+                    Standing::Stranger(decision) => return Some(charge(limit, decision, from, true)),
+                    Standing::User(user) => user,
+                }
+            }
+        };
+        let limit = limiting.limits.of(Audience::Users, class)?;
+        let key = BucketKey { class, caller: Caller::User(user) };
+        let decision = limiting.limiter.take(&key, limit, now, 1).await;
+        Some(charge(limit, decision, from, false))
     }
 
     /// Tells the caller what is left, and remembers who it was.
-    pub(super) fn settle(&self, toll: Toll, response: &mut Response) {
-        let Some(charge) = toll.0.into_inner().unwrap_or_else(PoisonError::into_inner) else { return };
-        let headers = response.headers_mut();
-        headers.insert(X_RATELIMIT_LIMIT, charge.limit.burst().into());
-        headers.insert(X_RATELIMIT_REMAINING, charge.decision.remaining.into());
-        headers.insert(X_RATELIMIT_RESET, charge.resets_at().into());
-        let Some(token) = charge.credential else { return };
+    pub(super) async fn settle(&self, toll: Toll, response: &mut Response) {
+        let told = toll.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(charge) = told.charge {
+            let headers = response.headers_mut();
+            headers.insert(X_RATELIMIT_LIMIT, charge.limit.burst().into());
+            headers.insert(X_RATELIMIT_REMAINING, charge.decision.remaining.into());
+            headers.insert(X_RATELIMIT_RESET, charge.resets_at().into());
+            self.note(charge, response.status()).await;
+        }
+        response.headers_mut().extend(told.elsewhere.unwrap_or_default());
+    }
+
+    /// Remembers who the caller of a request turned out to be that was answered with that status.
+    async fn note(&self, charge: Charge, status: StatusCode) {
+        let (Some(limiting), Some(token)) = (&self.limiting, charge.credential) else { return };
         match charge.caller.get() {
-            Some(user) => self.remember(token, user, charge.now),
-            None if response.status() == StatusCode::UNAUTHORIZED => drop(locked(&self.known).remove(&token)),
+            Some(user) => {
+                locked(&self.known).remember(&token, user, charge.now);
+                if charge.is_strange {
+                    limiting.limiter.let_in(&charge.from, &token, user, charge.now).await;
+                }
+            }
+            None if status == StatusCode::UNAUTHORIZED => {
+                locked(&self.known).forget(&token);
+                if !charge.is_strange {
+                    limiting.limiter.turned_away(&charge.from, &token).await;
+                }
+            }
             None => {}
         }
     }
 
     fn user(&self, context: &Context) -> Option<UserId> {
-        let known = locked(&self.known);
-        let known = known.get(context.credential.as_ref()?)?;
-        (context.now < known.until).then(|| known.user.clone())
-    }
-
-    fn remember(&self, token: TokenHash, user: &UserId, now: Timestamp) {
-        let mut known = locked(&self.known);
-        let until = now.plus(REMEMBERED);
-        if let Some(known) = known.get_mut(&token) {
-            known.until = until;
-            return;
-        }
-        if known.len() >= MAX_TOKENS {
-            known.retain(|_, known| known.until > now.plus(REMEMBERED / 2));
-        }
-        // Everybody is remembered anew with the next request.
-        if known.len() >= MAX_TOKENS {
-            known.clear();
-        }
-        known.insert(token, Known { user: user.clone(), until });
+        locked(&self.known).user(context.credential.as_ref()?, context.now).cloned()
     }
 }
 

@@ -14,7 +14,7 @@ use super::serve::{Api, content, empty, peer};
 use super::{body, idempotency};
 use crate::error::{ApiError, ErrorCode};
 use crate::operation::Operation;
-use crate::options::Ask;
+use crate::options::{Ask, Uncounted};
 use crate::rate::RateClass;
 use crate::row::Row;
 use crate::rpc::{Call, DISCOVER, Fault, Message, failure, read, success};
@@ -100,21 +100,22 @@ impl<S: Send + Sync + 'static> Api<S> {
         (answers.len() > 2).then_some(answers)
     }
 
-    /// The answer to one call, which counts like a request; a notification has none.
+    /// The answer to one call, which counts like a request where it is answered; a notification has none.
     async fn answer(&self, caller: &Caller<'_>, context: Context, call: Result<Call<'_>, Fault>) -> Option<Vec<u8>> {
         let operation = call.as_ref().ok().and_then(|call| self.method(&call.method));
         let class = operation.map_or(RateClass::Standard, |operation| operation.row().rate);
-        let charged = self.rates.charge(class, &context, peer(caller.parts), caller.toll).await;
         let id = call.as_ref().ok().and_then(|call| call.id);
-        let step = match (&call, charged) {
-            (_, Err(error)) => Err(Fault::of(error)),
-            (Err(fault), Ok(())) => Err(fault.clone()),
-            (Ok(call), Ok(())) => self.step(caller, operation, call),
-        };
+        let mut step = call.as_ref().map_err(Fault::clone).and_then(|call| self.step(caller, operation, call));
+        let is_counted = matches!(step, Ok(Step::Ask(..))) || caller.parts.extensions.get::<Uncounted>().is_some();
+        if !is_counted && let Err(error) = self.rates.charge(class, &context, peer(caller.parts), caller.toll).await {
+            step = Err(Fault::of(error));
+        }
         let answered = match step {
             Ok(Step::Nothing) => return None,
             Ok(Step::Discover(id)) => self.discovery().map(|methods| success(id, methods)).map_err(Fault::of),
-            Ok(Step::Ask(ask, call)) => asked(ask, caller.parts, call.text).await.map_err(Fault::of),
+            Ok(Step::Ask(ask, call)) => {
+                asked(ask, caller.parts, call.text, Counted::There(caller.toll)).await.map_err(Fault::of)
+            }
             Ok(Step::Call { operation, id, key, input }) => {
                 let called = self.call(operation, context, key, input).await;
                 called.map(|result| success(id, &result)).map_err(Fault::of)
@@ -169,17 +170,31 @@ fn left_out(call: Call<'_>) -> Result<Call<'_>, Fault> {
     Err(Fault::of(ApiError::new(ErrorCode::PayloadTooLarge, message)).with_id(call.id))
 }
 
+/// Where a call counts that another instance answers.
+pub(super) enum Counted<'a> {
+    /// It was counted here.
+    Here,
+    /// It counts there, and the caller is told what is left of it.
+    There(&'a Toll),
+}
+
 /// Has another instance answer one call, which is written in JSON-RPC.
-pub(super) async fn asked(ask: Ask, parts: &Parts, call: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn asked(ask: Ask, parts: &Parts, call: &str, counted: Counted<'_>) -> Result<Vec<u8>, ApiError> {
     let mut request = Request::new(call.to_owned());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = under(&parts.uri, PATH)?;
     *request.headers_mut() = parts.headers.clone();
     request.headers_mut().insert(CONTENT_LENGTH, call.len().into());
-    match ask(request).await {
-        Some(answer) => Ok(answer.into()),
-        None => Err(ApiError::new(ErrorCode::Unavailable, "the session cannot be reached at the moment: try again")),
+    if matches!(counted, Counted::Here) {
+        request.extensions_mut().insert(Uncounted);
     }
+    let Some(answer) = ask(request).await else {
+        return Err(ApiError::new(ErrorCode::Unavailable, "the session cannot be reached at the moment: try again"));
+    };
+    if let Counted::There(toll) = counted {
+        toll.was_charged_elsewhere(answer.headers());
+    }
+    Ok(answer.into_body().into())
 }
 
 /// The same host with another path.

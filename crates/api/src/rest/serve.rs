@@ -25,7 +25,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::input::{Pair, is_well_formed, read_query};
 use crate::mcp::{Requests, Tool};
 use crate::operation::{Operation, OperationTable};
-use crate::options::{ApiOptions, Peer};
+use crate::options::{ApiOptions, Peer, Uncounted};
 use crate::refused::Refused;
 use crate::row::Row;
 use crate::socket::Upgrade;
@@ -97,7 +97,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         if let Some(base_url) = mcp_at.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
             mcp::challenge(response.headers_mut(), &base_url);
         }
-        self.rates.settle(toll, &mut response);
+        self.rates.settle(toll, &mut response).await;
         headers::complete(response.headers_mut(), &id);
         Guard::share(response.headers_mut(), origin);
         if head {
@@ -223,7 +223,9 @@ impl<S: Send + Sync + 'static> Api<S> {
         // Their protocol has no token in the URL.
         let token = token.filter(|_| !matches!(endpoint.kind, Kind::Mcp(_)));
         let context = self.context(endpoint.row(), &parts, token, draw)?;
-        self.rates.charge(endpoint.rate(&pairs), &context, peer(&parts), toll).await?;
+        if parts.extensions.get::<Uncounted>().is_none() {
+            self.rates.charge(endpoint.rate(&pairs), &context, peer(&parts), toll).await?;
+        }
         let state = Arc::clone(&self.state);
         match &endpoint.kind {
             Kind::Raw(handler) => handler(state, context, &pairs, Request::from_parts(parts, body)).await,

@@ -10,7 +10,7 @@ use axum::response::Response;
 use futures_util::stream::{BoxStream, StreamExt};
 use portway_api::{
     ApiOptions, Ask, McpCapabilities, McpChange, McpClient, McpError, McpFeatures, McpList, McpMethod, McpOptions,
-    McpRequest, McpSessions,
+    McpRequest, McpSessions, Uncounted,
 };
 use portway_domain::access::Role;
 use portway_domain::mcp::{McpLogLevel, McpSession};
@@ -317,9 +317,10 @@ async fn what_another_instance_has_it_answers() {
     let (calls, answers) = (asked.clone(), left.clone());
     let elsewhere = move |_: &http::Method, path: &str| -> Option<Ask> {
         let (calls, answers) = (calls.clone(), answers.clone());
-        let ask = move |request| -> futures_util::future::BoxFuture<'static, Option<bytes::Bytes>> {
+        let ask = move |request| -> futures_util::future::BoxFuture<'static, Option<http::Response<bytes::Bytes>>> {
             calls.lock().unwrap().push(request);
-            Box::pin(std::future::ready(Some(answers.lock().unwrap().remove(0).into())))
+            let answer = http::Response::new(answers.lock().unwrap().remove(0).into());
+            Box::pin(std::future::ready(Some(answer)))
         };
         (path == "/api/notes/far").then(|| Box::new(ask) as Ask)
     };
@@ -328,6 +329,7 @@ async fn what_another_instance_has_it_answers() {
     assert_eq!(far["structuredContent"], json!({ "id": "far" }));
     let request = asked.lock().unwrap().pop().unwrap();
     assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/rpc"));
+    assert!(request.extensions().get::<Uncounted>().is_some(), "it was counted here");
     let call: Value = serde_json::from_str(request.body()).unwrap();
     assert_eq!((&call["method"], &call["params"]), (&json!("notes.edit"), &json!({ "id": "far" })));
     let gone = fixture.call("notes_edit", json!({ "id": "far" })).await;

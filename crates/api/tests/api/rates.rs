@@ -1,16 +1,22 @@
 //! How often callers may call.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::request::Builder;
-use portway_api::{Peer, RateClass, RateLimiting};
-use portway_domain::rates::{Audience, RateLimit, RateLimits};
+use http::{Method, Response};
+use portway_api::{ApiOptions, Ask, Peer, RateClass, RateLimiting, Uncounted};
+use portway_domain::ids::UserId;
+use portway_domain::rates::{Audience, Decision, KnownTokens, RateLimit, RateLimits};
 use portway_domain::time::Timestamp;
+use portway_domain::tokens::TokenHash;
+use portway_ports::rates::{BucketKey, Caller, RateLimiter, Standing};
 use portway_ports::system::Clock;
 use portway_rate_limits::MemoryRateLimiter;
 use serde_json::{Value, json};
@@ -40,6 +46,11 @@ struct Limited {
 
 impl Limited {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With options that are changed further.
+    fn with(change: impl FnOnce(&mut ApiOptions)) -> Self {
         let now = Arc::new(AtomicI64::new(START));
         let mut limits = RateLimits::default();
         for (audience, class, cells) in [
@@ -52,6 +63,7 @@ impl Limited {
         let mut options = options();
         options.clock = Arc::new(Hands(Arc::clone(&now)));
         options.rates = Some(RateLimiting { limits, limiter: Arc::new(MemoryRateLimiter::new()) });
+        change(&mut options);
         Self { gateway: Gateway::with(options), now }
     }
 
@@ -60,9 +72,13 @@ impl Limited {
     }
 
     async fn send(&self, request: Builder, from: &str) -> Answer {
+        self.send_with(request, from, Body::empty()).await
+    }
+
+    async fn send_with(&self, request: Builder, from: &str, body: Body) -> Answer {
         let address: IpAddr = from.parse().unwrap();
         let peer = Peer { loopback: false, address: Some(address) };
-        self.gateway.send(request.extension(peer).body(Body::empty()).unwrap()).await
+        self.gateway.send(request.extension(peer).body(body).unwrap()).await
     }
 
     async fn list(&self, token: &str, from: &str) -> Answer {
@@ -78,6 +94,42 @@ impl Limited {
 
     fn reads(&self) -> usize {
         self.gateway.state.contexts.lock().unwrap().len()
+    }
+}
+
+/// Buckets that gateways share which tell each other whose a token is.
+#[derive(Default)]
+struct Telling {
+    buckets: MemoryRateLimiter,
+    known: Mutex<KnownTokens>,
+}
+
+#[async_trait]
+impl RateLimiter for Telling {
+    async fn take(&self, key: &BucketKey, limit: RateLimit, now: Timestamp, cost: u32) -> Decision {
+        self.buckets.take(key, limit, now, cost).await
+    }
+
+    async fn take_unless_known(
+        &self,
+        stranger: &BucketKey,
+        token: &TokenHash,
+        limit: RateLimit,
+        now: Timestamp,
+    ) -> Standing {
+        let known = self.known.lock().unwrap().user(token, now).cloned();
+        match known {
+            Some(user) => Standing::User(user),
+            None => Standing::Stranger(self.take(stranger, limit, now, 1).await),
+        }
+    }
+
+    async fn let_in(&self, _: &Caller, token: &TokenHash, user: &UserId, now: Timestamp) {
+        self.known.lock().unwrap().remember(token, user, now);
+    }
+
+    async fn turned_away(&self, _: &Caller, token: &TokenHash) {
+        self.known.lock().unwrap().forget(token);
     }
 }
 
@@ -198,4 +250,69 @@ async fn every_call_of_a_batch_counts() {
     assert_eq!(codes, [&Value::Null, &json!(-32601), &json!(-32600), &json!(-32029)]);
     assert_eq!(answers[3]["error"]["data"]["retryAfter"], 20);
     assert_eq!((answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining")), (Some("3"), Some("0")));
+}
+
+#[tokio::test]
+async fn a_call_is_counted_where_it_is_answered() {
+    let elsewhere = |method: &Method, path: &str| -> Option<Ask> {
+        let ask = |_| -> BoxFuture<'static, Option<Response<Bytes>>> {
+            let answer = Response::builder().header("x-ratelimit-limit", "600").header("x-ratelimit-remaining", "41");
+            let answer = answer.header("x-other", "x").body(r#"{"jsonrpc":"2.0","id":1,"result":"there"}"#.into());
+            Box::pin(std::future::ready(answer.ok()))
+        };
+        (method == Method::PUT && path == "/api/notes/far").then(|| Box::new(ask) as Ask)
+    };
+    let limited = Limited::with(|options| options.elsewhere = Some(Arc::new(elsewhere)));
+    let call = |note: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": "notes.edit", "params": { "id": note } });
+    let ask = async |message: Value| {
+        let request = request("POST", "/rpc").header("authorization", format!("Bearer {TOKEN}"));
+        let answer = limited.send_with(request, "192.0.2.1", Body::from(message.to_string())).await;
+        let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+        assert_eq!((answer.status(), answer.header("x-other")), (200, None));
+        (header("x-ratelimit-limit"), header("x-ratelimit-remaining"))
+    };
+    let told = |limit: &str, remaining: &str| (limit.to_owned(), remaining.to_owned());
+    for _ in 0..7 {
+        assert_eq!(ask(call("far")).await, told("600", "41"));
+    }
+    assert_eq!(ask(call("near")).await, told("3", "2"));
+    assert_eq!(ask(json!([call("near"), call("far")])).await, told("600", "41"));
+    assert_eq!(ask(json!([call("far"), call("near"), call("far"), call("near")])).await, told("5", "2"));
+    assert_eq!(ask(call("near")).await, told("5", "1"));
+}
+
+#[tokio::test]
+async fn to_go_on_with_a_socket_is_not_counted() {
+    let limited = Limited::new();
+    let socket = || request("GET", "/api/notes/n1/ws").header("upgrade", "websocket");
+    let guess = || socket().header("authorization", "Bearer guess");
+    for _ in 0..3 {
+        let answer = limited.send(guess().extension(Uncounted), "192.0.2.1").await;
+        assert_eq!((answer.status(), answer.header("x-ratelimit-limit")), (401, None));
+    }
+    assert_eq!(limited.send(guess(), "192.0.2.1").await.status(), 401);
+    assert_eq!(limited.send(guess(), "192.0.2.1").await.status(), 429);
+}
+
+#[tokio::test]
+async fn a_user_is_known_to_instances_that_were_told() {
+    let limiter = Arc::new(Telling::default());
+    let instance = || {
+        Limited::with(|options| {
+            if let Some(rates) = &mut options.rates {
+                rates.limiter = limiter.clone();
+            }
+        })
+    };
+    let [one, two] = [instance(), instance()];
+    assert_eq!(one.asked(TOKEN, "192.0.2.1").await, told(200, 3, 2));
+    for status in [401, 401, 429] {
+        assert_eq!(two.asked("guess", "192.0.2.1").await.0, status);
+    }
+    assert_eq!(two.asked(TOKEN, "192.0.2.1").await, told(200, 5, 4), "no stranger of that address has anything left");
+    assert_eq!(instance().asked(TOKEN, "192.0.2.1").await, told(200, 5, 3));
+    let last = instance();
+    last.gateway.state.revoked.store(true, Ordering::Relaxed);
+    assert_eq!(last.asked(TOKEN, "192.0.2.1").await, told(401, 5, 2));
+    assert_eq!(last.asked(TOKEN, "192.0.2.1").await, told(429, 3, 0), "all have forgotten whose it was");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use portway_api::{ApiOptions, Ask, MetricsOptions};
 use serde_json::{Value, json};
 
@@ -209,9 +209,9 @@ fn beside_another(answer: Option<&'static str>) -> (Gateway, Asked) {
     let kept = asked.clone();
     let elsewhere = move |method: &Method, path: &str| -> Option<Ask> {
         let kept = kept.clone();
-        let ask = move |request| -> BoxFuture<'static, Option<Bytes>> {
+        let ask = move |request| -> BoxFuture<'static, Option<Response<Bytes>>> {
             kept.lock().unwrap().push(request);
-            Box::pin(std::future::ready(answer.map(Bytes::from)))
+            Box::pin(std::future::ready(answer.map(|answer| Response::new(answer.into()))))
         };
         (method == Method::PUT && path == "/api/notes/far").then(|| Box::new(ask) as Ask)
     };

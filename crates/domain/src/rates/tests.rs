@@ -175,3 +175,18 @@ fn blocks_are_addresses_or_the_first_half_of_them() {
     assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
     assert_eq!(block("::1"), block("127.0.0.1"));
 }
+
+#[test]
+fn a_limit_is_made_again_of_its_parts() {
+    let longest = RateLimit::new(1, MAX_PERIOD, MAX_CELLS).unwrap();
+    let shortest = RateLimit::new(MAX_CELLS, MIN_PERIOD, 1).unwrap();
+    for limit in [three_a_second(2), RateLimit::a_minute(7).unwrap(), longest, shortest] {
+        assert_eq!(RateLimit::from_parts(limit.interval(), limit.burst()), Ok(limit));
+    }
+    let second = Duration::from_secs(1);
+    for (interval, burst) in
+        [(Duration::ZERO, 1), (MAX_PERIOD + second, 1), (second, 0), (second, MAX_CELLS + 1), (Duration::MAX, 1)]
+    {
+        assert_eq!(RateLimit::from_parts(interval, burst), Err(InvalidRateLimit));
+    }
+}

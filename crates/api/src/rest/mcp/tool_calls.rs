@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::mcp::{McpClient, McpError, McpMethod, Reply};
 use crate::operation::Operation;
 use crate::rest::idempotency;
-use crate::rest::rpc::asked;
+use crate::rest::rpc::{Counted, asked};
 use crate::rest::serve::Api;
 
 /// Where a call says its idempotency key, as not all clients can set headers.
@@ -122,7 +122,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         if let Some(key) = key {
             call["idempotencyKey"] = key.into();
         }
-        let answer = asked(ask, &exchange.parts, &call.to_string()).await.map_err(CallError::Here)?;
+        let answer = asked(ask, &exchange.parts, &call.to_string(), Counted::Here).await.map_err(CallError::Here)?;
         told(&answer)
     }
 
