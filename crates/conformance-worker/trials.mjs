@@ -35,7 +35,7 @@ function options(databases) {
     // In memory: no path is given.
     d1Databases: Object.fromEntries(databases.map((database) => [database, database])),
     r2Buckets: Object.fromEntries(databases.map((database) => [`${database}_OBJECTS`, database.toLowerCase()])),
-    durableObjects: { SESSIONS: "Topics", USERS: "Topics" },
+    durableObjects: { SESSIONS: "Topics", USERS: "Topics", CALLERS: "Callers" },
     handleRuntimeStdio(stdout, stderr) {
       for (const stream of [stdout, stderr]) stream.on("data", (bytes) => (printed += bytes));
     },

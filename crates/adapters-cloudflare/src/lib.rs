@@ -5,6 +5,7 @@
 //! * `WorkerClock`, `WorkerEntropy`, `WorkerSpawner` and `WorkerClient` are what the platform gives: time, randomness, tasks
 //!   and outgoing requests.
 //! * `ObjectPubSub` tells hints to the Durable Objects whose sockets are concerned, and `ObjectAlarm` wakes one up.
+//! * `ObjectRateLimiter` counts requests in Durable Objects, of which each is a `CallerObject`.
 //! * `WorkQueue` begins events for work that was ordered.
 //! * `Keep` runs what one event of a Worker asks for, so that it goes on as a part of that event.
 //!
@@ -39,6 +40,8 @@ mod panics;
 mod pubsub;
 #[cfg(target_arch = "wasm32")]
 mod r2;
+#[cfg(any(target_arch = "wasm32", test))]
+mod rates;
 #[cfg(target_arch = "wasm32")]
 mod timer;
 #[cfg(target_arch = "wasm32")]
@@ -57,5 +60,6 @@ pub use self::{
     panics::report_panics,
     pubsub::{ObjectPubSub, PUBLISH, Said},
     r2::R2Objects,
+    rates::{CallerObject, ObjectRateLimiter},
     work_queue::WorkQueue,
 };

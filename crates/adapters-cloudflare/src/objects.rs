@@ -1,11 +1,12 @@
 //! The Durable Objects of a Worker.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use portway_domain::ids::SessionId;
-use worker::{ObjectNamespace, Request, Response};
+use worker::{Error, ObjectNamespace, Request, Response, Result};
 
 use crate::timer::Timer;
 
@@ -45,14 +46,22 @@ impl Objects {
     ///
     /// # Errors
     /// When it does not answer, or broke down.
-    pub async fn ask(&self, object: &ObjectName, request: Request, patience: Duration) -> worker::Result<Response> {
+    pub async fn ask(&self, object: &ObjectName, request: Request, patience: Duration) -> Result<Response> {
         let stub = match object {
             ObjectName::Session(id) => self.sessions.get_by_name(id.as_str())?,
             ObjectName::Users => self.users.get_by_name(USERS)?,
         };
-        match select(Box::pin(stub.fetch_with_request(request)), Timer::new(patience)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(worker::Error::RustError("the object does not answer".to_owned())),
-        }
+        within(patience, stub.fetch_with_request(request)).await
+    }
+}
+
+/// What an object answers in that time.
+///
+/// # Errors
+/// When it does not answer, or broke down.
+pub(crate) async fn within<T>(patience: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    match select(pin!(answer), Timer::new(patience)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(Error::RustError("the object does not answer".to_owned())),
     }
 }

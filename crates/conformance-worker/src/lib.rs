@@ -5,11 +5,13 @@
 //! used runs it, and answers how it failed, or `null`. The bucket of a trial is called as its database, with `_OBJECTS`
 //! behind it.
 //!
-//! The trials are the cases of the port suite, of the one for objects and of the one for hints, and besides them what the
+//! The trials are the cases of the port suite, of those for objects, hints and rate limits, and besides them what the
 //! driver promises and no port shows.
 
 #[cfg(target_arch = "wasm32")]
 mod backend;
+#[cfg(target_arch = "wasm32")]
+mod callers;
 #[cfg(target_arch = "wasm32")]
 mod driver;
 #[cfg(target_arch = "wasm32")]

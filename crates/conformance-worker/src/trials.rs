@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use portway_adapters_cloudflare::R2Objects;
-use portway_conformance::{Failure, Fixture, cases, object_cases, pubsub_cases};
+use portway_adapters_cloudflare::{ObjectRateLimiter, R2Objects};
+use portway_conformance::{Failure, Fixture, cases, object_cases, pubsub_cases, rate_cases};
 use worker::Env;
 
 use crate::backend::D1;
+use crate::callers::CALLERS;
 use crate::driver;
 use crate::hints::ObjectNodes;
 
@@ -16,7 +17,7 @@ const SUITE: &str = "d1::";
 /// Goes before the names of the suite for objects.
 const OBJECTS: &str = "r2::";
 
-/// Goes before the names of the suite for hints.
+/// Goes before the names of the suites for hints and for rate limits.
 const HINTS: &str = "durable_objects::";
 
 /// Ends the name of a bucket, which begins with that of the trial's database.
@@ -34,7 +35,8 @@ pub(crate) fn names() -> Vec<String> {
     let objects = object_cases().into_iter().map(|case| format!("{OBJECTS}{}", case.name));
     let driver = driver::cases().into_iter().map(|case| format!("{DRIVER}{}", case.name));
     let hints = pubsub_cases().into_iter().map(|case| format!("{HINTS}{}", case.name));
-    suite.chain(objects).chain(hints).chain(driver).collect()
+    let rates = rate_cases().into_iter().map(|case| format!("{HINTS}{}", case.name));
+    suite.chain(objects).chain(hints).chain(rates).chain(driver).collect()
 }
 
 /// Runs a trial on a database and a bucket that no other one has used.
@@ -45,6 +47,10 @@ pub(crate) async fn run(name: &str, env: Env, database: String) -> Result<(), Fa
         return (case.run)(Arc::new(R2Objects::new(bucket))).await;
     }
     if let Some(name) = name.strip_prefix(HINTS) {
+        if let Some(case) = rate_cases().into_iter().find(|case| case.name == name) {
+            let callers = env.durable_object(CALLERS).map_err(Failure::new)?;
+            return (case.run)(Arc::new(ObjectRateLimiter::new(callers, database))).await;
+        }
         let case = pubsub_cases().into_iter().find(|case| case.name == name).ok_or_else(|| unknown(name))?;
         return (case.run)(Arc::new(ObjectNodes::new(env, database))).await;
     }

@@ -64,7 +64,7 @@ const TOOLS: Packages = Packages {
 
 /// The conformance suite as a Worker, which is never deployed.
 const CONFORMANCE: Source =
-    Source { folder: "conformance-worker", classes: &["Topics"], most_bytes: u64::MAX, features: &[] };
+    Source { folder: "conformance-worker", classes: &["Topics", "Callers"], most_bytes: u64::MAX, features: &[] };
 
 /// The gateway as a Worker.
 const GATEWAY: Source =
