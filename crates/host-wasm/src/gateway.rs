@@ -9,12 +9,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use portway_adapters_cloudflare::{
-    D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, Objects, R2Objects, WorkQueue, WorkerClock, WorkerEntropy,
-    WorkerSpawner,
+    D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, ObjectRateLimiter, Objects, R2Objects, WorkQueue,
+    WorkerClock, WorkerEntropy, WorkerSpawner,
 };
-use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, Elsewhere, ErrorCode, McpOptions};
+use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpOptions, RateLimiting};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -30,6 +30,7 @@ use worker::send::IntoSendFuture;
 
 use crate::forward;
 use crate::health::D1Health;
+use crate::peer;
 use crate::sandboxes;
 use crate::settings::Settings;
 use crate::sockets::SlotUpgrade;
@@ -54,6 +55,9 @@ const SESSIONS: &str = "SESSIONS";
 
 /// Binding of the class of the object that all users have.
 const USERS: &str = "USERS";
+
+/// Binding of the class of objects that callers have. It is looked at only where callers are limited.
+const CALLERS: &str = "CALLERS";
 
 /// Most bytes of what another instance says.
 const MAX_SAID_BYTES: usize = 32 * 1024 * 1024;
@@ -161,11 +165,16 @@ impl Gateway {
             services = services.with_alarm(Arc::new(tell));
         }
         let services = Arc::new(services);
-        Ok(Self { router: router(&services, settings, elsewhere)?, services, pubsub, queue: None })
+        let mut options = api_options(&services, settings);
+        options.elsewhere = elsewhere;
+        options.rates = rates(env, settings)?;
+        Ok(Self { router: router(&services, options)?, services, pubsub, queue: None })
     }
 
     /// Answers a request, and starts work that it orders.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+    pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response {
+        let peer = peer::of(request.headers().get(peer::CONNECTING_IP).map(HeaderValue::as_bytes));
+        request.extensions_mut().insert(peer);
         let ordered = self.services.work_ordered();
         let Ok(response) = self.router.clone().oneshot(request).await;
         if ordered.now_or_never().is_some() {
@@ -330,16 +339,26 @@ fn options(settings: &Settings) -> Options {
     }
 }
 
-fn router(services: &Arc<Services>, settings: &Settings, elsewhere: Option<Elsewhere>) -> Result<Router, BuildError> {
+/// Limits, and the objects that count.
+fn rates(env: &Env, settings: &Settings) -> Result<Option<RateLimiting>, StartError> {
+    let Some(limits) = settings.rate_limits else { return Ok(None) };
+    let limiter = Arc::new(ObjectRateLimiter::new(env.durable_object(CALLERS)?, ""));
+    Ok(Some(RateLimiting { limits, limiter }))
+}
+
+fn api_options(services: &Arc<Services>, settings: &Settings) -> ApiOptions {
     let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
     options.description = Some(DESCRIPTION);
     options.public_url.clone_from(&settings.public_url);
     options.allowed_hosts.clone_from(&settings.allowed_hosts);
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
-    options.elsewhere = elsewhere;
     options.mcp = Some(McpOptions { sessions: services.clone(), features: Vec::new() });
     options.kept_answers = Some(AnswerKeeping { answers: services.clone(), spawner: services.spawner().clone() });
+    options
+}
+
+fn router(services: &Arc<Services>, options: ApiOptions) -> Result<Router, BuildError> {
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))
 }

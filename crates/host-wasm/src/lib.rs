@@ -3,6 +3,7 @@
 //! `cargo xtask worker build` makes a Worker of it, and `docs/deploy-cloudflare.md` says how to deploy one. What touches
 //! JavaScript exists on WebAssembly only; on other targets there is what the bindings of a Worker are read by.
 
+pub mod peer;
 pub mod routing;
 pub mod settings;
 

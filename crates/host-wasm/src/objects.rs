@@ -1,7 +1,7 @@
 //! The classes of Durable Objects.
 #![expect(missing_docs, reason = "what the macro makes of a class has no documentation")]
 
-use portway_adapters_cloudflare::ObjectName;
+use portway_adapters_cloudflare::{CallerObject, ObjectName};
 use portway_domain::ids::SessionId;
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, durable_object,
@@ -73,6 +73,20 @@ impl DurableObject for EventBus {
     async fn websocket_error(&self, socket: WebSocket, _: Error) -> Result<()> {
         self.0.object()?.closed(&socket);
         Ok(())
+    }
+}
+
+/// One for each caller, where callers are limited: it knows what that caller has left.
+#[durable_object(fetch)]
+pub struct RateLimiter(CallerObject);
+
+impl DurableObject for RateLimiter {
+    fn new(_: State, _: Env) -> Self {
+        Self(CallerObject::new())
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
     }
 }
 

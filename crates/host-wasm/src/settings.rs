@@ -10,6 +10,7 @@ use portway_api::{check_allowed_host, check_allowed_origin, check_public_url};
 use portway_domain::children::DEFAULT_LIVE_CHILDREN;
 use portway_domain::engine::Timeouts;
 use portway_domain::jobs::LEASE;
+use portway_domain::rates::{Audience, MAX_CELLS, RateClass, RateLimit, RateLimits};
 use portway_domain::sandbox_tokens::SandboxRootKey;
 use portway_domain::tokens::{TokenHash, TokenSecret};
 use portway_ports::sandboxes::AgentCommand;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub sandbox_root_key: Option<SandboxRootKey>,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// How often callers may call. Without it they may as often as they like.
+    pub rate_limits: Option<RateLimits>,
     /// What `portway db` has to present. While there is one nobody else is served.
     pub transfer_key: Option<TokenHash>,
 }
@@ -89,6 +92,7 @@ impl Settings {
             max_children: reader.made("PORTWAY_MAX_CHILDREN", number).unwrap_or(DEFAULT_LIVE_CHILDREN),
             sandbox_root_key: reader.made("PORTWAY_SANDBOX_ROOT_KEY", root_key),
             access_log: reader.made("PORTWAY_ACCESS_LOG", switch).unwrap_or(true),
+            rate_limits: reader.rate_limits(),
             transfer_key: reader.made("PORTWAY_TRANSFER_KEY", long_secret).map(|key| key.hash()),
             public_url,
         };
@@ -160,6 +164,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Limits are read also where they are off, so that what is wrong with them is told before they are needed.
+    fn rate_limits(&mut self) -> Option<RateLimits> {
+        let mut limits = RateLimits::default();
+        for (name, audience) in
+            [("PORTWAY_RATE_LIMITS_STRANGERS", Audience::Strangers), ("PORTWAY_RATE_LIMITS_USERS", Audience::Users)]
+        {
+            for (class, limit) in self.made(name, calls_a_minute).unwrap_or_default() {
+                limits.set(audience, class, limit);
+            }
+        }
+        self.made("PORTWAY_RATE_LIMITS", switch).unwrap_or(false).then_some(limits)
+    }
+
     /// Runners find the gateway under its public name unless another one is given.
     fn sandboxes(&mut self, public_url: Option<&str>) -> Option<HttpSandboxOptions> {
         let url = self.made("PORTWAY_SANDBOX_URL", backend)?;
@@ -199,6 +216,21 @@ fn long_secret(text: &str) -> Result<TokenSecret, String> {
         return Err(format!("expected at least {MIN_KEY_CHARS} characters"));
     }
     Ok(secret)
+}
+
+/// Calls a minute by class, as JSON.
+fn calls_a_minute(text: &str) -> Result<Vec<(RateClass, RateLimit)>, String> {
+    let given: BTreeMap<String, u32> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let limit = |(name, cells): (String, u32)| {
+        let class = RateClass::limited(&name).ok_or_else(|| format!("{name:?} is no class: {}", classes()))?;
+        let limit = RateLimit::a_minute(cells).map_err(|_| format!("{name}: expected 1 to {MAX_CELLS} calls a minute"));
+        Ok((class, limit?))
+    };
+    given.into_iter().map(limit).collect()
+}
+
+fn classes() -> String {
+    RateClass::LIMITED.map(RateClass::as_str).join(", ")
 }
 
 /// At least one of them.
@@ -290,6 +322,9 @@ mod tests {
             ("PORTWAY_TRANSFER_KEY", "short"),
             ("PORTWAY_TIMEOUT_START", "1s"),
             ("PORTWAY_MAX_CHILDREN", "-1"),
+            ("PORTWAY_RATE_LIMITS", "yes"),
+            ("PORTWAY_RATE_LIMITS_STRANGERS", r#"{"standard": 0}"#),
+            ("PORTWAY_RATE_LIMITS_USERS", r#"{"unlimited": 1}"#),
         ];
         let mut told = mistakes(&variables);
         told.sort_unstable();
@@ -301,6 +336,9 @@ mod tests {
             "PORTWAY_DEFAULT_AGENT",
             "PORTWAY_MAX_CHILDREN",
             "PORTWAY_PUBLIC_URL",
+            "PORTWAY_RATE_LIMITS",
+            "PORTWAY_RATE_LIMITS_STRANGERS",
+            "PORTWAY_RATE_LIMITS_USERS",
             "PORTWAY_SANDBOX_GATEWAY_URL",
             "PORTWAY_SANDBOX_ROOT_KEY",
             "PORTWAY_SANDBOX_TOKEN",
@@ -310,6 +348,20 @@ mod tests {
         assert_eq!(told, expected);
         let texts: String = read(&variables).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(!texts.contains("short"), "{texts}");
+    }
+
+    #[test]
+    fn callers_are_limited_when_it_is_switched_on() {
+        let strangers = ("PORTWAY_RATE_LIMITS_STRANGERS", r#"{"login": 3, "standard": 70}"#);
+        let users = ("PORTWAY_RATE_LIMITS_USERS", r#"{"agent": 7}"#);
+        let limits = |switch| read(&[("PORTWAY_RATE_LIMITS", switch), strangers, users]).unwrap().rate_limits;
+        assert_eq!((limits(""), limits("off")), (None, None));
+        let mut expected = RateLimits::default();
+        expected.set(Audience::Strangers, RateClass::Login, RateLimit::a_minute(3).unwrap());
+        expected.set(Audience::Strangers, RateClass::Standard, RateLimit::a_minute(70).unwrap());
+        expected.set(Audience::Users, RateClass::Agent, RateLimit::a_minute(7).unwrap());
+        assert_eq!(limits("on"), Some(expected));
+        assert_eq!(read(&[("PORTWAY_RATE_LIMITS", "on")]).unwrap().rate_limits, Some(RateLimits::default()));
     }
 
     #[test]

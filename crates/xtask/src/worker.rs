@@ -67,8 +67,12 @@ const CONFORMANCE: Source =
     Source { folder: "conformance-worker", classes: &["Topics", "Callers"], most_bytes: u64::MAX, features: &[] };
 
 /// The gateway as a Worker.
-const GATEWAY: Source =
-    Source { folder: "host-wasm", classes: &["SessionAgent", "EventBus"], most_bytes: 1_500_000, features: &[] };
+const GATEWAY: Source = Source {
+    folder: "host-wasm",
+    classes: &["SessionAgent", "EventBus", "RateLimiter"],
+    most_bytes: 1_500_000,
+    features: &[],
+};
 
 /// The same, which breaks down when it is asked to.
 const FRAGILE_GATEWAY: Source = Source { features: &["trials"], ..GATEWAY };

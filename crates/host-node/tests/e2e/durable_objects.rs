@@ -10,6 +10,7 @@ use crate::harness::gateway::Gateway;
 use crate::harness::host::WorkerFiles;
 use crate::harness::socket::ClientSocket;
 use crate::hibernation::hibernate;
+use crate::rates::{ONCE, guess_from};
 use crate::trials::Trials;
 
 /// After so much silence workerd has put an object away whose sockets may sleep: it does so after ten seconds.
@@ -18,6 +19,7 @@ const SILENCE: Duration = Duration::from_secs(12);
 pub(crate) fn add(trials: &mut Trials) {
     if WorkerFiles::find().is_some() {
         trials.add("durable_objects::sockets_outlive_them", sockets_outlive_them);
+        trials.add("durable_objects::no_pause_gives_calls_back", no_pause_gives_calls_back);
         trials.add("durable_objects::a_panic_ends_no_session", a_panic_ends_no_session);
         trials.add("durable_objects::work_is_begun_by_the_queue", work_is_begun_by_the_queue);
     }
@@ -34,7 +36,8 @@ async fn put_away(socket: &mut ClientSocket) {
 }
 
 async fn sockets_outlive_them() {
-    let gateway = Gateway::start("").await;
+    // To go on with a socket is no call: there would be none left for the second one.
+    let gateway = Gateway::start("[rate_limits]\nenabled = true\nstrangers = { agent = 1 }").await;
     let session = gateway.api().demo_session().await;
     let mut socket = session.socket().await;
     let first = socket.prompt("/say one", None).await;
@@ -51,6 +54,14 @@ async fn sockets_outlive_them() {
     assert_eq!(other.answer_to(&second).await.content, "two");
     assert_eq!(session.transcript().await, socket.mirror.messages);
     session.terminate().await;
+}
+
+async fn no_pause_gives_calls_back() {
+    let gateway = Gateway::start(ONCE).await;
+    guess_from(&gateway, "/api/auth/me", "192.0.2.1").await.refused(401, "UNAUTHORIZED");
+    // Whoever looks at the object keeps it in memory.
+    tokio::time::sleep(SILENCE).await;
+    guess_from(&gateway, "/api/auth/me", "192.0.2.1").await.refused(429, "RATE_LIMIT_EXCEEDED");
 }
 
 async fn a_panic_ends_no_session() {

@@ -28,7 +28,9 @@ const LACKING: &[(&str, &[&str])] = &[
         ],
     ),
     ("a log in a file", &["logs::"]),
-    ("callers on its own machine", &["metrics::", "rates::"]),
+    ("callers on its own machine", &["metrics::"]),
+    ("proxies that it could trust", &["rates::nobody_but_a_trusted_proxy"]),
+    ("a connection to Redis", &["rates::gateways_on_one_redis"]),
     ("objects that can be made older", &["attachments::what_a_crash"]),
     ("another database", &["postgres::", "neighbours::", "resuming::another", "sandboxes::gateways_share"]),
     (
@@ -112,6 +114,7 @@ fn variables(data: &Path, address: SocketAddr, backend: Option<&Backend>) -> Vec
             ("max_children", toml::Value::Integer(count)) => {
                 variables.push(("PORTWAY_MAX_CHILDREN", count.to_string().into()));
             }
+            ("rate_limits", toml::Value::Table(limits)) => variables.extend(limits.into_iter().map(rate_limit)),
             ("timeouts", toml::Value::Table(timeouts)) => {
                 variables.extend(timeouts.iter().map(|(name, seconds)| (timeout(name), seconds.to_string().into())));
             }
@@ -119,6 +122,16 @@ fn variables(data: &Path, address: SocketAddr, backend: Option<&Backend>) -> Vec
         }
     }
     variables
+}
+
+/// The variable for a key of `[rate_limits]`.
+fn rate_limit((name, value): (String, toml::Value)) -> (&'static str, OsString) {
+    match (name.as_str(), value) {
+        ("enabled", toml::Value::Boolean(is_on)) => ("PORTWAY_RATE_LIMITS", if is_on { "on" } else { "off" }.into()),
+        ("strangers", limits) => ("PORTWAY_RATE_LIMITS_STRANGERS", serde_json::to_string(&limits).unwrap().into()),
+        ("users", limits) => ("PORTWAY_RATE_LIMITS_USERS", serde_json::to_string(&limits).unwrap().into()),
+        (other, _) => panic!("there is no limit {other}"),
+    }
 }
 
 /// The variable for a key of `[timeouts]`.
