@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::UPGRADE;
 use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{StatusCode, Uri};
 use portway_adapters_cloudflare::{ObjectName, Objects, WorkerClock, WorkerEntropy};
-use portway_api::{ApiError, Elsewhere, ErrorCode, RATE_HEADERS};
+use portway_api::{ApiError, Elsewhere, ErrorCode, RATE_HEADERS, Uncounted};
 use portway_ports::system::{Clock, Entropy};
 use worker::send::IntoSendFuture;
 use worker::{Env, Error, Request, Response, Result};
@@ -16,6 +18,12 @@ use worker::{Env, Error, Request, Response, Result};
 use crate::gateway::objects;
 use crate::routing::Destination;
 use crate::web;
+
+/// Where calls are sent.
+const CALLS: &str = "/rpc";
+
+/// Where calls are sent that were counted already. No request of a caller with this path reaches an object.
+const COUNTED: &str = "/counted";
 
 /// How long an object may be at work on a request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +43,22 @@ fn object_of(destination: Destination) -> Option<ObjectName> {
     }
 }
 
+/// The request as it was meant that another instance sends for a call that it has counted already.
+pub(crate) fn restored(mut request: http::Request<Body>) -> http::Request<Body> {
+    if request.uri().path() == COUNTED {
+        *request.uri_mut() = with_path(std::mem::take(request.uri_mut()), CALLS);
+        request.extensions_mut().insert(Uncounted);
+    }
+    request
+}
+
+fn with_path(uri: Uri, path: &'static str) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_static(path));
+    // Scheme and host are those of a URI that was one.
+    Uri::from_parts(parts).unwrap_or(uri)
+}
+
 /// Sends calls that come by other surfaces than REST to the objects that answer them.
 pub(crate) fn elsewhere(objects: Objects) -> Elsewhere {
     Arc::new(move |method, path| {
@@ -47,7 +71,10 @@ pub(crate) fn elsewhere(objects: Objects) -> Elsewhere {
 /// The answer of an object with the status 200, if it gives one.
 async fn call(objects: Objects, object: ObjectName, request: http::Request<String>) -> Option<http::Response<Bytes>> {
     let answer = async {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if parts.extensions.get::<Uncounted>().is_some() {
+            parts.uri = with_path(parts.uri, COUNTED);
+        }
         let request = web::request(&parts, body)?;
         let mut answer = objects.ask(&object, request, PATIENCE).await?;
         if answer.status_code() != StatusCode::OK {

@@ -15,6 +15,7 @@ use portway_ports::system::{Clock, Entropy};
 use portway_protocol::{CLOSE_PROTOCOL, CLOSE_RESTART};
 use worker::{Env, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair};
 
+use crate::forward;
 use crate::gateway::{Gateway, unavailable};
 use crate::sockets::{Frames, Opening, Slot, Sockets};
 use crate::web;
@@ -73,7 +74,7 @@ impl Object {
         }
         #[cfg(feature = "trials")]
         crate::trials::break_down_if_asked(request.uri().path());
-        self.serve(&gateway, request).await
+        self.serve(&gateway, forward::restored(request)).await
     }
 
     async fn serve(&self, gateway: &Gateway, mut request: Request<Body>) -> Response {
