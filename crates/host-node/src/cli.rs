@@ -15,6 +15,7 @@ use crate::chat::ChatArgs;
 use crate::config::ServeArgs;
 use crate::db::DbArgs;
 use crate::doctor::DoctorArgs;
+use crate::gateway::GatewayBuilder;
 use crate::mcp::McpArgs;
 use crate::runtime::{run_alone, run_parallel};
 use crate::sandbox::SandboxArgs;
@@ -64,12 +65,19 @@ enum Command {
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    main_with(|builder| builder)
+}
+
+/// The same for a program that adds to the gateway: the one that is served is what `adapt` makes of the one that the
+/// arguments describe.
+#[must_use]
+pub fn main_with(adapt: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> ExitCode {
     let cli = Cli::parse();
     // One crypto provider for the whole process. It can be installed once only, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
-        None => run_serve(cli.serve),
-        Some(Command::Serve(args)) => run_serve(args),
+        None => run_serve(cli.serve, adapt),
+        Some(Command::Serve(args)) => run_serve(args, adapt),
         Some(Command::Chat(args)) => run_alone(chat::run(args)),
         Some(Command::Api(args)) => run_alone(call::run(args)),
         Some(Command::Mcp(args)) => run_alone(mcp::run(args)),
@@ -83,9 +91,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_serve(args: ServeArgs) -> ExitCode {
+fn run_serve(args: ServeArgs, adapt: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> ExitCode {
     logging::start(logging::Form::for_terminal());
-    run_parallel(serve::run(args))
+    run_parallel(serve::run(args, adapt))
 }
 
 fn complete(shell: Shell) -> ExitCode {

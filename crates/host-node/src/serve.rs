@@ -26,8 +26,8 @@ const CONNECTIONS: usize = 10_000;
 /// How long requests and sockets may take to close once no agent is at work.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// Runs the gateway until it is told to stop.
-pub async fn run(args: ServeArgs) -> ExitCode {
+/// Runs the gateway until it is told to stop. It is what `adapt` makes of the one that the arguments describe.
+pub async fn run(args: ServeArgs, adapt: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> ExitCode {
     let config = match Config::load(args) {
         Ok(config) => config,
         Err(error) => return refuse(&error.to_string()),
@@ -48,7 +48,7 @@ pub async fn run(args: ServeArgs) -> ExitCode {
         Ok(builder) => builder,
         Err(error) => return refuse(&error.to_string()),
     };
-    let gateway = match builder.build().await {
+    let gateway = match adapt(builder).build().await {
         Ok(gateway) => gateway,
         Err(error) => return refuse(&error.to_string()),
     };
