@@ -14,7 +14,9 @@ use portway_adapters_cloudflare::{
     D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, ObjectRateLimiter, Objects, R2Objects, WorkQueue,
     WorkerClock, WorkerEntropy, WorkerSpawner,
 };
-use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpOptions, RateLimiting};
+use portway_api::{
+    AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpFeatures, McpOptions, RateLimiting,
+};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -353,7 +355,7 @@ fn api_options(services: &Arc<Services>, settings: &Settings) -> ApiOptions {
     options.allowed_hosts.clone_from(&settings.allowed_hosts);
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
-    options.mcp = Some(McpOptions { sessions: services.clone(), features: Vec::new() });
+    options.mcp = Some(McpOptions { sessions: services.clone(), features: mcp_features() });
     options.kept_answers = Some(AnswerKeeping { answers: services.clone(), spawner: services.spawner().clone() });
     options
 }
@@ -361,4 +363,15 @@ fn api_options(services: &Arc<Services>, settings: &Settings) -> ApiOptions {
 fn router(services: &Arc<Services>, options: ApiOptions) -> Result<Router, BuildError> {
     let (operations, endpoints) = (portway_api::operations()?, portway_api::endpoints()?);
     portway_api::router(operations, endpoints, services.clone(), options, Arc::new(SlotUpgrade))
+}
+
+/// What is offered over MCP besides the gateway itself.
+#[cfg(not(feature = "mcp-conformance"))]
+fn mcp_features() -> Vec<Arc<dyn McpFeatures>> {
+    Vec::new()
+}
+
+#[cfg(feature = "mcp-conformance")]
+fn mcp_features() -> Vec<Arc<dyn McpFeatures>> {
+    vec![Arc::new(portway_mcp_conformance::Fixtures::new(Arc::new(WorkerClock::new()), &WorkerEntropy))]
 }
