@@ -44,6 +44,10 @@ worker-dev *arguments:
 openapi:
     cargo xtask openapi
 
+# Run the conformance suite of the Model Context Protocol, and clients of others.
+mcp *arguments:
+    cargo xtask mcp {{ arguments }}
+
 # Run the services in simulated worlds.
 simulate *arguments:
     cargo xtask simulate {{ arguments }}

@@ -13,7 +13,9 @@ mod copies;
 mod dependency_rule;
 mod failure;
 mod fuzz;
+mod gateway;
 mod manifests;
+mod mcp;
 mod npm;
 mod openapi;
 mod postgres;
@@ -100,6 +102,12 @@ enum Command {
     },
     /// Lint the published description, compare it with a gateway, and run clients that are made of it
     Openapi,
+    /// Run the conformance suite of the Model Context Protocol, and clients of others
+    Mcp {
+        /// Run the suite against the gateway in workerd
+        #[arg(long)]
+        worker: bool,
+    },
     /// Check file sizes, code paths named in documents, and paths of one machine
     Tidy,
 }
@@ -130,6 +138,7 @@ fn run(command: &Command) -> Result<(), Failure> {
             simulate::run(&workspace, seed.map_or(range, simulate::Seeds::One))
         }
         Command::Openapi => openapi::run(&workspace),
+        Command::Mcp { worker } => mcp::run(&workspace, *worker),
         Command::Tidy => tidy::run(&workspace),
     }
 }

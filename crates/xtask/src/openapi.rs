@@ -1,13 +1,11 @@
 //! `cargo xtask openapi`: whether the published description is well formed, is true of a gateway, and makes clients.
 
-mod gateway;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use self::gateway::Gateway;
 use crate::failure::Failure;
+use crate::gateway::Gateway;
 use crate::workspace::Workspace;
 use crate::{npm, process, pypi};
 

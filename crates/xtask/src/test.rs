@@ -12,7 +12,7 @@ use crate::postgres::{self, PostgresServer};
 use crate::redis::{self, RedisServer};
 use crate::simulate::Seeds;
 use crate::workspace::{Workspace, folder};
-use crate::{dependency_rule, fuzz, openapi, process, simulate, tidy, wasm, worker};
+use crate::{dependency_rule, fuzz, mcp, openapi, process, simulate, tidy, wasm, worker};
 
 /// The crate whose integration tests are the end-to-end tests.
 const END_TO_END: &str = "host-node";
@@ -43,11 +43,15 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
         stages.run("published description", || {
             if openapi_tools(workspace)? { openapi::check(workspace) } else { Ok(()) }
         })?;
+        stages.run("Model Context Protocol", || if mcp_tools(workspace)? { mcp::check(workspace) } else { Ok(()) })?;
         stages.run("port suites on D1, R2 and Durable Objects", || {
             if worker_tools(workspace)? { worker::test(workspace, None) } else { Ok(()) }
         })?;
         stages.run("end-to-end in workerd", || {
             if worker_tools(workspace)? { worker::end_to_end(workspace, None, &agents) } else { Ok(()) }
+        })?;
+        stages.run("Model Context Protocol in workerd", || {
+            if worker_tools(workspace)? && mcp_tools(workspace)? { mcp::check_worker(workspace) } else { Ok(()) }
         })?;
         stages.run("size of the Worker", || {
             if worker_tools(workspace)? { worker::check_size(workspace) } else { Ok(()) }
@@ -189,6 +193,19 @@ fn openapi_tools(workspace: &Workspace) -> Result<bool, Failure> {
         Err(failure) if is_ci() => Err(failure),
         Err(failure) => {
             eprintln!("warning: {failure}\nwarning: the published description is NOT CHECKED");
+            Ok(false)
+        }
+    }
+}
+
+/// Whether there is what checks the Model Context Protocol. Without Python, npm or their registries nothing does; continuous
+/// integration has no such excuse.
+fn mcp_tools(workspace: &Workspace) -> Result<bool, Failure> {
+    match mcp::install(workspace) {
+        Ok(()) => Ok(true),
+        Err(failure) if is_ci() => Err(failure),
+        Err(failure) => {
+            eprintln!("warning: {failure}\nwarning: the Model Context Protocol is NOT CHECKED");
             Ok(false)
         }
     }

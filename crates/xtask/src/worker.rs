@@ -77,6 +77,9 @@ const GATEWAY: Source = Source {
 /// The same, which breaks down when it is asked to.
 const FRAGILE_GATEWAY: Source = Source { features: &["trials"], ..GATEWAY };
 
+/// The same with what the conformance suite of MCP asks for.
+const MCP_GATEWAY: Source = Source { features: &["mcp-conformance"], ..GATEWAY };
+
 /// Runs the gateway in workerd.
 const SERVE: &str = "crates/host-wasm/serve.mjs";
 
@@ -123,12 +126,22 @@ pub(crate) fn suite(workspace: &Workspace) -> Result<(bool, String), Failure> {
     process::capture(&mut trials(workspace, Some(SUITE))?)
 }
 
+/// Compiles the gateway with what the conformance suite of MCP asks for, and answers with what serves it, but for where its
+/// data is and the port.
+pub(crate) fn mcp_gateway(workspace: &Workspace) -> Result<Command, Failure> {
+    Ok(serve(workspace, &pipeline::build_fast(workspace, &MCP_GATEWAY)?))
+}
+
 /// Compiles the gateway quickly and serves it until it is stopped.
 fn dev(workspace: &Workspace, port: u16, data: &Path) -> Result<(), Failure> {
     let worker = pipeline::build_fast(workspace, &GATEWAY)?;
+    process::run(serve(workspace, &worker).arg(data).arg(port.to_string()))
+}
+
+fn serve(workspace: &Workspace, worker: &Path) -> Command {
     let mut node = Command::new("node");
     node.current_dir(workspace.root()).arg(SERVE).arg(TOOLS.path(workspace, MINIFLARE)).arg(worker);
-    process::run(node.arg(data).arg(port.to_string()))
+    node
 }
 
 /// Runs the end-to-end tests with workerd in the place of the native host.

@@ -16,6 +16,9 @@ const SCRIPT: &str = r#"
     kill -TERM "$gateway"; wait "$gateway"
 "#;
 
+/// Lets callers into a Worker, which makes no key of its own.
+const WORKER_KEY: &str = "sk_test_of_a_check_that_is_over_in_a_minute";
+
 /// A gateway that stops when this is dropped, or when this program ends in whatever way.
 pub(crate) struct Gateway {
     url: String,
@@ -30,12 +33,27 @@ struct Running(Child);
 impl Gateway {
     /// Starts the binary with what it keeps in that folder, which is emptied first. Its log is beside the folder.
     pub(crate) fn start(binary: &Path, data: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(binary);
+        command.args(["serve", "--drain", "1", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        Self::run(&command, data, || {
+            let file = data.join("bootstrap-key");
+            fs::read_to_string(&file).map(|key| key.trim().to_owned()).map_err(Failure::file(&file))
+        })
+    }
+
+    /// The same with a command that serves a Worker once it is told where its data is, and the port.
+    pub(crate) fn start_worker(mut command: Command, data: &Path) -> Result<Self, Failure> {
+        command.arg(data).arg("0").env("PORTWAY_BOOTSTRAP_KEY", WORKER_KEY);
+        Self::run(&command, data, || Ok(WORKER_KEY.to_owned()))
+    }
+
+    fn run(command: &Command, data: &Path, key: impl Fn() -> Result<String, Failure>) -> Result<Self, Failure> {
         if data.exists() {
             fs::remove_dir_all(data).map_err(Failure::file(data))?;
         }
         fs::create_dir_all(data).map_err(Failure::file(data))?;
         let log = data.with_extension("log");
-        let mut running = command(binary, data)
+        let mut running = stoppable(command, data)
             .stderr(File::create(&log).map_err(Failure::file(&log))?)
             .spawn()
             .map_err(|source| Failure::Start { program: "sh".to_owned(), source })?;
@@ -44,14 +62,17 @@ impl Gateway {
         let silent = || Failure::Environment(format!("the gateway does not start: see {}", log.display()));
         let mut printed = BufReader::new(stdout.ok_or_else(silent)?).lines();
         let url = printed.by_ref().map_while(Result::ok).find_map(|line| address(&line)).ok_or_else(silent)?;
-        let file = data.join("bootstrap-key");
-        let key = fs::read_to_string(&file).map_err(Failure::file(&file))?.trim().to_owned();
-        Ok(Self { url, key, _printed: printed, _running: running })
+        Ok(Self { url, key: key()?, _printed: printed, _running: running })
     }
 
     /// Scheme and authority.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What lets callers in as an administrator.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// Tells a program where the gateway is and how to get in.
@@ -69,15 +90,17 @@ impl Drop for Running {
     }
 }
 
-fn command(binary: &Path, data: &Path) -> Command {
+/// The same command in a shell that ends it, without what the environment says of other gateways.
+fn stoppable(command: &Command, data: &Path) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", SCRIPT, "sh"]).arg(binary).args(["serve", "--drain", "1", "--listen", "127.0.0.1:0"]);
-    shell.arg("--data").arg(data).current_dir(data);
+    shell.args(["-c", SCRIPT, "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap_or(data));
     for (name, _) in std::env::vars_os() {
         if name == "DATABASE_URL" || name.to_string_lossy().starts_with("PORTWAY_") {
             shell.env_remove(name);
         }
     }
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell
 }
