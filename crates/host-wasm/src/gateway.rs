@@ -14,9 +14,7 @@ use portway_adapters_cloudflare::{
     D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, ObjectRateLimiter, Objects, R2Objects, WorkQueue,
     WorkerClock, WorkerEntropy, WorkerSpawner,
 };
-use portway_api::{
-    AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpFeatures, McpOptions, RateLimiting,
-};
+use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpFeatures, McpOptions, RateLimiting};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
