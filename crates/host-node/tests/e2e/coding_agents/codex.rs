@@ -1,11 +1,13 @@
 //! Codex over its ACP adapter.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use portway_protocol::message::FinishReason;
 use serde_json::json;
 
-use super::{AfterRefusal, CodingAgent, Installed};
+use super::{AfterRefusal, CodingAgent, Installed, home};
 use crate::fake_model::{self, Answer, FakeModel, Script, ToolCall};
 use crate::trials::Trials;
 
@@ -23,6 +25,7 @@ static CODEX: CodingAgent = CodingAgent {
 pub(super) fn add(trials: &mut Trials) {
     CODEX.add_shared(trials);
     CODEX.add_step(trials, "uses_the_model_that_is_named", async |stage| stage.uses_the_model_that_is_named().await);
+    CODEX.add(trials, "lists_its_own_sessions", lists_its_own_sessions);
     CODEX.add(trials, "tells_that_its_model_failed", tells_that_its_model_failed);
     CODEX.add(trials, "tells_that_its_model_is_out_of_order", tells_that_its_model_is_out_of_order);
 }
@@ -83,4 +86,28 @@ async fn tells_that_its_model_is_out_of_order(codex: Installed) {
     assert!(answer.content.contains("temporary errors"), "{}", answer.content);
     assert!(stage.model.asked("Hello").len() > 1, "it tries again");
     assert!(stage.ask("Again").await.content.ends_with("Hello."), "the session goes on");
+}
+
+/// It is a client of the gateway that it works for.
+async fn lists_its_own_sessions(codex: Installed) {
+    let call = ToolCall { name: "mcp__portway.sessions_list", arguments: json!({ "limit": 5 }) };
+    let listed = vec![Answer::Call { text: "", call }, Answer::Text(&["There they are."])];
+    let mut stage = codex.start_with(Script::from([("List your sessions", listed)])).await;
+    let api = stage.gateway.api();
+    let server = format!(
+        "\n[mcp_servers.portway]\nurl = \"http://{}/mcp\"\nhttp_headers = {{ Authorization = \"Bearer {}\" }}\n",
+        api.address(),
+        api.key()
+    );
+    let mut config = File::options().append(true).open(home(&stage.gateway).join("config.toml")).unwrap();
+    config.write_all(server.as_bytes()).unwrap();
+    // Its configuration is read when it is started.
+    stage.session.terminate().await;
+    stage.session = api.session_with("codex").await;
+    stage.socket = stage.session.socket().await;
+    let answer = stage.ask("List your sessions").await;
+    assert!(answer.content.ends_with("There they are."), "{answer:#?}");
+    let asked = stage.model.asked("List your sessions");
+    let output = asked.last().unwrap().tool_output.clone().unwrap();
+    assert!(output.contains(&stage.session.id), "{output}");
 }

@@ -66,9 +66,14 @@ fn message(number: usize, status: &str, content: Value) -> Value {
 }
 
 fn tool_call(number: usize, call: &ToolCall) -> String {
-    let item = json!({
+    let mut item = json!({
         "type": "function_call", "id": format!("item-{number}"), "call_id": format!("call-{number}"),
         "name": call.name, "arguments": call.arguments.to_string(),
     });
+    // Tools of others come in groups.
+    if let Some((group, name)) = call.name.split_once('.') {
+        item["namespace"] = json!(group);
+        item["name"] = json!(name);
+    }
     event("response.output_item.done", json!({"output_index": 1, "item": item}))
 }
