@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::api::{Reply, send};
 use crate::harness::gateway::Gateway;
 use crate::harness::host::is_worker;
+use crate::mcp::alone;
 use crate::trials::{Component, Trials};
 
 pub(crate) fn add(trials: &mut Trials) {
@@ -100,8 +101,8 @@ async fn callers_of_this_machine_are_not_limited() {
 
 async fn every_call_counts_once_whoever_answers_it() {
     /// Seconds in which a call comes back.
-    const INTERVAL: u64 = 6;
-    let gateway = Gateway::start(&format!("{ONCE}users = {{ standard = 10 }}")).await;
+    const INTERVAL: u64 = 5;
+    let gateway = Gateway::start(&format!("{ONCE}users = {{ standard = 12 }}")).await;
     let api = gateway.api();
     // The only call that counts as a stranger's: there is no second one.
     api.get("/api/auth/me").await.expect(200);
@@ -114,7 +115,7 @@ async fn every_call_counts_once_whoever_answers_it() {
     let mut counts = |reply: &Reply, calls: u64| {
         reply.expect(200);
         assert!(!reply.text.contains("error"), "{}", reply.text);
-        assert_eq!(reply.header("x-ratelimit-limit"), "10");
+        assert_eq!(reply.header("x-ratelimit-limit"), "12");
         counted += calls;
         // When all calls are back again is the same however long the calls took.
         let reset: u64 = reply.header("x-ratelimit-reset").parse().unwrap();
@@ -128,6 +129,10 @@ async fn every_call_counts_once_whoever_answers_it() {
     counts(&api.post("/rpc", &of_session()).await, 1);
     counts(&api.post("/rpc", &me()).await, 1);
     counts(&api.post("/rpc", &json!([of_session(), me(), of_session()])).await, 3);
+    for (name, arguments) in [("sessions_get", json!({"id": session.id})), ("auth_me", json!({}))] {
+        let params = json!({"name": name, "arguments": arguments});
+        counts(&send(alone(api.request(Method::POST, "/mcp"), "tools/call", params)).await, 1);
+    }
     session.terminate().await;
 }
 
