@@ -5,6 +5,7 @@
 
 mod answer;
 mod changes;
+mod clients;
 mod listing;
 mod prompts;
 mod resources;
@@ -16,11 +17,9 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT, ALLOW, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use portway_domain::access::Role;
-use portway_domain::mcp::McpSession;
 use portway_services::context::Context;
-use portway_services::mcp_sessions::NewMcpSession;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -29,12 +28,10 @@ use super::body;
 use super::rates::Toll;
 use super::serve::{Api, content, empty, peer};
 use crate::error::{ApiError, ErrorCode};
-use crate::mcp::{McpCapabilities, McpClient, McpError, Meta, Reply, Revision, Server, VERSION_HEADER, check};
+use crate::mcp::{McpCapabilities, McpClient, McpError, Meta, Reply, Revision, Server, VERSION_HEADER};
 use crate::options::McpOptions;
 use crate::rate::RateClass;
 use crate::rpc::{Call, Fault, Message, read};
-
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Where it is told how callers get in, after RFC 9728.
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -132,88 +129,23 @@ impl<S: Send + Sync + 'static> Api<S> {
         let params: Map<String, Value> = serde_json::from_str(call.params).unwrap_or_default();
         let class = self.mcp_class(&call, &params);
         self.rates.charge(class, &context, peer(&parts), toll).await?;
-        if is_stateless(&parts.headers, &params) {
-            self.mcp_alone(options, parts, context, &call, params).await
+        let headers = &parts.headers;
+        let client = if is_stateless(headers, &params) {
+            self.mcp_lone_client(options, headers, &context, &call, &params).await
         } else if call.method == "initialize" {
-            self.mcp_begin(options, context, &call, &params).await
+            return self.mcp_begin(options, context, &call, &params).await;
         } else {
-            self.mcp_in_session(options, parts, context, &call, params).await
-        }
-    }
-
-    /// A request that stands by itself.
-    async fn mcp_alone(
-        self: &Arc<Self>,
-        options: &McpOptions,
-        parts: Parts,
-        context: Context,
-        call: &Call<'_>,
-        params: Map<String, Value>,
-    ) -> Result<Response, ApiError> {
-        let meta = check(&parts.headers, &call.method, &params).and_then(|()| Meta::read(&params));
-        let meta = match meta {
-            Ok(meta) => meta,
-            Err(error) => return Ok(failed(&error, error.status, call.id.unwrap_or("null"))),
+            self.mcp_client_of_session(options, headers, &context, &params).await
         };
-        let role = options.sessions.admit(&context).await?;
-        let Some(id) = call.id else { return Ok(empty(StatusCode::ACCEPTED)) };
-        let client = self.mcp_client(meta.revision, meta.capabilities, &params);
-        let client = McpClient { log_level: meta.log_level, ..client };
-        let (id, method) = (id.to_owned(), call.method.to_string());
-        self.mcp_exchange(Exchange { id, method, params, client, role, context, parts }).await
-    }
-
-    /// A request in a session.
-    async fn mcp_in_session(
-        self: &Arc<Self>,
-        options: &McpOptions,
-        parts: Parts,
-        context: Context,
-        call: &Call<'_>,
-        params: Map<String, Value>,
-    ) -> Result<Response, ApiError> {
-        let (session, role) = self.mcp_session(options, &parts.headers, &context).await?;
-        let Some(id) = call.id else { return Ok(empty(StatusCode::ACCEPTED)) };
-        let revision = Revision::parse(&session.revision).unwrap_or(Revision::OF_SESSIONS);
-        let capabilities = serde_json::from_str(&session.capabilities).unwrap_or_default();
-        let client = self.mcp_client(revision, capabilities, &params);
-        let own = Some(session.id.as_str().to_owned());
-        let client = McpClient { log_level: session.log_level, session: own, ..client };
-        let (id, method) = (id.to_owned(), call.method.to_string());
-        self.mcp_exchange(Exchange { id, method, params, client, role, context, parts }).await
-    }
-
-    /// Begins a session.
-    async fn mcp_begin(
-        &self,
-        options: &McpOptions,
-        context: Context,
-        call: &Call<'_>,
-        params: &Map<String, Value>,
-    ) -> Result<Response, ApiError> {
-        let Some(id) = call.id else { return Err(ApiError::invalid_request("initialize has to have an id")) };
-        let Some(asked) = params.get("protocolVersion").and_then(Value::as_str) else {
-            let error = McpError::invalid_params("protocolVersion: expected the revision that the client speaks best");
-            return Ok(failed(&error, StatusCode::OK, id));
-        };
-        let spoken = Revision::parse(asked).filter(|revision| !revision.is_stateless());
-        let revision = spoken.unwrap_or(Revision::OF_SESSIONS);
-        let capabilities = params.get("capabilities").filter(|value| value.is_object());
-        let capabilities = capabilities.map_or_else(|| "{}".to_owned(), Value::to_string);
-        let new = NewMcpSession { revision: revision.as_str().to_owned(), capabilities };
-        let session = options.sessions.begin(&context, new).await?;
-        let result = json!({
-            "protocolVersion": revision.as_str(),
-            "capabilities": declared(capabilities_of(options), revision),
-            "serverInfo": self.mcp_server().info(),
-            "instructions": INSTRUCTIONS,
-        });
-        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
-        let mut response = content(StatusCode::OK, "application/json", text.into());
-        if let Ok(id) = HeaderValue::try_from(session.id.as_str()) {
-            response.headers_mut().insert(SESSION, id);
+        match (client, call.id) {
+            (Ok((client, role)), Some(id)) => {
+                let (id, method) = (id.to_owned(), call.method.into_owned());
+                self.mcp_exchange(Exchange { id, method, params, client, role, context, parts }).await
+            }
+            (Ok(_), None) => Ok(empty(StatusCode::ACCEPTED)),
+            (Err(Failure::Mcp(error)), id) => Ok(failed(&error, error.status, id.unwrap_or("null"))),
+            (Err(Failure::Api(error)), _) => Err(error),
         }
-        Ok(response)
     }
 
     /// What is no call: the answer of a client that was asked something, or nothing at all.
@@ -235,33 +167,6 @@ impl<S: Send + Sync + 'static> Api<S> {
         let (session, _) = self.mcp_session(options, headers, &context).await?;
         self.mcp_requests.answered(session.id.as_str(), id, answer);
         Ok(empty(StatusCode::ACCEPTED))
-    }
-
-    async fn mcp_delete(
-        &self,
-        options: &McpOptions,
-        parts: &Parts,
-        context: Context,
-        toll: &Toll,
-    ) -> Result<Response, ApiError> {
-        self.rates.charge(RateClass::Standard, &context, peer(parts), toll).await?;
-        let id = session_header(&parts.headers)?;
-        if options.sessions.end(&context, id).await? { Ok(empty(StatusCode::NO_CONTENT)) } else { Err(no_session()) }
-    }
-
-    /// The session that the headers name.
-    async fn mcp_session(
-        &self,
-        options: &McpOptions,
-        headers: &HeaderMap,
-        context: &Context,
-    ) -> Result<(McpSession, Role), ApiError> {
-        let id = session_header(headers);
-        if id.is_err() {
-            // Strangers are told so, whatever they ask.
-            options.sessions.admit(context).await?;
-        }
-        options.sessions.find(context, id?).await?.ok_or_else(no_session)
     }
 
     /// Answers a request, with an event stream where something comes before the answer and the client takes one.
@@ -291,25 +196,6 @@ impl<S: Send + Sync + 'static> Api<S> {
                 let status = if exchange.revision().is_stateless() { error.status } else { StatusCode::OK };
                 Answer::Message { status, text: error.text(&exchange.id) }
             }
-        }
-    }
-
-    fn mcp_client(
-        &self,
-        revision: Revision,
-        capabilities: Map<String, Value>,
-        params: &Map<String, Value>,
-    ) -> McpClient {
-        let token = params.get("_meta").and_then(|meta| meta.get("progressToken"));
-        McpClient {
-            revision,
-            capabilities,
-            log_level: None,
-            progress_token: token.filter(|token| token.is_string() || token.is_number()).cloned(),
-            session: None,
-            line: None,
-            requests: Arc::clone(&self.mcp_requests),
-            clock: Arc::clone(&self.options.clock),
         }
     }
 
@@ -380,15 +266,6 @@ fn answered(mut message: Map<String, Value>) -> Option<(u64, Result<Value, Value
         (None, Some(error)) => Some((id, Err(error))),
         _ => None,
     }
-}
-
-fn session_header(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let id = headers.get(SESSION).and_then(|id| id.to_str().ok());
-    id.ok_or_else(|| ApiError::invalid_request("begin with initialize, and send the Mcp-Session-Id of its answer"))
-}
-
-fn no_session() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "there is no such session, or it has ended: begin with initialize")
 }
 
 /// Whether the client takes an event stream for an answer.

@@ -9,10 +9,10 @@ use axum::body::{Body, BodyDataStream};
 use axum::response::Response;
 use futures_util::stream::{BoxStream, StreamExt};
 use portway_api::{
-    ApiOptions, Ask, McpCapabilities, McpChange, McpClient, McpError, McpFeatures, McpList, McpMethod, McpOptions,
-    McpRequest, McpSessions, Uncounted,
+    ApiOptions, Ask, EndpointTable, McpCapabilities, McpChange, McpClient, McpError, McpFeatures, McpList, McpMethod,
+    McpOptions, McpRequest, McpSessions, NoInput, Operation, OperationTable, Uncounted, router,
 };
-use portway_domain::access::Role;
+use portway_domain::access::{Permission, Role};
 use portway_domain::mcp::{McpLogLevel, McpSession};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -22,8 +22,9 @@ use portway_services::error::Error;
 use portway_services::mcp_sessions::NewMcpSession;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, broadcast};
+use tower::ServiceExt;
 
-use crate::fixture::{Answer, Gateway, TOKEN, options, request, signed_in};
+use crate::fixture::{Answer, Gateway, Script, TOKEN, options, request, signed_in};
 
 const NEW: &str = "2026-07-28";
 
@@ -358,6 +359,55 @@ async fn what_is_said_before_an_answer_comes_before_it() {
     assert_eq!(plain.json()["result"]["content"][0]["text"], "done");
 }
 
+/// A gateway of one operation, which takes until it is told that it is done.
+struct Slow {
+    gate: Arc<Notify>,
+    alarm: Arc<Alarm>,
+    router: axum::Router,
+}
+
+impl Slow {
+    fn new() -> Self {
+        let (gate, alarm) = (Arc::<Notify>::default(), Arc::<Alarm>::default());
+        let wait = async |gate: Arc<Notify>, _: Context, _: NoInput| {
+            gate.notified().await;
+            Ok::<_, Error>(true)
+        };
+        let slow = Operation::new("slow.wait", http::Method::POST, "/api/slow", Permission::SignedIn);
+        let slow = slow.handler(move |gate, context, input| Box::pin(wait(gate, context, input)));
+        let mcp = Some(McpOptions { sessions: Arc::new(Sessions::default()), features: Vec::new() });
+        let clock: Arc<dyn Clock> = alarm.clone();
+        let options = ApiOptions { mcp, clock, ..options() };
+        let (operations, endpoints) = (OperationTable::new([slow]).unwrap(), EndpointTable::new([]).unwrap());
+        let router = router(operations, endpoints, gate.clone(), options, Arc::<Script>::default()).unwrap();
+        Self { gate, alarm, router }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_takes_long_says_that_it_goes_on() {
+    let Slow { gate, alarm, router } = Slow::new();
+    let params = json!({ "name": "slow_wait", "_meta": { "progressToken": "p" } });
+    let (request, message) = Fixture::alone("tools/call", params);
+    let request = request.body(Body::from(message.to_string())).unwrap();
+    // One second passes, and another one.
+    alarm.0.notify_one();
+    let mut stream = Stream::of(router.oneshot(request).await.unwrap());
+    for seconds in [1.0, 2.0] {
+        let progress = stream.next().await.unwrap();
+        assert_eq!(progress["params"], json!({ "progressToken": "p", "progress": seconds }));
+        alarm.0.notify_one();
+    }
+    gate.notify_one();
+    let last = loop {
+        let message = stream.next().await.unwrap();
+        if message["method"] != "notifications/progress" {
+            break message;
+        }
+    };
+    assert_eq!(last["result"]["content"][0]["text"], "true");
+}
+
 #[tokio::test]
 async fn a_session_is_begun_and_ended() {
     let fixture = Fixture::new();
@@ -470,6 +520,8 @@ async fn what_is_no_message_is_told_so() {
     assert_eq!((unknown.status(), &unknown.json()["error"]["code"]), (404, &json!(-32601)));
     let resource = fixture.ask("resources/read", json!({ "uri": "test://a" })).await.json();
     assert_eq!((&resource["error"]["code"], &resource["error"]["data"]["uri"]), (&json!(-32602), &json!("test://a")));
+    let paged = fixture.ask("tools/list", json!({ "cursor": "next" })).await.json();
+    assert_eq!(paged["error"]["code"], -32602);
     let none: Map<String, Value> = Map::new();
     let bad = fixture.ask("tools/call", json!({ "name": "notes_list", "arguments": [none] })).await.json();
     assert_eq!(bad["error"]["code"], -32602);

@@ -91,6 +91,9 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 
     async fn mcp_list(&self, exchange: &Exchange, list: McpList) -> Outcome {
+        if exchange.params.contains_key("cursor") {
+            return Err(McpError::invalid_params("cursor: lists have one page").into());
+        }
         let own = match list {
             McpList::Tools => Vec::new(),
             McpList::Resources => self.mcp_resources(exchange).await?,

@@ -128,14 +128,14 @@ impl<S: Send + Sync + 'static> Api<S> {
 
     /// Tells the client every second how many have passed, if it wants to know.
     async fn with_progress<T>(&self, client: &McpClient, work: impl Future<Output = T>) -> T {
-        let began = self.options.clock.now();
-        let mut work = std::pin::pin!(work);
+        let (mut work, mut passed) = (std::pin::pin!(work), 0.0);
         while client.progress_token.is_some() {
             match select(work, self.options.clock.sleep(PROGRESS)).await {
                 Either::Left((done, _)) => return done,
                 Either::Right(((), rest)) => work = rest,
             }
-            client.progress(self.options.clock.now().since(began).as_secs_f64().round(), None);
+            passed += PROGRESS.as_secs_f64();
+            client.progress(passed, None);
         }
         work.await
     }
