@@ -30,6 +30,9 @@ const ERRORS: [(StatusCode, &str, &str); 14] = [
 /// What needs a sandbox that can be reached from outside, which not every installation has.
 const NEED_A_FRONT_DOOR: [&str; 2] = ["sessions.sandbox_token", "sessions.close_tunnel"];
 
+/// What may be had already: a request that says which version it has is told that this is still the one.
+const REVALIDATED: [&str; 1] = ["attachments.get"];
+
 /// The components that rows refer to.
 pub(super) fn shared(schemas: &mut Schemas) -> Value {
     let schema = schemas.output.subschema_for::<ErrorBody<'static>>();
@@ -39,13 +42,15 @@ pub(super) fn shared(schemas: &mut Schemas) -> Value {
             "description": description,
             "content": { "application/json": { "schema": schema } },
         });
+        let number = |text: &str| json!({ "description": text, "schema": { "type": "integer", "minimum": 0 } });
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response["headers"] = json!({
-                "Retry-After": {
-                    "description": "Seconds to wait.",
-                    "schema": { "type": "integer", "minimum": 0 },
-                },
-            });
+            response["headers"] = json!({ "Retry-After": number("Seconds to wait.") });
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // Not where it is a queue that is full, or there are too many sessions.
+            response["headers"]["X-RateLimit-Limit"] = number("Most calls at once, where calls are limited.");
+            response["headers"]["X-RateLimit-Remaining"] = number("Calls that are left.");
+            response["headers"]["X-RateLimit-Reset"] = number("When all calls are back, in seconds since 1970.");
         }
         components.insert(name.to_owned(), response);
     }
@@ -74,6 +79,9 @@ pub(super) fn of(asked: &Asked<'_>, success: StatusCode, content: Option<(&'stat
         answer["content"] = json!({ media_type: media });
     }
     let mut responses = json!({ success.as_str(): answer });
+    if REVALIDATED.contains(&asked.row.name) {
+        responses["304"] = json!({ "description": "The caller has it already, as `If-None-Match` says." });
+    }
     for (status, name, _) in ERRORS {
         if asked.can_fail_with(status) {
             responses[status.as_str()] = reference(name);
