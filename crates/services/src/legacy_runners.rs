@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 
 use portway_domain::channels::Channel;
-use portway_domain::engine::{Actor, Engine, Event, Link, RunnerHello, RunnerReport};
+use portway_domain::engine::{Actor, Engine, Event, HIBERNATES, Link, RunnerHello, RunnerReport};
 use portway_domain::ids::{MessageId, SessionId, UserId};
-use portway_domain::sessions::MAX_TITLE_CHARS;
+use portway_domain::sessions::{MAX_TITLE_CHARS, SessionStatus};
 use portway_domain::tokens::TokenHash;
 use portway_domain::users::User;
 
@@ -149,6 +149,10 @@ pub(crate) fn is_present(engine: &Engine, connection: &str) -> Result<(), Error>
         Link::Connected { connection: held } if held == connection => Ok(()),
         Link::Lost { .. } => Err(Error::Conflict("this connection was taken for lost".to_owned())),
         Link::Connected { .. } => Err(Error::Forbidden("a newer connection took its place")),
+        // What it reports may overtake the word that it is to stop, which would have said why.
+        _ if matches!(engine.status, SessionStatus::Hibernating | SessionStatus::Hibernated) => {
+            Err(Error::SessionEnded { status: engine.status.as_str() })
+        }
         _ => Err(Error::Unauthorized),
     }
 }
@@ -157,6 +161,7 @@ pub(crate) fn applied(stepped: Result<Stepped, Error>) -> Result<Engine, RunnerE
     match stepped {
         Ok(Stepped { refused: Some(refusal), .. }) => Err(refusal.into()),
         Ok(Stepped { engine, .. }) => Ok(engine),
+        Err(Error::SessionEnded { .. }) => Err(RunnerError::Stale(HIBERNATES.to_owned())),
         Err(Error::Unauthorized) => Err(RunnerError::Stale("This runner is no longer wanted".to_owned())),
         Err(Error::Forbidden(_)) => Err(RunnerError::Replaced),
         Err(Error::Conflict(reason)) => Err(RunnerError::Reconnect(reason)),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use portway_domain::engine::{Command, Notice, RunnerReport};
+use portway_domain::engine::{Command, HIBERNATES, Notice, RunnerReport};
 use portway_domain::ids::SessionId;
 use portway_domain::runner_requests::RunnerResponse;
 use portway_domain::time::Timestamp;
@@ -117,7 +117,7 @@ pub(super) async fn serve(
 /// The end in the words that such runners know.
 fn told(end: End) -> End {
     match end {
-        End::Stop(reason) if reason == "Session hibernates" => End::Stop("Session hibernating".to_owned()),
+        End::Stop(reason) if reason == HIBERNATES => End::Stop("Session hibernating".to_owned()),
         end => end,
     }
 }

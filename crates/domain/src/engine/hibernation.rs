@@ -5,6 +5,9 @@ use crate::ids::{SnapshotId, UserId};
 use crate::sessions::SessionStatus;
 use crate::time::Timestamp;
 
+/// Why a runner is to stop whose session hibernates.
+pub const HIBERNATES: &str = "Session hibernates";
+
 impl Engine {
     /// Whether the sandbox can be put away: it is not just starting, and nothing is to be done in it.
     #[must_use]
@@ -42,7 +45,7 @@ impl Step<'_> {
             self.rest();
             return;
         }
-        self.notice(Notice::RunnerStop { reason: "Session hibernates".to_owned() });
+        self.notice(Notice::RunnerStop { reason: HIBERNATES.to_owned() });
         self.unlink();
         let deadline = self.now.plus(self.engine.timeouts.hibernate);
         let runner = &mut self.engine.runner;

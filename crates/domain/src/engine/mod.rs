@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use self::channels::{ChannelSession, ChannelSessions, MAX_CHANNEL_SESSIONS};
 pub use self::effects::{AgentStatus, AuditEntry, BusEvent, Change, Command, Effects, Notice, StatusNotice};
 pub use self::events::{Actor, Event, Prompt, Refusal, RunnerHello, RunnerReport};
+pub use self::hibernation::HIBERNATES;
 pub use self::names::RunnerName;
 pub use self::open_message::{OpenMessage, OpenPart};
 

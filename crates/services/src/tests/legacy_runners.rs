@@ -48,6 +48,16 @@ async fn reports_are_numbered_across_connections() {
 }
 
 #[tokio::test]
+async fn a_report_that_overtakes_the_end_is_told_why() {
+    let world = World::new().await;
+    let (session, _) = connected(&world).await;
+    world.services.hibernate_session(&world.as_owner(), &session).await.unwrap();
+    let late =
+        world.services.legacy_runner_reported(&session, "c1", 0, &[RunnerReport::Ready { agent_session: None }]).await;
+    assert_eq!(late, Err(RunnerError::Stale("Session hibernates".to_owned())));
+}
+
+#[tokio::test]
 async fn a_connection_that_was_taken_for_lost_is_announced_again() {
     let world = World::new().await;
     let (session, token) = connected(&world).await;
