@@ -258,6 +258,11 @@ impl Link {
                 }
             }
             Outcome::Send(frame) => send(socket, &frame).await?,
+            // Whoever has the answer to a ping knows that what came before it is kept.
+            Outcome::Pinged => {
+                self.commit_pending().await?;
+                send(socket, &ToLegacyRunner::Pong {}).await?;
+            }
             Outcome::Reconnect => return Err(End::Reconnect("Say hello first".to_owned())),
             Outcome::Title(title) => {
                 self.commit_pending().await?;

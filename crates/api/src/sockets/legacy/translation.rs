@@ -26,6 +26,8 @@ pub(super) enum Outcome {
     Report(RunnerReport),
     /// Something to answer.
     Send(ToLegacyRunner),
+    /// The runner wants to know whether it is heard.
+    Pinged,
     /// The session gets another title.
     Title(String),
     /// Something that the runner was asked on behalf of a client.
@@ -196,7 +198,7 @@ impl Translation {
             F::Title { title } => vec![Outcome::Title(title)],
             F::SelfTerminate {} => vec![Outcome::Finished],
             F::Hello {} => vec![Outcome::Reconnect],
-            F::Ping {} => vec![Outcome::Send(ToLegacyRunner::Pong {})],
+            F::Ping {} => vec![Outcome::Pinged],
             F::SessionReset { .. } => {
                 let reset = Outcome::Report(RunnerReport::SessionReset);
                 [reset].into_iter().chain(answered(frame)).collect()
