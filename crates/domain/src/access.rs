@@ -75,6 +75,14 @@ pub enum Permission {
     Session(SessionRole),
 }
 
+impl Permission {
+    /// Whether callers in that role are let in at all. Their role in a session is another matter.
+    #[must_use]
+    pub fn is_open_to(self, role: Role) -> bool {
+        self != Self::Admin || role == Role::Admin
+    }
+}
+
 /// A caller whose token was found valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
@@ -105,6 +113,15 @@ impl Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_for_administrators_is_closed_to_members() {
+        let viewer = Permission::Session(SessionRole::Viewer);
+        for permission in [Permission::Public, Permission::SignedIn, Permission::Admin, viewer] {
+            assert!(permission.is_open_to(Role::Admin));
+            assert_eq!(permission.is_open_to(Role::Member), permission != Permission::Admin);
+        }
+    }
 
     #[test]
     fn session_roles_include_each_other() {

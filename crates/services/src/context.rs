@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use portway_domain::access::{Permission, Principal, Role};
+use portway_domain::access::{Permission, Principal};
 use portway_domain::ids::{IdStream, UserId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -63,7 +63,7 @@ impl Context {
     pub fn admit(&self, caller: Option<Principal>) -> Result<Principal, Error> {
         let principal = caller.filter(|principal| principal.is_valid_at(self.now)).ok_or(Error::Unauthorized)?;
         self.caller.0.get_or_init(|| principal.user.clone());
-        if self.permission == Permission::Admin && principal.role != Role::Admin {
+        if !self.permission.is_open_to(principal.role) {
             return Err(Error::Forbidden("Admin access required"));
         }
         Ok(principal)

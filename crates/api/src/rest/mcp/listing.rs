@@ -1,6 +1,5 @@
 //! What there is, and which part of the gateway answers a request.
 
-use portway_domain::access::{Permission, Role};
 use portway_domain::mcp::McpLogLevel;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -112,7 +111,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     }
 
     fn mcp_list_tools(&self, exchange: &Exchange, others: &[Value]) -> Outcome {
-        let shown = self.mcp_tools().iter().filter(|tool| is_shown(tool, exchange.role));
+        let shown = self.mcp_tools().iter().filter(|tool| tool.permission.is_open_to(exchange.role));
         let others: Vec<String> = others.iter().map(Value::to_string).collect();
         let texts = shown.map(|tool| &tool.text).chain(&others);
         let tools = texts.filter_map(|text| serde_json::from_str(text).ok()).collect();
@@ -134,11 +133,6 @@ impl<S: Send + Sync + 'static> Api<S> {
         }
         Err(unknown(exchange, method).into())
     }
-}
-
-/// Whether a caller in that role may use a tool at all.
-pub(super) fn is_shown(tool: &Tool, role: Role) -> bool {
-    tool.permission != Permission::Admin || role == Role::Admin
 }
 
 fn unknown(exchange: &Exchange, method: McpMethod) -> McpError {

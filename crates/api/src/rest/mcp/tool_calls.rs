@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::listing::is_shown;
 use super::{Exchange, Outcome};
 use crate::error::ApiError;
 use crate::mcp::{McpClient, McpError, McpMethod, Reply};
@@ -80,7 +79,7 @@ impl<S: Send + Sync + 'static> Api<S> {
     pub(super) async fn mcp_call_tool(&self, exchange: &Exchange) -> Outcome {
         let name = exchange.params.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| McpError::invalid_params("name: expected the name of a tool"))?;
-        let tool = self.mcp_tool(name).filter(|tool| is_shown(tool, exchange.role));
+        let tool = self.mcp_tool(name).filter(|tool| tool.permission.is_open_to(exchange.role));
         let Some(operation) = tool.and_then(|tool| self.operation(tool.operation)) else {
             return self.mcp_elsewhere(exchange, McpMethod::CallTool).await;
         };
