@@ -4,10 +4,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::process;
-use crate::workspace::Workspace;
-
-/// The build of the simulation: see the profile in `Cargo.toml`.
-const PROFILE: &str = "simulation";
+use crate::workspace::{CHECKED, Workspace};
 
 /// How many seeds continuous integration runs; always the same ones, from 0.
 pub(crate) const SEEDS: u64 = 2_000;
@@ -29,9 +26,9 @@ pub(crate) enum Seeds {
 /// Builds the program and runs the worlds; a seed that fails is named.
 pub(crate) fn run(workspace: &Workspace, seeds: Seeds) -> Result<(), Failure> {
     let mut build = process::cargo();
-    build.current_dir(workspace.root()).args(["build", "--package", "portway-simulation", "--profile", PROFILE]);
+    build.current_dir(workspace.root()).args(["build", "--package", "portway-simulation", "--profile", CHECKED]);
     process::run(&mut build)?;
-    let mut simulate = Command::new(workspace.target("simulation/simulate"));
+    let mut simulate = Command::new(workspace.target(&format!("{CHECKED}/simulate")));
     match seeds {
         Seeds::One(seed) => simulate.args(["--seed", &seed.to_string()]),
         Seeds::Range { from, count } => simulate.args(["--from", &from.to_string(), "--seeds", &count.to_string()]),

@@ -129,7 +129,7 @@ pub(crate) fn suite(workspace: &Workspace) -> Result<(bool, String), Failure> {
 /// Compiles the gateway with what the conformance suite of MCP asks for, and answers with what serves it, but for where its
 /// data is and the port.
 pub(crate) fn mcp_gateway(workspace: &Workspace) -> Result<Command, Failure> {
-    Ok(serve(workspace, &pipeline::build_fast(workspace, &MCP_GATEWAY)?))
+    Ok(serve(workspace, &pipeline::build_for_tests(workspace, &MCP_GATEWAY)?))
 }
 
 /// Compiles the gateway quickly and serves it until it is stopped.
@@ -146,7 +146,7 @@ fn serve(workspace: &Workspace, worker: &Path) -> Command {
 
 /// Runs the end-to-end tests with workerd in the place of the native host.
 pub(crate) fn end_to_end(workspace: &Workspace, filter: Option<&str>, agents: &Variables) -> Result<(), Failure> {
-    let worker = pipeline::build_fast(workspace, &FRAGILE_GATEWAY)?;
+    let worker = pipeline::build_for_tests(workspace, &FRAGILE_GATEWAY)?;
     let mut tests = test_command(workspace, agents);
     tests.args(["--test", "e2e", "--"]).args(filter).env("PORTWAY_TEST_HOST", "worker");
     tests.env("PORTWAY_TEST_WORKER", worker).env("PORTWAY_TEST_WORKER_SCRIPT", workspace.root().join(SERVE));
@@ -154,7 +154,7 @@ pub(crate) fn end_to_end(workspace: &Workspace, filter: Option<&str>, agents: &V
 }
 
 fn trials(workspace: &Workspace, filter: Option<&str>) -> Result<Command, Failure> {
-    let worker = pipeline::build_fast(workspace, &CONFORMANCE)?;
+    let worker = pipeline::build_for_tests(workspace, &CONFORMANCE)?;
     let mut node = Command::new("node");
     node.current_dir(workspace.root()).arg(TRIALS).arg(TOOLS.path(workspace, MINIFLARE)).arg(worker).args(filter);
     Ok(node)

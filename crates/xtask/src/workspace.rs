@@ -11,6 +11,9 @@ use crate::process;
 /// Packages of this workspace are called this plus the name of their folder.
 pub(crate) const PACKAGE_PREFIX: &str = "portway-";
 
+/// The profile of what tests run very often, and its folder among cargo's targets.
+pub(crate) const CHECKED: &str = "checked";
+
 /// The workspace around the current folder.
 pub(crate) struct Workspace {
     /// Resolved with all features, so that nothing optional hides from the rules.

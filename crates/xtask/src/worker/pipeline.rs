@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::npm::Packages;
 use crate::process;
 use crate::wasm::{self, TARGET};
-use crate::workspace::Workspace;
+use crate::workspace::{CHECKED, Workspace};
 
 /// What the rewriter calls the module.
 const MODULE: &str = "index_bg.wasm";
@@ -71,7 +71,16 @@ pub(super) struct Source {
 
 /// Compiles a Worker quickly and answers with its folder.
 pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
-    let folder = rewritten(workspace, source, "dev", "debug")?;
+    build(workspace, source, "dev", "debug")
+}
+
+/// Compiles a Worker that many tests start: what takes longer here is saved there. Answers with its folder.
+pub(super) fn build_for_tests(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
+    build(workspace, source, CHECKED, CHECKED)
+}
+
+fn build(workspace: &Workspace, source: &Source, profile: &str, output: &str) -> Result<PathBuf, Failure> {
+    let folder = rewritten(workspace, source, profile, output)?;
     bundle(workspace, source, &folder, false)?;
     Ok(folder)
 }
