@@ -91,7 +91,7 @@ pub use described::SchemaFn;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointTable};
 pub use error::{ApiError, Details, ErrorBody, ErrorCode, FieldError, Quota};
 pub use input::{NoInput, Pair, decode};
-pub use kept_answers::{AnswerKeeping, KeptAnswers};
+pub use kept_answers::KeptAnswers;
 pub use mcp::{
     McpCapabilities, McpChange, McpClient, McpError, McpFeatures, McpList, McpMethod, McpRequest, McpSessions,
 };

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{Method, Request, Response};
-use portway_ports::system::{Clock, Entropy};
+use portway_ports::system::{Clock, Entropy, Spawner};
 
-use crate::kept_answers::AnswerKeeping;
+use crate::kept_answers::KeptAnswers;
 use crate::mcp::{McpFeatures, McpSessions};
 use crate::metrics::MetricsOptions;
 use crate::rate::RateLimiting;
@@ -92,10 +92,13 @@ pub struct ApiOptions {
     pub clock: Arc<dyn Clock>,
     /// Where the ids of each request come from.
     pub entropy: Arc<dyn Entropy>,
+    /// Carries what changes something out to its end, whether or not its caller is still there. It starts at once: callers wait
+    /// for it.
+    pub spawner: Arc<dyn Spawner>,
     /// Who answers for paths that are in no table.
     pub fallback: Option<Fallback>,
-    /// How answers are kept under idempotency keys; without it, only operations that keep their results take them.
-    pub kept_answers: Option<AnswerKeeping>,
+    /// Where answers are kept under idempotency keys; without it, only operations that keep their results take them.
+    pub kept_answers: Option<Arc<dyn KeptAnswers>>,
     /// Which other instance answers a call; `None` where every instance answers all.
     pub elsewhere: Option<Elsewhere>,
     /// What is offered over the Model Context Protocol; nothing without it.
@@ -106,7 +109,7 @@ impl ApiOptions {
     /// Loopback names only, the development servers of the web client as origins, bodies of 1 MiB within 30 seconds, a log
     /// line for each request.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, spawner: Arc<dyn Spawner>) -> Self {
         Self {
             title: "Portway".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,6 +124,7 @@ impl ApiOptions {
             rates: None,
             clock,
             entropy,
+            spawner,
             fallback: None,
             kept_answers: None,
             elsewhere: None,

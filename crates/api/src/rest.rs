@@ -5,6 +5,7 @@ mod body;
 mod call;
 mod caught;
 mod credential;
+mod detached;
 mod draw;
 mod guard;
 mod headers;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use portway_adapters_system::{ProcessSandboxOptions, ProcessSandboxes, SystemClock, SystemEntropy, TokioSpawner};
-use portway_api::{AnswerKeeping, ApiOptions, BuildError, McpOptions, RateLimiting};
+use portway_api::{ApiOptions, BuildError, McpOptions, RateLimiting};
 use portway_domain::tokens::TokenSecret;
 use portway_ports::sandboxes::Sandboxes;
 use portway_ports::system::{Clock, Entropy};
@@ -246,14 +246,15 @@ impl SandboxPlan {
 }
 
 fn router(services: &Arc<Services>, runtime: &TokioSpawner, builder: GatewayBuilder) -> Result<Router, BuildError> {
-    let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
+    // Not the spawner of the services, which holds tasks back until the work behind the requests begins.
+    let spawner = Arc::new(runtime.clone());
+    let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone(), spawner);
     options.public_url = builder.public_url;
     options.allowed_hosts.extend(builder.allowed_hosts);
     options.allowed_origins.extend(builder.allowed_origins);
     options.access_log = !builder.without_access_log;
     options.mcp = Some(McpOptions { sessions: services.clone(), features: builder.mcp_features });
-    // Not the spawner of the services, which holds tasks back until the work behind the requests begins.
-    options.kept_answers = Some(AnswerKeeping { answers: services.clone(), spawner: Arc::new(runtime.clone()) });
+    options.kept_answers = Some(services.clone());
     options.rates = builder.rate_limits.map(|limits| RateLimiting {
         limits,
         limiter: builder.rate_limiter.unwrap_or_else(|| Arc::new(MemoryRateLimiter::new())),

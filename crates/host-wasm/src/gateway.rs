@@ -14,7 +14,7 @@ use portway_adapters_cloudflare::{
     D1Database, Keep, ObjectAlarm, ObjectName, ObjectPubSub, ObjectRateLimiter, Objects, R2Objects, WorkQueue,
     WorkerClock, WorkerEntropy, WorkerSpawner,
 };
-use portway_api::{AnswerKeeping, ApiError, ApiOptions, BuildError, ErrorCode, McpFeatures, McpOptions, RateLimiting};
+use portway_api::{ApiError, ApiOptions, BuildError, ErrorCode, McpFeatures, McpOptions, RateLimiting};
 use portway_domain::ids::{InvalidId, NodeId, SessionId};
 use portway_domain::time::Timestamp;
 use portway_domain::tokens::TokenHash;
@@ -347,14 +347,15 @@ fn rates(env: &Env, settings: &Settings) -> Result<Option<RateLimiting>, StartEr
 }
 
 fn api_options(services: &Arc<Services>, settings: &Settings) -> ApiOptions {
-    let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone());
+    let spawner = services.spawner().clone();
+    let mut options = ApiOptions::new(services.clock().clone(), services.entropy().clone(), spawner);
     options.description = Some(DESCRIPTION);
     options.public_url.clone_from(&settings.public_url);
     options.allowed_hosts.clone_from(&settings.allowed_hosts);
     options.allowed_origins.extend(settings.allowed_origins.iter().cloned());
     options.access_log = settings.access_log;
     options.mcp = Some(McpOptions { sessions: services.clone(), features: mcp_features() });
-    options.kept_answers = Some(AnswerKeeping { answers: services.clone(), spawner: services.spawner().clone() });
+    options.kept_answers = Some(services.clone());
     options
 }
 

@@ -9,11 +9,13 @@ use portway_services::context::Context;
 
 use super::access_log::CallVisit;
 use super::caught::caught;
+use super::detached::detached;
 use super::idempotency;
 use super::keyed::{Keyed, Told};
 use super::serve::Api;
 use crate::error::ApiError;
 use crate::input::Pair;
+use crate::kept_answers::KeptAnswers;
 use crate::operation::{Idempotency, Operation};
 
 impl<S: Send + Sync + 'static> Api<S> {
@@ -51,7 +53,8 @@ impl<S: Send + Sync + 'static> Api<S> {
         Context { now, ids: self.options.entropy.ids(now), ..context.clone() }
     }
 
-    /// Carries an operation out, at most once if the context has an idempotency key.
+    /// Carries an operation out, at most once if the context has an idempotency key. What changes something is carried out
+    /// whether or not the caller waits for it: given up half way, it may be done and nobody who watches be told.
     pub(super) async fn perform(
         &self,
         operation: &Operation<S>,
@@ -60,18 +63,28 @@ impl<S: Send + Sync + 'static> Api<S> {
         body: &[u8],
     ) -> Result<Bytes, ApiError> {
         let invoke = |context| operation.invoke(self.state.clone(), context, pairs, body);
+        if operation.row().method.is_safe() {
+            return invoke(context).await;
+        }
+        let (spawner, request_id) = (&*self.options.spawner, context.request_id.clone());
+        match self.keeping(operation, &context) {
+            Some((told, answers)) => {
+                let operation = invoke(Context { idempotency: None, ..context.clone() });
+                detached(spawner, request_id, Keyed { answers, context, operation, told }.carry_out()).await
+            }
+            None => detached(spawner, request_id, invoke(context)).await,
+        }
+    }
+
+    /// How the answer is kept under the idempotency key of the request, if it is.
+    fn keeping(&self, operation: &Operation<S>, context: &Context) -> Option<(Told, Arc<dyn KeptAnswers>)> {
         let told = match operation.idempotency() {
-            Idempotency::Ignored | Idempotency::Own => return invoke(context).await,
+            Idempotency::Ignored | Idempotency::Own => return None,
             Idempotency::Kept => Told::Again,
             Idempotency::KeptUntold => Told::Once,
         };
-        let Some(keeping) = self.options.kept_answers.as_ref().filter(|_| context.idempotency.is_some()) else {
-            return invoke(context).await;
-        };
-        let operation = invoke(Context { idempotency: None, ..context.clone() });
-        let answers = Arc::clone(&keeping.answers);
-        let outcome = Keyed { answers, context, operation, told }.start(&*keeping.spawner);
-        outcome.await.unwrap_or_else(|_| Err(ApiError::internal("the task of the request broke off")))
+        context.idempotency.as_ref()?;
+        Some((told, self.options.kept_answers.clone()?))
     }
 }
 

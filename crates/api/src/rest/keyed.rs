@@ -1,13 +1,11 @@
-//! Requests with an idempotency key are carried out to their end, whether or not their callers are still there.
+//! Requests whose answers are kept under their idempotency keys.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use portway_ports::system::Spawner;
 use portway_services::context::Context;
 use portway_services::kept_answers::{Claim, Ended};
-use tokio::sync::oneshot;
 
 use super::caught::caught;
 use crate::error::ApiError;
@@ -36,20 +34,9 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
-    /// Begins a task that goes on without its caller. The claim is a part of it: given up half way, it may have been written,
-    /// and nobody would let go of the key.
-    pub(super) fn start(self, spawner: &dyn Spawner) -> oneshot::Receiver<Result<Bytes, ApiError>> {
-        let (caller, outcome) = oneshot::channel();
-        let request_id = self.context.request_id.clone();
-        spawner.spawn(Box::pin(async move {
-            if let Err(Err(error)) = caller.send(self.carry_out().await) {
-                error.log(&request_id);
-            }
-        }));
-        outcome
-    }
-
-    async fn carry_out(self) -> Result<Bytes, ApiError> {
+    /// Carries it out, unless that was done before. It has to come to its end: given up half way, a claim may have been
+    /// written, and nobody would let go of the key.
+    pub(super) async fn carry_out(self) -> Result<Bytes, ApiError> {
         let held = match self.answers.claim(&self.context).await? {
             Claim::Answered(answer) => return Ok(answer.into()),
             Claim::Held(held) => held,

@@ -32,6 +32,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
+use crate::detached::Tasks;
+
 /// The token of the tests.
 pub(crate) const TOKEN: &str = "sk_test_notes";
 
@@ -365,7 +367,7 @@ pub(crate) struct Gateway {
 }
 
 pub(crate) fn options() -> ApiOptions {
-    let mut options = ApiOptions::new(Arc::new(Still), Arc::new(Counting::default()));
+    let mut options = ApiOptions::new(Arc::new(Still), Arc::new(Counting::default()), Arc::<Tasks>::default());
     options.max_body_bytes = LIMIT;
     options
 }

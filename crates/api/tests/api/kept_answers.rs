@@ -1,21 +1,9 @@
-//! Answers that are kept under idempotency keys, and callers that do not wait for them.
+//! Answers that are kept under idempotency keys.
 
 mod rig;
 
-use std::future::Future;
-use std::pin::pin;
-
-use crate::fixture::Gate;
-pub(crate) use rig::Keeping;
-
-/// Sends a request and hangs up once somebody waits at the gate.
-pub(crate) async fn hang_up_at<T>(gate: &Gate, request: impl Future<Output = T>) {
-    let request = pin!(request);
-    tokio::select! {
-        _ = request => panic!("it is answered"),
-        () = gate.reached() => {}
-    }
-}
+use self::rig::Keeping;
+use crate::detached::hang_up_at;
 
 #[tokio::test]
 async fn a_request_is_carried_out_when_its_caller_is_gone() {
@@ -50,13 +38,4 @@ async fn a_handler_that_panics_does_not_use_the_key_up() {
         assert_eq!((status, code.as_str()), (500, "INTERNAL_ERROR"));
         assert_eq!(keeping.calls(), times);
     }
-}
-
-#[tokio::test]
-async fn only_requests_with_a_key_are_tasks_of_their_own() {
-    let keeping = Keeping::new().await;
-    keeping.gateway.call("POST", "/api/notes", r#"{"id":"n1"}"#).await;
-    assert_eq!(keeping.tasks(), 0);
-    keeping.create("n1").await;
-    assert_eq!(keeping.tasks(), 1);
 }

@@ -11,8 +11,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::detached::{self, hang_up_at};
 use crate::fixture::{Gateway, TOKEN, options, request, signed_in};
-use crate::kept_answers::{Keeping, hang_up_at};
 
 /// Keeps what is logged on this thread.
 #[derive(Clone, Default)]
@@ -163,10 +163,10 @@ async fn no_line_has_a_secret() {
 #[tokio::test]
 async fn what_goes_wrong_when_the_caller_is_gone_is_logged() {
     let (log, _guard) = Log::keep(LevelFilter::ERROR);
-    let keeping = Keeping::new().await;
-    hang_up_at(&keeping.gateway.state.gate, keeping.remove("held")).await;
-    keeping.gateway.state.gate.open();
-    keeping.tasks_ended().await;
+    let (gateway, tasks) = detached::gateway();
+    hang_up_at(&gateway.state.gate, gateway.call("DELETE", "/api/notes/held", "")).await;
+    gateway.state.gate.open();
+    tasks.ended().await;
     let lines = log.lines();
     let [line] = &*lines else { panic!("{lines:?}") };
     assert_eq!(line["reason"], "the shredder jams");

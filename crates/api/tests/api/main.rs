@@ -3,6 +3,7 @@
 
 mod access;
 mod description;
+mod detached;
 mod errors;
 mod fixture;
 mod inputs;

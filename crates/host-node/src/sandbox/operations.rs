@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::Method;
 use garde::Validate;
-use portway_adapters_system::{SystemClock, SystemEntropy};
+use portway_adapters_system::{SystemClock, SystemEntropy, TokioSpawner};
 use portway_api::{
     ApiOptions, BuildError, EndpointTable, NoInput, Operation, OperationTable, RateClass, Surfaces, router as routes,
 };
@@ -18,6 +18,7 @@ use portway_ports::sandboxes::{AgentCommand, SandboxOrder, SandboxRef};
 use portway_services::{Context, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use super::backend::{Backend, Life, Wanted, WantedAgent};
 use crate::process_metrics::ProcessMetrics;
@@ -28,7 +29,8 @@ const MAX_TEXT: usize = 4_096;
 
 /// The router of a backend.
 pub(super) fn router(backend: &Arc<Backend>) -> Result<Router, BuildError> {
-    let mut options = ApiOptions::new(Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
+    let spawner = Arc::new(TokioSpawner::new(Handle::current()));
+    let mut options = ApiOptions::new(Arc::new(SystemClock::new()), Arc::new(SystemEntropy), spawner);
     "Portway sandbox backend".clone_into(&mut options.title);
     options.metrics.sources = vec![Arc::new(ProcessMetrics::new())];
     let endpoints = EndpointTable::new([])?;

@@ -1,27 +1,26 @@
 //! The gateway of notes with the services behind it, which keep its answers in a database in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::body::Body;
 use portway_adapters_s3::MemoryObjects;
 use portway_adapters_sqlite::SqliteDatabase;
-use portway_api::{AnswerKeeping, KeptAnswers};
+use portway_api::KeptAnswers;
 use portway_domain::engine::Timeouts;
 use portway_domain::tokens::TokenSecret;
 use portway_ports::StoreError;
 use portway_ports::health::Health;
 use portway_ports::sandboxes::{AgentCommand, SandboxError, SandboxOrder, SandboxRef, Sandboxes, StartedSandbox};
-use portway_ports::system::{Spawner, Task};
 use portway_pubsub::LocalPubSub;
 use portway_services::error::Error;
 use portway_services::kept_answers::{Claim, Ended, HeldKey};
 use portway_services::{Context, Options, Ports, Services};
 use portway_sql::SqlStore;
 use portway_sql::migrations::SQLITE;
-use tokio::task::JoinHandle;
 
+use crate::detached::Tasks;
 use crate::fixture::{Answer, Gate, Gateway, TOKEN, options, signed_in};
 
 pub(crate) struct Keeping {
@@ -65,7 +64,8 @@ impl Keeping {
         let services = Arc::new(Services::new(ports, of_services));
         services.bootstrap(Some(TokenSecret::opaque(TOKEN).unwrap())).await.unwrap();
         let answers = answers(services, claimed.clone());
-        options.kept_answers = Some(AnswerKeeping { answers, spawner: tasks.clone() });
+        options.kept_answers = Some(answers);
+        options.spawner = tasks.clone();
         Self { gateway: Gateway::with(options), claimed, tasks }
     }
 
@@ -86,27 +86,9 @@ impl Keeping {
         self.gateway.state.contexts.lock().unwrap().len()
     }
 
-    /// How many tasks were started, but for those that were waited for.
-    pub(crate) fn tasks(&self) -> usize {
-        self.tasks.0.lock().unwrap().len()
-    }
-
     /// Waits for the end of the tasks so far.
     pub(crate) async fn tasks_ended(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.0.lock().unwrap());
-        for task in tasks {
-            task.await.unwrap();
-        }
-    }
-}
-
-#[derive(Default)]
-struct Tasks(Mutex<Vec<JoinHandle<()>>>);
-
-impl Spawner for Tasks {
-    #[expect(clippy::disallowed_methods, reason = "tests run on tokio")]
-    fn spawn(&self, task: Task) {
-        self.0.lock().unwrap().push(tokio::spawn(task));
+        self.tasks.ended().await;
     }
 }
 
