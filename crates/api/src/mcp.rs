@@ -10,6 +10,7 @@ mod features;
 mod reply;
 mod requests;
 mod revision;
+mod schemas;
 mod sessions;
 mod stateless;
 mod tools;

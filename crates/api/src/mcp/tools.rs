@@ -1,17 +1,12 @@
 //! Operations as tools: what the published description says of them, in the words of the protocol.
 
-use std::collections::BTreeSet;
-
 use http::Method;
 use portway_domain::access::Permission;
 use serde_json::{Map, Value, json};
 
+use super::schemas::{input, output};
 use crate::operation::Operation;
 use crate::rate::RateClass;
-
-/// Where the description has its schemas, and where a tool has them.
-const SCHEMAS: &str = "#/components/schemas/";
-const DEFS: &str = "#/$defs/";
 
 /// An operation as a tool.
 #[derive(Debug)]
@@ -71,82 +66,10 @@ fn annotations<S: Send + Sync + 'static>(operation: &Operation<S>) -> Value {
     })
 }
 
-/// The parameters of path and query and the fields of the body, as one object.
-fn input(openapi: &Value, entry: &Value) -> Value {
-    let mut properties = Map::new();
-    let mut required: Vec<Value> = Vec::new();
-    let parameters = entry["parameters"].as_array().into_iter().flatten();
-    for parameter in parameters.filter(|parameter| parameter["in"] == "path" || parameter["in"] == "query") {
-        let Some(name) = parameter["name"].as_str() else { continue };
-        let mut schema = parameter["schema"].clone();
-        if let Some(text) = parameter.get("description") {
-            schema["description"] = text.clone();
-        }
-        properties.insert(name.to_owned(), schema);
-        if parameter["required"] == true {
-            required.push(name.into());
-        }
-    }
-    let body = &entry["requestBody"]["content"]["application/json"]["schema"];
-    properties.extend(
-        body["properties"].as_object().into_iter().flatten().map(|(name, field)| (name.clone(), field.clone())),
-    );
-    required.extend(body["required"].as_array().into_iter().flatten().cloned());
-    let mut schema = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        schema["required"] = required.into();
-    }
-    complete(openapi, schema)
-}
-
-/// The schema of the answer, if it is an object.
-fn output(openapi: &Value, entry: &Value) -> Option<Value> {
-    let responses = entry["responses"].as_object()?;
-    let (_, success) = responses.iter().find(|(status, _)| status.starts_with('2'))?;
-    let schema = &success["content"]["application/json"]["schema"];
-    let schema = match schema["$ref"].as_str().and_then(|path| path.strip_prefix(SCHEMAS)) {
-        Some(name) => &openapi["components"]["schemas"][name],
-        None => schema,
-    };
-    (schema["type"] == "object").then(|| complete(openapi, schema.clone()))
-}
-
-/// The schema with all that it refers to.
-fn complete(openapi: &Value, mut schema: Value) -> Value {
-    let mut missing = BTreeSet::new();
-    refer(&mut schema, &mut missing);
-    let mut definitions = Map::new();
-    while let Some(name) = missing.pop_first() {
-        let mut definition = openapi["components"]["schemas"][&name].clone();
-        refer(&mut definition, &mut missing);
-        definitions.insert(name, definition);
-        missing.retain(|name| !definitions.contains_key(name));
-    }
-    if !definitions.is_empty() {
-        schema["$defs"] = definitions.into();
-    }
-    schema
-}
-
-/// Has a schema refer to definitions of its own, and tells to which.
-fn refer(schema: &mut Value, referred: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(members) => {
-            if let Some(Value::String(path)) = members.get_mut("$ref")
-                && let Some(name) = path.strip_prefix(SCHEMAS).map(str::to_owned)
-            {
-                *path = format!("{DEFS}{name}");
-                referred.insert(name);
-            }
-            members.values_mut().for_each(|member| refer(member, referred));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, referred)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::openapi::of_tables;
     use crate::surfaces::Surfaces;
@@ -162,20 +85,6 @@ mod tests {
         tools.into_iter().map(read).collect()
     }
 
-    fn unresolved(schema: &Value, root: &Value, found: &mut Vec<String>) {
-        match schema {
-            Value::Object(members) => {
-                if let Some(path) = members.get("$ref").and_then(Value::as_str) {
-                    let known = path.strip_prefix(DEFS).is_some_and(|name| root["$defs"].get(name).is_some());
-                    found.extend((!known).then(|| path.to_owned()));
-                }
-                members.values().for_each(|member| unresolved(member, root, found));
-            }
-            Value::Array(items) => items.iter().for_each(|item| unresolved(item, root, found)),
-            _ => {}
-        }
-    }
-
     #[test]
     fn every_offered_operation_is_a_tool_with_a_name_of_its_own() {
         let operations = crate::operations().unwrap();
@@ -186,19 +95,6 @@ mod tests {
         assert_eq!(names.len(), offered);
         let is_plain = |name: &&str| name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         assert_eq!(names.iter().find(|name| !is_plain(name)), None);
-    }
-
-    #[test]
-    fn every_schema_is_an_object_and_complete() {
-        for (tool, text) in product() {
-            let schemas = [Some(&text["inputSchema"]), text.get("outputSchema")];
-            for schema in schemas.into_iter().flatten() {
-                assert_eq!(schema["type"], "object", "{}", tool.name);
-                let mut found = Vec::new();
-                unresolved(schema, schema, &mut found);
-                assert_eq!(found, Vec::<String>::new(), "{}", tool.name);
-            }
-        }
     }
 
     #[test]
