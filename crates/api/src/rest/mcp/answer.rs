@@ -1,6 +1,7 @@
 //! How an answer is sent: by itself, or at the end of an event stream.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,31 +53,30 @@ struct Making {
 
 enum Step {
     Message(String),
-    Silence,
     Done(Answer),
 }
 
 impl Making {
-    async fn next(&mut self, patience: Option<Duration>) -> Step {
-        let Self { work, messages, clock } = self;
-        let silence = async {
-            match patience {
-                Some(patience) => clock.sleep(patience).await,
-                None => std::future::pending().await,
-            }
-        };
-        let message = messages.recv().then(|message| async {
+    async fn next(&mut self) -> Step {
+        let message = self.messages.recv().then(|message| async {
             match message {
                 Some(message) => message,
                 // Nobody can send any more; the answer is still to come.
                 None => std::future::pending().await,
             }
         });
-        let (message, silence) = (std::pin::pin!(message), std::pin::pin!(silence));
-        match select(message, select(work, silence)).await {
+        match select(pin!(message), &mut self.work).await {
             Either::Left((message, _)) => Step::Message(message),
-            Either::Right((Either::Left((answer, _)), _)) => Step::Done(answer),
-            Either::Right((Either::Right(_), _)) => Step::Silence,
+            Either::Right((answer, _)) => Step::Done(answer),
+        }
+    }
+
+    /// The same; `None` after some silence.
+    async fn next_or_silence(&mut self) -> Option<Step> {
+        let clock = Arc::clone(&self.clock);
+        match select(pin!(self.next()), clock.sleep(HEARTBEAT)).await {
+            Either::Left((step, _)) => Some(step),
+            Either::Right(_) => None,
         }
     }
 
@@ -100,9 +100,8 @@ pub(super) async fn respond(
     clock: Arc<dyn Clock>,
 ) -> Result<Response, ApiError> {
     let mut making = Making { work, messages, clock };
-    let first = match making.next(None).await {
+    let first = match making.next().await {
         Step::Message(message) => event(&message),
-        Step::Silence => return Err(ApiError::internal("an answer was given up")),
         Step::Done(answer) => {
             let before = making.rest();
             return match answer {
@@ -117,10 +116,10 @@ pub(super) async fn respond(
         if let Some(first) = first {
             return Some((Ok(Bytes::from(first)), Some((None, making))));
         }
-        let (text, goes_on) = match making.next(Some(HEARTBEAT)).await {
-            Step::Message(message) => (event(&message), true),
-            Step::Silence => (":\n\n".to_owned(), true),
-            Step::Done(answer) => (making.rest() + &event(&answer.into_text()), false),
+        let (text, goes_on) = match making.next_or_silence().await {
+            None => (":\n\n".to_owned(), true),
+            Some(Step::Message(message)) => (event(&message), true),
+            Some(Step::Done(answer)) => (making.rest() + &event(&answer.into_text()), false),
         };
         Some((Ok(Bytes::from(text)), goes_on.then_some((None, making))))
     })))
