@@ -96,7 +96,7 @@ fn end_to_end_on_postgres(
 
 pub(crate) fn test_command(workspace: &Workspace, agents: &Variables) -> Command {
     let mut command = cargo(workspace);
-    command.args(["test", "--workspace"]).env("PORTWAY_TEST_BINARY", workspace.target("debug/portway"));
+    command.args(["test", "--workspace"]);
     command.envs(agents.iter().map(|(name, path)| (name, path)));
     if is_ci() {
         command.env("PORTWAY_REQUIRE_COMPONENTS", "1");
