@@ -83,7 +83,7 @@ async fn a_model_has_an_agent_work_for_it() {
     let transcript = eventually("the agent has answered", async || {
         let read = result(&api, "resources/read", json!({ "uri": uri })).await;
         let text = read["contents"][0]["text"].as_str()?.to_owned();
-        text.contains("## assistant").then_some(text)
+        (text.contains("## assistant") && text.contains("Messages after these: ")).then_some(text)
     })
     .await;
     assert!(transcript.contains("/say one two") && transcript.contains("\n\none two\n"), "{transcript}");

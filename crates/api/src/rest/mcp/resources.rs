@@ -127,7 +127,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         match self.mcp_operation(exchange, operation, None, &arguments).await {
             Ok(list) => {
                 let list: Value = serde_json::from_slice(&list).unwrap_or_default();
-                Ok(transcript(session, list["messages"].as_array().map_or(&[], Vec::as_slice)))
+                Ok(transcript(session, after, list["messages"].as_array().map_or(&[], Vec::as_slice)))
             }
             Err(CallError::Here(error)) if error.code != ErrorCode::NotFound => Err(error.into()),
             Err(_) => Err(nothing().into()),
@@ -140,21 +140,36 @@ fn contents(uri: &str, media_type: &str, text: &str) -> Outcome {
     Ok(Reply::of(&contents)?.cached(FLEETING))
 }
 
-fn transcript(session: &str, messages: &[Value]) -> String {
+/// Messages as they are read, which came after that one.
+fn transcript(session: &str, after: Option<&str>, messages: &[Value]) -> String {
     let mut text = String::new();
     for message in messages {
         let part = |name: &str| message[name].as_str().unwrap_or_default();
         let author = message["authorName"].as_str().map(|name| format!(" ({name})")).unwrap_or_default();
         let _ = writeln!(text, "## {}{author}, {}\n\n{}\n", part("role"), part("createdAt"), part("content"));
     }
-    let last = messages.last().and_then(|message| message["id"].as_str());
-    match last {
-        Some(last) => {
-            let _ = writeln!(text, "Messages after these: {}{AFTER}{last}", transcript_uri(session));
+    let uri = |after: Option<&str>| {
+        let after = after.map(|id| format!("{AFTER}{id}")).unwrap_or_default();
+        format!("{}{after}", transcript_uri(session))
+    };
+    let id = |message: &Value| message["id"].as_str().map(str::to_owned);
+    let _ = match messages {
+        [] => writeln!(text, "There are no messages."),
+        [before @ .., last] if is_open(last) => {
+            let known = before.last().and_then(id);
+            let uri = uri(known.as_deref().or(after));
+            writeln!(text, "The agent is still at this message, and messages after it: {uri}")
         }
-        None => text.push_str("There are no messages.\n"),
-    }
+        [.., last] => writeln!(text, "Messages after these: {}", uri(id(last).as_deref())),
+    };
     text
+}
+
+/// Whether a message may get longer.
+fn is_open(message: &Value) -> bool {
+    let is_end = |part: &Value| matches!(part["type"].as_str(), Some("finish" | "forwarded"));
+    let has_ended = message["parts"].as_array().is_some_and(|parts| parts.iter().any(is_end));
+    message["role"] == "assistant" && !has_ended
 }
 
 #[cfg(test)]
@@ -184,9 +199,28 @@ mod tests {
     #[test]
     fn a_transcript_says_where_it_goes_on() {
         let message = json!({ "id": "m1", "role": "user", "authorName": "Ann", "createdAt": "T", "content": "Hello" });
-        let text = transcript("s1", &[message]);
+        let text = transcript("s1", None, &[message]);
         assert!(text.starts_with("## user (Ann), T\n\nHello\n"), "{text}");
-        assert!(text.ends_with("portway://sessions/s1/transcript?after=m1\n"), "{text}");
-        assert_eq!(transcript("s1", &[]), "There are no messages.\n");
+        assert!(text.ends_with("these: portway://sessions/s1/transcript?after=m1\n"), "{text}");
+        assert_eq!(transcript("s1", None, &[]), "There are no messages.\n");
+    }
+
+    #[test]
+    fn a_message_that_may_get_longer_is_read_once_more() {
+        let message = |id: &str, parts: Value| json!({ "id": id, "role": "assistant", "parts": parts });
+        let said = json!({ "type": "text", "text": "so far" });
+        let open = || message("m2", json!([said]));
+        let ended = message("m1", json!([said, { "type": "finish", "reason": "end_turn" }]));
+        let copied = message("m1", json!([said, { "type": "forwarded" }]));
+        for (after, messages, goes_on) in [
+            (None, vec![ended.clone()], "these: portway://sessions/s1/transcript?after=m1\n"),
+            (None, vec![copied], "these: portway://sessions/s1/transcript?after=m1\n"),
+            (None, vec![ended, open()], "it: portway://sessions/s1/transcript?after=m1\n"),
+            (Some("m0"), vec![open()], "it: portway://sessions/s1/transcript?after=m0\n"),
+            (None, vec![message("m2", Value::Null)], "it: portway://sessions/s1/transcript\n"),
+        ] {
+            let text = transcript("s1", after, &messages);
+            assert!(text.ends_with(goes_on), "{text}");
+        }
     }
 }
