@@ -54,6 +54,14 @@ pub struct Message {
     pub position: Option<u64>,
 }
 
+impl Message {
+    /// Whether it will not get any longer: only the agent writes its messages bit by bit.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.role != MessageRole::Assistant || self.parts.iter().flatten().any(Part::is_end)
+    }
+}
+
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -144,6 +152,14 @@ pub enum Part {
 }
 
 tagged!(Part, "type");
+
+impl Part {
+    /// Whether nothing more comes of the message that it is in. What was copied is whole.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Finish { .. } | Self::Forwarded { .. })
+    }
+}
 
 /// Something that goes with a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,6 +89,22 @@ fn clients_are_told_of_messages() {
 }
 
 #[test]
+fn what_the_agent_says_is_done_at_its_end() {
+    let is_done = |role: &str, parts: Value| {
+        let wire = json!({"id": "m", "role": role, "content": "a", "parts": parts, "createdAt": 1});
+        serde_json::from_value::<Message>(wire).unwrap().is_done()
+    };
+    let text = json!({"type": "text", "text": "a"});
+    let copied = json!({
+        "type": "forwarded", "sourceSessionId": "s", "sourceSessionTitle": "S", "originalRole": "user", "originalCreatedAt": 1,
+    });
+    assert!(!is_done("assistant", Value::Null) && !is_done("assistant", json!([text])));
+    assert!(is_done("assistant", json!([text, {"type": "finish", "reason": "end_turn"}])));
+    assert!(is_done("assistant", json!([text, copied])));
+    assert!(is_done("user", Value::Null) && is_done("system", json!([text])));
+}
+
+#[test]
 fn parts_have_the_names_that_clients_know() {
     let parts = vec![
         Part::Text { text: "a".to_owned(), streaming: true },

@@ -47,22 +47,17 @@ pub(crate) fn message(message: Message) -> wire::Message {
     }
 }
 
-/// A message that is still being written: the last text grows.
-fn open_message(open: Message) -> wire::Message {
-    let mut shown = message(open);
+/// A message, of which the last text grows while it is still being written.
+pub(super) fn as_shown(shown: Message) -> wire::Message {
+    let mut shown = message(shown);
+    if shown.is_done() {
+        return shown;
+    }
     let last = shown.parts.as_mut().and_then(|parts| parts.last_mut());
     if let Some(wire::Part::Text { streaming, .. } | wire::Part::Reasoning { streaming, .. }) = last {
         *streaming = true;
     }
     shown
-}
-
-fn is_finished(message: &Message) -> bool {
-    message.parts.iter().any(|part| matches!(part, Part::Finish { .. } | Part::Forwarded(_)))
-}
-
-pub(super) fn as_shown(shown: Message) -> wire::Message {
-    if shown.role == MessageRole::Assistant && !is_finished(&shown) { open_message(shown) } else { message(shown) }
 }
 
 fn role(role: MessageRole) -> wire::MessageRole {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use portway_protocol::message::Part;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::listing::FLEETING;
@@ -167,7 +169,7 @@ fn transcript(session: &str, after: Option<&str>, messages: &[Value]) -> String 
 
 /// Whether a message may get longer.
 fn is_open(message: &Value) -> bool {
-    let is_end = |part: &Value| matches!(part["type"].as_str(), Some("finish" | "forwarded"));
+    let is_end = |part: &Value| <Part as Deserialize>::deserialize(part).is_ok_and(|part| part.is_end());
     let has_ended = message["parts"].as_array().is_some_and(|parts| parts.iter().any(is_end));
     message["role"] == "assistant" && !has_ended
 }
@@ -211,7 +213,14 @@ mod tests {
         let said = json!({ "type": "text", "text": "so far" });
         let open = || message("m2", json!([said]));
         let ended = message("m1", json!([said, { "type": "finish", "reason": "end_turn" }]));
-        let copied = message("m1", json!([said, { "type": "forwarded" }]));
+        let source = json!({
+            "type": "forwarded",
+            "sourceSessionId": "s2",
+            "sourceSessionTitle": "Two",
+            "originalRole": "user",
+            "originalCreatedAt": 1,
+        });
+        let copied = message("m1", json!([said, source]));
         for (after, messages, goes_on) in [
             (None, vec![ended.clone()], "these: portway://sessions/s1/transcript?after=m1\n"),
             (None, vec![copied], "these: portway://sessions/s1/transcript?after=m1\n"),

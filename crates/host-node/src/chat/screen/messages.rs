@@ -6,7 +6,7 @@ use portway_protocol::server::{InitData, InitSession, MessageUpdate};
 use super::Screen;
 use super::page::Tone;
 use super::tools::{ToolNow, plan_lines};
-use super::transcript::{News, PartSeen, is_finished};
+use super::transcript::{News, PartSeen};
 use crate::terminal_text::{brief, clean_line};
 
 /// How many messages of a joined session are shown.
@@ -51,7 +51,7 @@ impl Screen {
     }
 
     fn begin(&mut self, session: &InitSession, data: &InitData) {
-        let open = session.messages.last().filter(|last| data.runner_busy && !is_done(last));
+        let open = session.messages.last().filter(|last| data.runner_busy && !last.is_done());
         let old = session.messages.len() - usize::from(open.is_some());
         if !self.muted {
             let from = old.saturating_sub(RECENT);
@@ -269,10 +269,6 @@ impl Screen {
             _ => false,
         }
     }
-}
-
-fn is_done(message: &Message) -> bool {
-    message.role != MessageRole::Assistant || message.parts.as_deref().is_some_and(is_finished)
 }
 
 fn author(message: &Message) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use portway_protocol::message::{Part, PlanEntry};
+use portway_protocol::message::PlanEntry;
 
 use super::tools::ToolSeen;
 
@@ -109,11 +109,6 @@ impl PartSeen {
 /// The text after its first `bytes` bytes; a character that was cut there counts as printed.
 fn tail(text: &str, bytes: usize) -> &str {
     (bytes..=text.len()).find_map(|start| text.get(start..)).unwrap_or_default()
-}
-
-/// Whether a message of the agent is finished.
-pub(super) fn is_finished(parts: &[Part]) -> bool {
-    parts.iter().any(|part| matches!(part, Part::Finish { .. }))
 }
 
 #[cfg(test)]
