@@ -57,6 +57,9 @@ const FEATURES: [&str; 7] = [
     "--enable-sign-ext",
 ];
 
+/// The profile that compiles in the shortest time.
+const DEV: &str = "dev";
+
 /// A crate that is compiled to a Worker.
 pub(super) struct Source {
     /// Its folder under `crates/`.
@@ -71,16 +74,16 @@ pub(super) struct Source {
 
 /// Compiles a Worker quickly and answers with its folder.
 pub(super) fn build_fast(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
-    build(workspace, source, "dev", "debug")
+    build(workspace, source, DEV)
 }
 
 /// Compiles a Worker that many tests start: what takes longer here is saved there. Answers with its folder.
 pub(super) fn build_for_tests(workspace: &Workspace, source: &Source) -> Result<PathBuf, Failure> {
-    build(workspace, source, CHECKED, CHECKED)
+    build(workspace, source, CHECKED)
 }
 
-fn build(workspace: &Workspace, source: &Source, profile: &str, output: &str) -> Result<PathBuf, Failure> {
-    let folder = rewritten(workspace, source, profile, output)?;
+fn build(workspace: &Workspace, source: &Source, profile: &str) -> Result<PathBuf, Failure> {
+    let folder = rewritten(workspace, source, profile)?;
     bundle(workspace, source, &folder, false)?;
     Ok(folder)
 }
@@ -107,7 +110,7 @@ impl Deployable {
 /// Compiles a Worker as small as it gets, and prints how small that is.
 pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<Deployable, Failure> {
     OPTIMIZER.install(workspace)?;
-    let folder = rewritten(workspace, source, "worker", "worker")?;
+    let folder = rewritten(workspace, source, "worker")?;
     optimize(workspace, &folder.join(MODULE))?;
     bundle(workspace, source, &folder, true)?;
     let mut bytes = 0;
@@ -118,7 +121,7 @@ pub(super) fn build_small(workspace: &Workspace, source: &Source) -> Result<Depl
 }
 
 /// Compiles the crate and lets the rewriter make a module and its script of that.
-fn rewritten(workspace: &Workspace, source: &Source, profile: &str, output: &str) -> Result<PathBuf, Failure> {
+fn rewritten(workspace: &Workspace, source: &Source, profile: &str) -> Result<PathBuf, Failure> {
     versions::check(workspace)?;
     wasm::ensure_standard_library(workspace)?;
     let package = package_name(source.folder);
@@ -128,6 +131,8 @@ fn rewritten(workspace: &Workspace, source: &Source, profile: &str, output: &str
 
     let folder = workspace.target("worker").join(source.folder);
     empty(&folder)?;
+    // Cargo calls the folder of this one profile otherwise.
+    let output = if profile == DEV { "debug" } else { profile };
     let compiled = format!("{TARGET}/{output}/{}.wasm", package.replace('-', "_"));
     process::run(rewriter(workspace).arg(workspace.target(&compiled)).arg(&folder))?;
     Ok(folder)
