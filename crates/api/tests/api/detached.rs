@@ -71,10 +71,3 @@ async fn what_is_read_ends_with_its_caller() {
     assert_eq!(gateway.send(read).await.status(), 200);
     assert_eq!(tasks.started(), 0);
 }
-
-#[tokio::test]
-async fn a_task_that_panics_fails_its_request() {
-    let (gateway, _) = gateway();
-    let (status, code, _) = gateway.call("DELETE", "/api/notes/panics", "").await.error();
-    assert_eq!((status, code.as_str()), (500, "INTERNAL_ERROR"));
-}
